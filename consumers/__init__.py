@@ -1,0 +1,1 @@
+"""Ingest: job events from Kafka into the store."""
