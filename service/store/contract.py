@@ -7,11 +7,29 @@ from service.statistics import ProjectStatistics
 
 
 class StoreUnavailableError(Exception):
-    """The store cannot be reached, or does not answer in time; nothing was read or written."""
+    """The store cannot be reached, or does not answer in time; nothing was read, and what was written is unknown."""
 
 
 class LayoutError(Exception):
     """The store was written by another version of the layout; this process must not touch it."""
+
+
+class FencedError(Exception):
+    """A stripe is not where the writer believed it to be: another writer was there, or the store went back."""
+
+    def __init__(self, stripe: int) -> None:
+        super().__init__(f"stripe {stripe} has other offsets than expected")
+        self.stripe = stripe
+
+
+class RefusedError(Exception):
+    """A stripe's script refused a batch because of something in it or in the store; nothing was written."""
+
+    def __init__(self, stripe: int, project_id: str, problem: str) -> None:
+        super().__init__(f"stripe {stripe}, project {project_id}: {problem}")
+        self.stripe = stripe
+        self.project_id = project_id
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +43,7 @@ class Answer:
 class StatisticsStore(Protocol):
     """Reads statistics; one call is one atomic view of the project."""
 
-    async def read(
-        self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None
-    ) -> Answer:
+    async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
         """Statistics of the jobs that start in `[start_ms, end_ms)`; an open bound is None.
 
         With `user_id`, of that user's jobs alone (`users` is then None and `total_user_num` 1).

@@ -1,0 +1,126 @@
+"""One batch of events, folded by job and packed by stripe: the arguments of the script that applies it."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import islice
+from struct import Struct
+
+from service.events import JobDeletion, JobEvent
+from service.store.layout import DELETED_STATUS, job_hash, job_key, stripe_of, user_key
+
+# key 16, hash 4, then the record: sequence 4, event time 7, start 7, size 7, user key 6, status 1; little-endian.
+# 7-byte numbers straddle the 8-byte words that struct can pack.
+_JOB = Struct("<16sIIQQQI")
+_USER = Struct("<6sIHB6sBH")
+_DELETED_SEQUENCE = 0xFFFFFFFF
+
+
+def pack_job(event: JobEvent) -> bytes:
+    """52 bytes: the job's key and hash, and the record that the event asks for."""
+    key = job_key(event.job_id)
+    start, size = event.start_time_ms, event.input_size_bytes
+    user = int.from_bytes(user_key(event.user_id), "little")
+    return _JOB.pack(
+        key,
+        job_hash(key),
+        event.sequence,
+        event.event_time_ms | (start & 0xFF) << 56,
+        start >> 8 | (size & 0xFFFF) << 48,
+        size >> 16 | (user & 0xFFFFFF) << 40,
+        user >> 24 | event.status << 24,
+    )
+
+
+def pack_deletion(deletion: JobDeletion) -> bytes:
+    """52 bytes: a record greater than that of any event."""
+    key = job_key(deletion.job_id)
+    return _JOB.pack(key, job_hash(key), _DELETED_SEQUENCE, 0, 0, 0, DELETED_STATUS << 24)
+
+
+@lru_cache(maxsize=65_536)
+def _identity(user_id: str, name: str) -> tuple[bytes, bytes]:
+    """A digest of a user's id and name, and both as the script wants them."""
+    user, named = user_id.encode(), name.encode()
+    return blake2b(user + b"\0" + named, digest_size=6).digest(), user + named
+
+
+def pack_user(user_id: str, time_ms: int, name: str) -> bytes:
+    """User key 6, event time 7, digest 6, lengths of id and name 1 and 2, id, name."""
+    digest, text = _identity(user_id, name)
+    id_bytes = len(user_id)
+    return (
+        _USER.pack(
+            user_key(user_id),
+            time_ms & 0xFFFFFFFF,
+            time_ms >> 32 & 0xFFFF,
+            time_ms >> 48,
+            digest,
+            id_bytes,
+            len(text) - id_bytes,
+        )
+        + text
+    )
+
+
+class ProjectBatch:
+    """What a batch says of one project: the latest event of each job, and who was last named what."""
+
+    __slots__ = ("jobs", "project_id", "users")
+
+    def __init__(self, project_id: str) -> None:
+        self.project_id = project_id
+        self.jobs: dict[str, JobEvent | JobDeletion] = {}
+        self.users: dict[str, tuple[int, str]] = {}
+
+    def pieces(self, jobs: int) -> Iterator["ProjectBatch"]:
+        """This batch in pieces of at most so many jobs; the first names the users."""
+        if len(self.jobs) <= jobs:
+            yield self
+            return
+        items = iter(self.jobs.items())
+        users = self.users
+        while some := dict(islice(items, jobs)):
+            piece = ProjectBatch(self.project_id)
+            piece.jobs, piece.users = some, users
+            yield piece
+            users = {}
+
+    def arguments(self) -> list[str | bytes]:
+        """The script's three arguments for a project."""
+        users = b"".join([pack_user(user_id, *named) for user_id, named in self.users.items()])
+        jobs = b"".join(
+            [
+                pack_job(event) if type(event) is JobEvent else pack_deletion(event)  # type: ignore[arg-type]
+                for event in self.jobs.values()
+            ]
+        )
+        return [self.project_id, users, jobs]
+
+
+def fold(events: Iterable[JobEvent | JobDeletion]) -> dict[int, list[ProjectBatch]]:
+    """The batches of each stripe: per job its latest event (a deletion is final), per user its latest name."""
+    projects: dict[str, ProjectBatch] = {}
+    for event in events:
+        project = projects.get(event.project_id)
+        if project is None:
+            project = projects[event.project_id] = ProjectBatch(event.project_id)
+        jobs, job_id = project.jobs, event.job_id
+        if type(event) is JobDeletion:
+            jobs[job_id] = event
+            continue
+        assert type(event) is JobEvent  # noqa: S101 - narrows the type
+        known = jobs.get(job_id)
+        if known is None or (
+            type(known) is JobEvent
+            and (event.sequence, event.event_time_ms, event.status)
+            > (known.sequence, known.event_time_ms, known.status)
+        ):
+            jobs[job_id] = event
+        named = (event.event_time_ms, event.user_name)
+        if named > project.users.get(event.user_id, (-1, "")):
+            project.users[event.user_id] = named
+    stripes: dict[int, list[ProjectBatch]] = {}
+    for project in projects.values():
+        stripes.setdefault(stripe_of(project.project_id), []).append(project)
+    return stripes

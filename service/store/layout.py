@@ -1,0 +1,125 @@
+"""The store's layout as Python sees it: keys, packed strings, and digests. docs/store.md describes each string.
+
+The scripts in `lua/` write what this module reads; LAYOUT_VERSION is in every stripe's head and names both.
+"""
+
+import re
+from binascii import crc32
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from struct import Struct
+
+LAYOUT_VERSION = 1
+STRIPES = 64
+
+ENTRY_BYTES = 21
+ROW_BYTES = 40
+LISTED_LEAF = 128
+DELETED_STATUS = 7
+
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_HEAD = Struct("<II")
+_PROGRESS = Struct("<QQ")
+_META = Struct("<8s8s8sQI")
+_SHAPE_ENTRY = Struct("<BIHB")
+
+
+@lru_cache(maxsize=65_536)
+def stripe_of(project_id: str) -> int:
+    """The stripe that holds everything of a project."""
+    return crc32(project_id.encode()) % STRIPES
+
+
+def stripe_tag(stripe: int) -> str:
+    """The hash tag of a stripe: all its keys begin with it, so that Redis Cluster keeps them in one slot."""
+    return f"{{s{stripe:02d}}}:"
+
+
+def head_key(stripe: int) -> str:
+    """Layout version, and per partition the next offset and the watermark."""
+    return f"{stripe_tag(stripe)}head"
+
+
+@lru_cache(maxsize=65_536)
+def project_prefix(project_id: str) -> str:
+    """What the keys of a project begin with."""
+    return f"{stripe_tag(stripe_of(project_id))}{project_id}:"
+
+
+@lru_cache(maxsize=65_536)
+def user_key(user_id: str) -> bytes:
+    """The 6 bytes that stand for a user in rows and entries: a digest, the same whenever it is computed."""
+    return blake2b(user_id.encode(), digest_size=6).digest()
+
+
+def job_key(job_id: str) -> bytes:
+    """The 16 bytes of a job's UUID, or a 128-bit digest of an id that is not a UUID in its canonical form."""
+    if _CANONICAL_UUID(job_id):
+        return bytes.fromhex(job_id.replace("-", ""))
+    return blake2b(job_id.encode(), digest_size=16).digest()
+
+
+def job_hash(key: bytes) -> int:
+    """32 bits of a job's key that say in which hash its record lies; the script computes the same."""
+    x = int.from_bytes(key, "little")
+    x ^= x >> 64
+    x = (x ^ x >> 32) & 0xFFFFFFFF
+    return x ^ x >> 16
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stripe is in one partition."""
+
+    next_offset: int = 0
+    watermark_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A stripe's head; `progress` has one item for each partition of the topic."""
+
+    layout_version: int
+    progress: tuple[Progress, ...]
+
+    @property
+    def as_of_ms(self) -> int:
+        """Every event published before this instant has been applied; 0 where a partition was never read."""
+        return min((each.watermark_ms for each in self.progress), default=0)
+
+
+def parse_head(data: bytes | None) -> Head:
+    """A head from its string; one that is not there yet is of this version and knows no partition."""
+    if not data:
+        return Head(LAYOUT_VERSION, ())
+    version, partitions = _HEAD.unpack_from(data)
+    if version != LAYOUT_VERSION:  # what follows may mean anything
+        return Head(version, ())
+    return Head(version, tuple(Progress(*_PROGRESS.unpack_from(data, 8 + 16 * i)) for i in range(partitions)))
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Ids of the writes that last changed a project, its shape and its names; numbers of records and hashes."""
+
+    write_id: bytes
+    shape_id: bytes
+    names_id: bytes
+    records: int
+    hashes: int
+
+
+def parse_meta(data: bytes) -> Meta:
+    """A project's meta from its string."""
+    return Meta(*_META.unpack(data))
+
+
+def parse_shape(data: bytes) -> list[tuple[int, int]]:
+    """(level, index) of each entry of a shape; a level above LISTED_LEAF means a leaf that its parent lists."""
+    return [(level, low | middle << 32 | high << 48) for level, low, middle, high in _SHAPE_ENTRY.iter_unpack(data)]
+
+
+def parse_user(value: bytes) -> tuple[str, str]:
+    """(user id, user name) from a field of a project's users."""
+    return value[1 : 1 + value[0]].decode(), value[1 + value[0] :].decode()

@@ -1,0 +1,94 @@
+-- Applies one batch of one stripe, wholly or not at all. The files of this folder are joined in the order of
+-- their names into one script; the layout of every string is described in docs/store.md.
+--
+-- KEYS[1]  the stripe's head, "{s07}:head"; every other key is derived from its hash tag
+-- ARGV[1]  layout version
+-- ARGV[2]  id of this write, 8 random bytes
+-- ARGV[3]  progress: topic partition count, then per partition: number, offset expected, next offset, watermark
+-- ARGV[4]  then per project three arguments: project id, users, jobs
+--
+-- Everything is read and checked before the first write: Redis does not roll a script back.
+
+local call, floor = redis.call, math.floor
+local sub, find, byte = string.sub, string.find, string.byte
+local pack, unpack_s = struct.pack, struct.unpack
+local bxor, rshift = bit.bxor, bit.rshift
+
+local PREFIX = sub(KEYS[1], 1, -5)
+local WRITE_ID = ARGV[2]
+local WORD = 4294967296
+
+local DELETED = 7        -- the status of a deleted job's record: it contributes nothing
+local LEAF_JOBS = 128    -- a leaf with more jobs splits
+local HASH_JOBS = 24     -- jobs a hash of job records holds on average
+local ENTRY = 21         -- bytes of a job's contribution in a leaf: start, size, user key, status
+local ROW = 40           -- bytes of a user's row in an inner node: user key, six counts, bytes (lo, hi)
+local NAME = 19          -- bytes of a user's naming: user key, event time, digest of id and name
+local ROOT, LISTED = 53, 36
+-- width of a node's children, as a power of two; nodes above LISTED list their children in the shape
+local CHILD = {[53]=45, [45]=36, [36]=33, [33]=30, [30]=27, [27]=24, [24]=21, [21]=18, [18]=15, [15]=12,
+               [12]=9, [9]=6, [6]=3, [3]=0}
+local PARENT = {}
+local WIDTH = {}
+for level, child in pairs(CHILD) do PARENT[child] = level; WIDTH[level] = 2 ^ level end
+WIDTH[0] = 1
+
+-- writes are collected here and carried out at the very end
+local hset_key, hset_field, hset_value = {}, {}, {}
+local range_key, range_at, range_value = {}, {}, {}
+local set_key, set_value = {}, {}
+
+local function write_hash(key, field, value)
+  local n = #hset_key + 1
+  hset_key[n], hset_field[n], hset_value[n] = key, field, value
+end
+local function write_range(key, at, value)
+  local n = #range_key + 1
+  range_key[n], range_at[n], range_value[n] = key, at, value
+end
+local function write_string(key, value)
+  local n = #set_key + 1
+  set_key[n], set_value[n] = key, value
+end
+
+-- Position (1-based) of the fixed-width item that begins with the 6-byte user key, or nil and the index (0-based)
+-- where it belongs. Items are sorted by their key as a number, and keys, being digests, are spread evenly: so
+-- interpolate, and halve at every other probe for the case that they are not.
+local function search(items, offset, width, key)
+  local number = unpack_s('<I6', key)
+  local lo, hi = 0, floor((#items - offset) / width) - 1
+  local lo_number, hi_number, halve = 0, 281474976710656, false
+  while lo <= hi do
+    local share = halve and 0.5 or (number - lo_number) / (hi_number - lo_number)
+    local middle = lo + floor((hi - lo) * share)
+    local found = unpack_s('<I6', items, offset + middle * width + 1)
+    if found == number then return offset + middle * width + 1 end
+    if found < number then lo, lo_number = middle + 1, found else hi, hi_number = middle - 1, found end
+    halve = not halve
+  end
+  return nil, lo
+end
+
+-- Writes changed items {position, bytes} over their old ones and fresh items {position, bytes, key as a number}
+-- before what stands at their position: in place where few change, else as one new string.
+local function write_items(key, items, width, changed, fresh)
+  if #fresh == 0 and #changed * 3 * width < #items then
+    for _, item in ipairs(changed) do write_range(key, item[1] - 1, item[2]) end
+    return
+  end
+  table.sort(fresh, function(a, b) return a[3] < b[3] end)
+  table.sort(changed, function(a, b) return a[1] < b[1] end)
+  local parts, from, f, c = {}, 1, 1, 1
+  while f <= #fresh or c <= #changed do
+    local item, skipped
+    if c > #changed or (f <= #fresh and fresh[f][1] <= changed[c][1]) then
+      item, skipped, f = fresh[f], 0, f + 1
+    else
+      item, skipped, c = changed[c], width, c + 1
+    end
+    parts[#parts + 1] = sub(items, from, item[1] - 1)
+    parts[#parts + 1] = item[2]
+    from = item[1] + skipped
+  end
+  if #parts > 0 then write_string(key, table.concat(parts) .. sub(items, from)) end
+end

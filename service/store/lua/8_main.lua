@@ -1,0 +1,49 @@
+local layout = #head > 0 and unpack_s('<I4', head) or tonumber(ARGV[1])
+if layout ~= tonumber(ARGV[1]) then return {'layout', tostring(layout)} end
+local new_head = advance_head()
+if not new_head then return {'fenced', head} end
+
+-- A project's meta: id of its last write, of the write that last changed its shape, and its names; records; hashes.
+local META = '<c8c8c8I8I4'
+local metas = {}
+
+local function apply_project(project, users, jobs)
+  local prefix = PREFIX .. project .. ':'
+  local meta = call('GET', prefix .. 'm')
+  local write, shape, names, records, hashes = WRITE_ID, WRITE_ID, WRITE_ID, 0, 1
+  if meta then write, shape, names, records, hashes = unpack_s(META, meta) end
+  local tree = new_tree(prefix)
+  local names_changed = apply_users(prefix, users)
+  local fresh, changed = apply_jobs(tree, jobs, hashes)
+  apply_tree(tree)
+  if changed == 0 and not names_changed and meta then return 0 end
+  if names_changed then names = WRITE_ID end
+  if #tree.shape > 0 then shape = WRITE_ID end
+  metas[#metas + 1] = {prefix = prefix, project = project, shape = shape, names = names, known = meta and true,
+                       records = records + fresh, hashes = hashes, new_shape = table.concat(tree.shape)}
+  return changed
+end
+
+local changed = 0
+for i = 4, #ARGV, 3 do
+  local ok, result = pcall(apply_project, ARGV[i], ARGV[i + 1], ARGV[i + 2])
+  if not ok then
+    if type(result) == 'table' then return {'refused', ARGV[i], result.err} end
+    error(result)
+  end
+  changed = changed + result
+end
+
+-- From here on everything is written. The head comes first: its SET is refused where memory is used up, and then
+-- nothing has been written yet.
+call('SET', KEYS[1], new_head)
+for i = 1, #hset_key do call('HSET', hset_key[i], hset_field[i], hset_value[i]) end
+for i = 1, #set_key do call('SET', set_key[i], set_value[i]) end
+for i = 1, #range_key do call('SETRANGE', range_key[i], range_at[i], range_value[i]) end
+for _, meta in ipairs(metas) do
+  if not meta.known then call('SADD', PREFIX .. 'projects', meta.project) end
+  if #meta.new_shape > 0 then call('APPEND', meta.prefix .. 's', meta.new_shape) end
+  local hashes = grow_hashes(meta.prefix, meta.hashes, meta.records)
+  call('SET', meta.prefix .. 'm', pack(META, WRITE_ID, meta.shape, meta.names, meta.records, hashes))
+end
+return {'ok', tostring(changed)}

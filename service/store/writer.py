@@ -1,0 +1,163 @@
+"""Applies batches to the store: one atomic script a stripe, fenced by the offsets that it expects to find there."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from struct import Struct
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import NoScriptError, RedisError
+
+from service.store.batch import ProjectBatch
+from service.store.contract import FencedError, LayoutError, RefusedError, StoreUnavailableError
+from service.store.layout import LAYOUT_VERSION, STRIPES, Head, head_key, parse_head
+
+# A script holds Redis for about 10 us a job; a stripe's batch with more jobs goes in several calls.
+MAX_JOBS_PER_CALL = 2_000
+
+_PROGRESS = Struct("<IQQQ")
+_PARTITIONS = Struct("<I")
+
+
+def load_script() -> str:
+    """The script: the files of `lua/`, joined in the order of their names."""
+    files = sorted(resources.files("service.store").joinpath("lua").iterdir(), key=lambda file: file.name)
+    return "\n".join(file.read_text() for file in files if file.name.endswith(".lua"))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Moves one partition of a stripe from the offset expected there to the next, with its watermark."""
+
+    partition: int
+    expected_offset: int
+    next_offset: int
+    watermark_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StripeBatch:
+    """What is applied to one stripe at once: progress of partitions, and the batches of its projects."""
+
+    stripe: int
+    steps: Sequence[Step]
+    projects: Sequence[ProjectBatch] = ()
+
+
+def _calls(batch: StripeBatch) -> Iterator[tuple[list[Step], list[ProjectBatch]]]:
+    """The calls of a batch; all but the last leave the offsets where they are, so that it can be sent again."""
+    held = [Step(step.partition, step.expected_offset, step.expected_offset, 0) for step in batch.steps]
+    projects: list[ProjectBatch] = []
+    jobs = 0
+    for project in batch.projects:
+        for piece in project.pieces(MAX_JOBS_PER_CALL):
+            if jobs and jobs + len(piece.jobs) > MAX_JOBS_PER_CALL:
+                yield held, projects
+                projects, jobs = [], 0
+            projects.append(piece)
+            jobs += len(piece.jobs)
+    yield list(batch.steps), projects
+
+
+class StoreWriter:
+    """Writes to the store through a client that never repeats a command by itself."""
+
+    def __init__(self, client: Redis | RedisCluster) -> None:
+        self._client = client
+        self._script = load_script()
+        self._sha = ""
+
+    async def read_heads(self) -> list[Head]:
+        """The heads of all stripes. Raises StoreUnavailableError, LayoutError."""
+        keys = [head_key(stripe) for stripe in range(STRIPES)]
+        try:
+            data: list[Any] = await self._get_all(keys)
+        except (RedisError, OSError) as error:
+            raise StoreUnavailableError(f"reading heads: {error}") from error
+        heads = [parse_head(each) for each in data]
+        for head in heads:
+            _check_layout(head.layout_version)
+        return heads
+
+    async def _get_all(self, keys: list[str]) -> Any:
+        if isinstance(self._client, RedisCluster):
+            return await asyncio.gather(*[self._client.get(key) for key in keys])
+        return await self._client.mget(keys)
+
+    async def apply(self, partitions: int, batches: Sequence[StripeBatch]) -> int:
+        """Applies the batches, each stripe by itself; returns how many job records changed.
+
+        `partitions` is the topic's number of partitions. Raises the first failure after all stripes have answered:
+        StoreUnavailableError (a stripe may or may not have been applied; the same batch may be sent again from
+        the offsets that the heads then show), FencedError, RefusedError or LayoutError (that stripe unchanged).
+        """
+        calls = [(batch.stripe, list(_calls(batch))) for batch in batches]
+        changed = 0
+        for turn in range(max((len(parts) for _, parts in calls), default=0)):
+            arguments = [
+                (stripe, self._arguments(stripe, partitions, *parts[turn]))
+                for stripe, parts in calls
+                if turn < len(parts)
+            ]
+            changed += await self._run(arguments)
+        return changed
+
+    def _arguments(self, stripe: int, partitions: int, steps: list[Step], projects: list[ProjectBatch]) -> list[Any]:
+        progress = _PARTITIONS.pack(partitions) + b"".join(
+            _PROGRESS.pack(step.partition, step.expected_offset, step.next_offset, step.watermark_ms) for step in steps
+        )
+        arguments: list[Any] = [1, head_key(stripe), LAYOUT_VERSION, os.urandom(8), progress]
+        for project in projects:
+            arguments += project.arguments()
+        return arguments
+
+    async def _run(self, calls: list[tuple[int, list[Any]]]) -> int:
+        try:
+            if not self._sha:
+                self._sha = str(await self._client.script_load(self._script))
+            replies = await self._send("EVALSHA", self._sha, calls)
+            missing = [call for call, reply in zip(calls, replies, strict=True) if isinstance(reply, NoScriptError)]
+            if missing:  # a restart, a failover or SCRIPT FLUSH; EVAL loads the script again
+                again = iter(await self._send("EVAL", self._script, missing))
+                replies = [next(again) if isinstance(reply, NoScriptError) else reply for reply in replies]
+        except (RedisError, OSError) as error:
+            raise StoreUnavailableError(f"applying a batch: {error}") from error
+        return sum(_result(stripe, reply) for (stripe, _), reply in zip(calls, replies, strict=True))
+
+    async def _send(self, command: str, script: str, calls: list[tuple[int, list[Any]]]) -> list[Any]:
+        if isinstance(self._client, RedisCluster):  # a pipeline over several nodes may run a command twice
+            return await asyncio.gather(
+                *[self._client.execute_command(command, script, *arguments) for _, arguments in calls],
+                return_exceptions=True,
+            )
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for _, arguments in calls:
+                pipeline.execute_command(command, script, *arguments)
+            return await pipeline.execute(raise_on_error=False)
+
+
+def _check_layout(version: int) -> None:
+    if version != LAYOUT_VERSION:
+        raise LayoutError(f"the store has layout version {version}, this process knows {LAYOUT_VERSION}")
+
+
+def _result(stripe: int, reply: Any) -> int:
+    """Records changed, from a script's reply; raises what the reply or the error in its place says."""
+    if isinstance(reply, (RedisError, OSError)):
+        raise StoreUnavailableError(f"applying a batch to stripe {stripe}: {reply}") from reply
+    if isinstance(reply, BaseException):
+        raise reply
+    match reply[0]:
+        case b"ok":
+            return int(reply[1])
+        case b"fenced":
+            raise FencedError(stripe)
+        case b"layout":
+            _check_layout(int(reply[1]))
+        case _:
+            pass
+    project_id, problem = reply[1].decode(), reply[2].decode()
+    raise RefusedError(stripe, project_id, problem)
