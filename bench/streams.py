@@ -69,9 +69,9 @@ def transitions(spec: StreamSpec) -> Iterator[Transition]:
         running = start + int(rnd.uniform(1_000, 300_000))
         ended = running + min(int(rnd.lognormvariate(15.5, 1)), DAY_MS)  # minutes to hours, 90 minutes in the middle
         last = "FAILED" if rnd.random() < 0.1 else "FINISHED"
-        for phase, (time, status) in enumerate(((start, "LAUNCHING"), (running, "RUNNING"), (ended, last))):
-            phases[phase].append(
-                Transition(time, project_id, user_id, user_name, job_id, job_type, status, start, size, phase + 1)
+        for number, (time, status) in enumerate(((start, "LAUNCHING"), (running, "RUNNING"), (ended, last))):
+            phases[number].append(
+                Transition(time, project_id, user_id, user_name, job_id, job_type, status, start, size, number + 1)
             )
     for phase in phases[1:]:
         phase.sort(key=lambda each: each.event_time)

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from itertools import islice
 from struct import Struct
 
-from service.events import JobDeletion, JobEvent
+from service.events import JobDeletion, JobEvent, version
 from service.store.layout import DELETED_STATUS, job_hash, job_key, stripe_of, user_key
 
 # key 16, hash 4, then the record: sequence 4, event time 7, start 7, size 7, user key 6, status 1; little-endian.
@@ -90,37 +90,47 @@ class ProjectBatch:
         """The script's three arguments for a project."""
         users = b"".join([pack_user(user_id, *named) for user_id, named in self.users.items()])
         jobs = b"".join(
-            [
-                pack_job(event) if type(event) is JobEvent else pack_deletion(event)  # type: ignore[arg-type]
-                for event in self.jobs.values()
-            ]
+            [pack_job(event) if isinstance(event, JobEvent) else pack_deletion(event) for event in self.jobs.values()]
         )
         return [self.project_id, users, jobs]
 
 
+class Fold:
+    """Events folded: per job the latest (a deletion is final), per user the latest name."""
+
+    __slots__ = ("_projects",)
+
+    def __init__(self) -> None:
+        self._projects: dict[str, ProjectBatch] = {}
+
+    def add(self, events: Iterable[JobEvent | JobDeletion]) -> None:
+        """Folds more events in."""
+        projects = self._projects
+        for event in events:
+            project = projects.get(event.project_id)
+            if project is None:
+                project = projects[event.project_id] = ProjectBatch(event.project_id)
+            jobs, job_id = project.jobs, event.job_id
+            known = jobs.get(job_id)
+            if isinstance(event, JobDeletion):
+                jobs[job_id] = event
+                continue
+            if known is None or (isinstance(known, JobEvent) and version(event) > version(known)):
+                jobs[job_id] = event
+            named = (event.event_time_ms, event.user_name)
+            if named > project.users.get(event.user_id, (-1, "")):
+                project.users[event.user_id] = named
+
+    def stripes(self) -> dict[int, list[ProjectBatch]]:
+        """The batches of each stripe that has any."""
+        stripes: dict[int, list[ProjectBatch]] = {}
+        for project in self._projects.values():
+            stripes.setdefault(stripe_of(project.project_id), []).append(project)
+        return stripes
+
+
 def fold(events: Iterable[JobEvent | JobDeletion]) -> dict[int, list[ProjectBatch]]:
-    """The batches of each stripe: per job its latest event (a deletion is final), per user its latest name."""
-    projects: dict[str, ProjectBatch] = {}
-    for event in events:
-        project = projects.get(event.project_id)
-        if project is None:
-            project = projects[event.project_id] = ProjectBatch(event.project_id)
-        jobs, job_id = project.jobs, event.job_id
-        if type(event) is JobDeletion:
-            jobs[job_id] = event
-            continue
-        assert type(event) is JobEvent  # noqa: S101 - narrows the type
-        known = jobs.get(job_id)
-        if known is None or (
-            type(known) is JobEvent
-            and (event.sequence, event.event_time_ms, event.status)
-            > (known.sequence, known.event_time_ms, known.status)
-        ):
-            jobs[job_id] = event
-        named = (event.event_time_ms, event.user_name)
-        if named > project.users.get(event.user_id, (-1, "")):
-            project.users[event.user_id] = named
-    stripes: dict[int, list[ProjectBatch]] = {}
-    for project in projects.values():
-        stripes.setdefault(stripe_of(project.project_id), []).append(project)
-    return stripes
+    """The batches of each stripe, of these events."""
+    folded = Fold()
+    folded.add(events)
+    return folded.stripes()

@@ -1,0 +1,49 @@
+"""Offsets committed to Kafka: a hint for tools that show lag. Where to start from is what the store says."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+_log = logging.getLogger(__name__)
+
+
+class Committer:
+    """Commits at most once an interval, in the background; a commit that takes too long is given up."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str, interval_seconds: float, timeout_seconds: float) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._interval_seconds = interval_seconds
+        self._timeout_seconds = timeout_seconds
+        self._next = 0.0
+        self._committed: dict[int, int] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def offer(self, positions: Mapping[int, int]) -> None:
+        """Commits these applied positions if it is time for it."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next and (self._task is None or self._task.done()):
+            self._next = now + self._interval_seconds
+            self._task = asyncio.create_task(self._commit(dict(positions)))
+
+    async def flush(self, positions: Mapping[int, int]) -> None:
+        """Commits these applied positions now, after a commit under way."""
+        if self._task is not None:
+            await self._task
+        await self._commit(dict(positions))
+
+    async def _commit(self, positions: dict[int, int]) -> None:
+        owned = {tp.partition for tp in self._consumer.assignment()}
+        changed = {p: offset for p, offset in positions.items() if p in owned and self._committed.get(p) != offset}
+        if not changed:
+            return
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._consumer.commit({TopicPartition(self._topic, p): offset for p, offset in changed.items()})
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            _log.warning("offsets not committed", extra={"offsets": changed, "error": repr(error)})
+            return
+        self._committed.update(changed)

@@ -1,0 +1,119 @@
+"""The dead-letter topic: where records go that are no events, whole, with the reason and where they came from."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from consumers.decoding import Reason
+
+REASON_HEADER = "dead-letter-reason"
+"""One of `consumers.decoding.Reason`."""
+DETAIL_HEADER = "dead-letter-detail"
+"""Which field is wrong, and how, for people."""
+TOPIC_HEADER = "dead-letter-topic"
+"""The topic that the record was read from."""
+PARTITION_HEADER = "dead-letter-partition"
+"""The partition that it was read from, a decimal number."""
+OFFSET_HEADER = "dead-letter-offset"
+"""Its offset there, a decimal number."""
+TIMESTAMP_HEADER = "dead-letter-timestamp"
+"""Its timestamp there, Unix milliseconds, a decimal number."""
+
+Header = tuple[str, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that is no event, as it was read, and why it is none."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header]
+    reason: Reason
+    detail: str
+
+    def all_headers(self) -> list[Header]:
+        """The record's own headers, unchanged and in order, then ours (UTF-8 text)."""
+        ours = {
+            REASON_HEADER: self.reason,
+            DETAIL_HEADER: self.detail,
+            TOPIC_HEADER: self.topic,
+            PARTITION_HEADER: str(self.partition),
+            OFFSET_HEADER: str(self.offset),
+            TIMESTAMP_HEADER: str(self.timestamp_ms),
+        }
+        return [*self.headers, *((name, text.encode()) for name, text in ours.items())]
+
+
+def create_producer(bootstrap_servers: str, **connection: Any) -> AIOKafkaProducer:
+    """A producer for dead letters, not started; `connection` holds aiokafka's security arguments.
+
+    Letters are compressed with zstd, the strongest codec: a record that came in just below the broker's size
+    limit thanks to compression must fit again with our headers on top. Idempotence would gain nothing, since a letter
+    may be sent twice anyway (see DeadLetterQueue.send), and not every broker offers it.
+    """
+    return AIOKafkaProducer(
+        bootstrap_servers=bootstrap_servers,
+        acks="all",
+        enable_idempotence=False,
+        compression_type="zstd",
+        **connection,
+    )
+
+
+class DeadLetterQueue:
+    """Writes dead letters with a started producer, which belongs to the caller."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
+        self._producer = producer
+        self._topic = topic
+
+    async def send(self, letters: Sequence[DeadLetter]) -> None:
+        """Return once the broker has acknowledged every letter; raise its KafkaError if it refused one.
+
+        After an error some letters may have been written. The caller sends all of them again until it succeeds, so a
+        letter can be there twice (its topic, partition and offset tell), but none is missing. Letters of one
+        source partition stay in order.
+        """
+        if not letters:
+            return
+        partitions = sorted(await self._producer.partitions_for(self._topic))
+        by_partition: dict[int, list[DeadLetter]] = {}
+        for letter in letters:
+            target = partitions[letter.partition % len(partitions)]
+            by_partition.setdefault(target, []).append(letter)
+        results = await asyncio.gather(
+            *(self._send_in_order(partition, group) for partition, group in by_partition.items()),
+            return_exceptions=True,  # so that nothing is still under way when the caller hears of a failure
+        )
+        for result in results:
+            if result is not None:
+                raise result
+
+    async def _send_in_order(self, partition: int, letters: Sequence[DeadLetter]) -> None:
+        # Batches of our own making: producer.send() refuses a record with neither key nor value, and one with
+        # a header without a value, and both occur. The first record of a batch fits whatever its size.
+        batch = self._producer.create_batch()
+        for letter in letters:
+            if not _append(batch, letter):
+                await self._write(batch, partition)
+                batch = self._producer.create_batch()
+                _append(batch, letter)
+        await self._write(batch, partition)
+
+    async def _write(self, batch: Any, partition: int) -> None:
+        acknowledged = await self._producer.send_batch(batch, self._topic, partition=partition)
+        await acknowledged
+
+
+def _append(batch: Any, letter: DeadLetter) -> bool:
+    """Whether the letter still went into the batch."""
+    # Stamped with the present: by its own time the topic's retention could delete a late record at once.
+    return batch.append(timestamp=None, key=letter.key, value=letter.value, headers=letter.all_headers()) is not None

@@ -1,0 +1,173 @@
+"""Kafka records to job events and deletions, or the reason why a record is neither.
+
+Two ways lead to one verdict. `decode_fast` (msgspec) takes the events that are plainly valid and is what
+nearly every record needs; whatever it does not accept goes to `decode_strictly` (pydantic), the authority, which
+gives the event or the reason. The fast way never accepts what the strict one refuses, nor with another value.
+"""
+
+import re
+from functools import lru_cache
+from typing import Annotated, Literal
+
+import msgspec
+import pydantic_core
+from msgspec import Meta
+from pydantic import ValidationError
+
+from consumers.schema import MAX_TEXT_CHARS, MAX_USER_NAME_CHARS, JobEventModel, StatusName
+from service.events import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
+
+MAX_VALUE_BYTES = 65_536
+MAX_DETAIL_CHARS = 500
+
+# The strict parser refuses documents nested more than 200 deep and integers of more than 4,300 digits, also in
+# unknown fields; msgspec skips those unseen. The fast way therefore takes only values too short to hold either,
+# or with too few brackets. The shortest event with something 200 deep in it is longer than the first bound.
+_SHORT_BYTES = 512
+_MAX_FAST_BYTES = 4_096
+_MAX_FAST_BRACKETS = 200
+
+_ID_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_match_key = re.compile(rb"([A-Za-z0-9_-]{1,64})/([A-Za-z0-9_-]{1,64})").fullmatch
+_STATUS_OF_NAME = dict(JobStatus.__members__)
+
+Reason = Literal[
+    "not_utf8",
+    "not_json",
+    "missing_field",
+    "wrong_type",
+    "out_of_bounds",
+    "too_large",
+    "bad_key",
+    "key_mismatch",
+    "tombstone_without_key",
+]
+
+
+class InvalidRecordError(Exception):
+    """A record that is no event: `reason` is one of `Reason`, `detail` names the field and what is wrong with it.
+
+    The detail has at most MAX_DETAIL_CHARS characters and repeats nothing of the record.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        self.reason: Reason = reason
+        self.detail = detail[:MAX_DETAIL_CHARS]
+        super().__init__(f"{reason}: {self.detail}")
+
+
+_Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_CHARS)]
+_Milliseconds = Annotated[int, Meta(ge=0, le=MAX_MS)]
+
+
+class _WireEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The fields in the order they have on the wire, which is the fastest; characters are checked afterwards."""
+
+    event_id: _Text
+    event_time: _Milliseconds
+    project_id: _Text
+    user_id: _Text
+    user_name: Annotated[str, Meta(min_length=1, max_length=MAX_USER_NAME_CHARS)]
+    job_id: _Text
+    job_type: _Text | None = None
+    status: StatusName
+    start_time: _Milliseconds
+    input_size: Annotated[int, Meta(ge=0, le=MAX_SIZE_BYTES)]
+    sequence: Annotated[int, Meta(ge=1, le=MAX_SEQUENCE)] | None = None
+
+
+_decode_wire = msgspec.json.Decoder(_WireEvent).decode
+
+
+def decode(key: bytes | None, value: bytes | None) -> JobEvent | JobDeletion:
+    """The event or deletion that a record holds; raises InvalidRecordError."""
+    if value is None:
+        return _decode_tombstone(key)
+    return decode_fast(key, value) or decode_strictly(key, value)
+
+
+def decode_fast(key: bytes | None, value: bytes) -> JobEvent | None:
+    """The event, or None where only the strict way can tell."""
+    if len(value) > _SHORT_BYTES and (
+        len(value) > _MAX_FAST_BYTES or value.count(b"[") + value.count(b"{") >= _MAX_FAST_BRACKETS
+    ):
+        return None
+    try:
+        if not value.isascii():
+            value.decode()  # msgspec does not look at the encoding of unknown fields
+        wire = _decode_wire(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    record_key = f"{wire.project_id}/{wire.job_id}".encode()
+    if (
+        (key is not None and key != record_key)
+        # Nothing but the slash between the ids is left, so neither has a character it must not have.
+        or record_key.translate(None, _ID_BYTES) != b"/"
+        or not _is_id(wire.user_id)
+        # Every control character is unprintable; what else is unprintable the strict way sorts out.
+        or not wire.user_name.isprintable()
+    ):
+        return None
+    return JobEvent(
+        wire.project_id,
+        wire.job_id,
+        wire.user_id,
+        wire.user_name,
+        _STATUS_OF_NAME[wire.status],
+        wire.event_time,
+        wire.start_time,
+        wire.input_size,
+        wire.sequence or 0,
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _is_id(text: str) -> bool:
+    """Whether all characters may stand in an id. Cached, as events of few users follow each other."""
+    return not text.encode().translate(None, _ID_BYTES)
+
+
+def decode_strictly(key: bytes | None, value: bytes) -> JobEvent:
+    """The event; raises InvalidRecordError with the first thing that is wrong."""
+    if len(value) > MAX_VALUE_BYTES:
+        raise InvalidRecordError("too_large", f"value: {len(value)} bytes, at most {MAX_VALUE_BYTES} are allowed")
+    try:
+        value.decode()
+        # Parsed apart from validation, since only so NaN and Infinity, which are no JSON, are refused.
+        fields = pydantic_core.from_json(value, allow_inf_nan=False)
+        event = JobEventModel.model_validate(fields).to_event()
+    except UnicodeDecodeError as error:
+        raise InvalidRecordError("not_utf8", f"value: {error}") from None
+    except ValidationError as error:
+        raise _refusal(error) from None
+    except ValueError as error:
+        raise InvalidRecordError("not_json", f"value: {error}") from None
+    if key is not None and key != f"{event.project_id}/{event.job_id}".encode():
+        if not _match_key(key):
+            raise _bad_key()
+        raise InvalidRecordError("key_mismatch", "key: names another job than the value's project_id and job_id")
+    return event
+
+
+def _decode_tombstone(key: bytes | None) -> JobDeletion:
+    if key is None:
+        raise InvalidRecordError("tombstone_without_key", "key: absent, and so is the value: no job is named")
+    match = _match_key(key)
+    if match is None:
+        raise _bad_key()
+    return JobDeletion(match[1].decode(), match[2].decode())
+
+
+def _bad_key() -> InvalidRecordError:
+    return InvalidRecordError("bad_key", "key: not {project_id}/{job_id}, each 1 to 64 characters of A-Z a-z 0-9 _ -")
+
+
+def _refusal(error: ValidationError) -> InvalidRecordError:
+    # The text of a ValidationError would repeat the input.
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(map(str, first["loc"])) or "value"
+    kind = first["type"]
+    if kind == "missing":
+        return InvalidRecordError("missing_field", f"{field}: absent, and it is required")
+    reason: Reason = "wrong_type" if kind.endswith("_type") else "out_of_bounds"
+    return InvalidRecordError(reason, f"{field}: {first['msg']}")

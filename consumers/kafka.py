@@ -1,0 +1,81 @@
+"""The Kafka clients of a consumer process: what they rely on is set here, not left to defaults."""
+
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.helpers import create_ssl_context
+
+from service.settings import KafkaSettings
+
+REBALANCE_TIMEOUT_MS = 60_000
+_REQUEST_TIMEOUT_MS = 15_000  # a hung broker is given up after this
+_FETCH_WAIT_MS = 100  # an idle partition is as fresh as two of these
+
+
+def connection_options(settings: KafkaSettings) -> dict[str, Any]:
+    """What every client of these settings is created with."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "security_protocol": settings.kafka_security_protocol,
+        "request_timeout_ms": _REQUEST_TIMEOUT_MS,
+    }
+    if "SSL" in settings.kafka_security_protocol:
+        cafile = settings.kafka_ssl_cafile
+        options["ssl_context"] = create_ssl_context(cafile=str(cafile) if cafile else None)
+    if settings.kafka_sasl_mechanism and settings.kafka_sasl_password:
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        options["sasl_plain_username"] = settings.kafka_sasl_username
+        options["sasl_plain_password"] = settings.kafka_sasl_password.get_secret_value()
+    return options
+
+
+def create_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
+    """A consumer that commits nothing by itself and starts nowhere by itself: the store says where it is."""
+    return AIOKafkaConsumer(
+        **connection_options(settings),
+        group_id=settings.kafka_group_id,
+        client_id="gene-job-statistics",
+        enable_auto_commit=False,
+        auto_offset_reset="none",  # an offset out of range must never be silent
+        isolation_level="read_committed",
+        session_timeout_ms=30_000,
+        heartbeat_interval_ms=1_000,
+        rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+        max_poll_interval_ms=600_000,
+        partition_assignment_strategy=(StickyPartitionAssignor,),
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+        fetch_max_bytes=32 * 1024 * 1024,
+        check_crcs=True,
+    )
+
+
+async def prepare_topics(settings: KafkaSettings) -> int:
+    """The topic's number of partitions, 0 if it does not exist; makes sure there is a dead-letter topic.
+
+    Raises KafkaError.
+    """
+    admin = AIOKafkaAdminClient(**connection_options(settings))
+    try:
+        await admin.start()
+        topics = await admin.list_topics()
+        if settings.kafka_topic not in topics:
+            return 0
+        if settings.kafka_dead_letter_topic not in topics:
+            await _create_topic(admin, settings.kafka_dead_letter_topic)
+        described = await admin.describe_topics([settings.kafka_topic])
+        return len(described[0]["partitions"])
+    finally:
+        await admin.close()
+
+
+async def _create_topic(admin: AIOKafkaAdminClient, topic: str) -> None:
+    # -1: as many replicas as the broker's default says
+    response = await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=-1)])
+    for _, code, message in ((each[0], each[1], each[2] if len(each) > 2 else None) for each in response.topic_errors):
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error(f"creating topic {topic}: {message}")

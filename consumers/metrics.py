@@ -1,0 +1,55 @@
+"""What a consumer process tells Prometheus. Base units; no label names a project, a user or a job."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+APPLY_SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BATCH_RECORDS_BUCKETS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+
+
+class ConsumerMetrics:
+    """The metrics of one consumer, on the registry given."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"stats_consumer_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"stats_consumer_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"stats_consumer_{name}", text, registry=registry, buckets=buckets)
+
+        self.records: Counter = counter("records", "Records read from Kafka.")
+        self.events: Counter = counter("events", "Records decoded, by kind: event or deletion.", "kind")
+        self.dead_letters: Counter = counter(
+            "dead_letters", "Records written to the dead-letter topic, by reason.", "reason"
+        )
+        self.batches: Counter = counter("batches", "Batches applied to the store.")
+        self.apply_seconds: Histogram = histogram(
+            "apply_seconds", "Time from sending a batch to the store to its last reply.", APPLY_SECONDS_BUCKETS
+        )
+        self.batch_records: Histogram = histogram("batch_records", "Records in a batch.", BATCH_RECORDS_BUCKETS)
+        self.assigned_partitions: Gauge = gauge("assigned_partitions", "Partitions assigned to this process.")
+        self.lag_records: Gauge = gauge(
+            "lag_records", "Records in an assigned partition that are not applied yet.", "partition"
+        )
+        self.watermark_seconds: Gauge = gauge(
+            "watermark_timestamp_seconds",
+            "Unix time before which every record of an assigned partition is applied.",
+            "partition",
+        )
+        self.last_applied_seconds: Gauge = gauge(
+            "last_applied_record_timestamp_seconds", "Timestamp of the last record applied, Unix time."
+        )
+        self.fence_refusals: Counter = counter(
+            "fence_refusals", "Writes that the store refused because another consumer owns the partition."
+        )
+        self.resyncs: Counter = counter(
+            "resyncs", "Times that a partition was sought to the store's offset, by reason.", "reason"
+        )
+        self.redis_errors: Counter = counter("redis_errors", "Calls to Redis that failed.")
+
+    def forget_partition(self, partition: int) -> None:
+        """Drop the series of a partition that is no longer ours; their last values would stay for ever."""
+        self.lag_records.remove(partition)
+        self.watermark_seconds.remove(partition)
