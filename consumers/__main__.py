@@ -89,8 +89,8 @@ class Consumer:
                 WorkerPolicy(settings.kafka_topic),
                 lambda: time.time_ns() // 1_000_000,
             )
-            consumer.subscribe([settings.kafka_topic], listener=worker)
             await consumer.start()
+            consumer.subscribe([settings.kafka_topic], listener=worker)  # before start(), it would wait for partitions
             self._worker = worker
             if self._stop.is_set():
                 worker.stop()

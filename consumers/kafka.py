@@ -10,7 +10,8 @@ from aiokafka.helpers import create_ssl_context
 
 from service.settings import KafkaSettings
 
-REBALANCE_TIMEOUT_MS = 60_000
+# A coordinator holds a member's request to join for up to the rebalance timeout: it must be the shorter of the two.
+REBALANCE_TIMEOUT_MS = 10_000
 _REQUEST_TIMEOUT_MS = 15_000  # a hung broker is given up after this
 _FETCH_WAIT_MS = 100  # an idle partition is as fresh as two of these
 
@@ -41,7 +42,7 @@ def create_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="none",  # an offset out of range must never be silent
         isolation_level="read_committed",
-        session_timeout_ms=30_000,
+        session_timeout_ms=10_000,  # the callbacks of a rebalance await nothing long, so heartbeats hardly pause
         heartbeat_interval_ms=1_000,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
         max_poll_interval_ms=600_000,
@@ -54,7 +55,7 @@ def create_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
 
 
 async def prepare_topics(settings: KafkaSettings) -> int:
-    """The topic's number of partitions, 0 if it does not exist; makes sure there is a dead-letter topic.
+    """The topic's number of partitions, 0 if it does not exist; makes sure that there is a dead-letter topic.
 
     Raises KafkaError.
     """
@@ -64,17 +65,17 @@ async def prepare_topics(settings: KafkaSettings) -> int:
         topics = await admin.list_topics()
         if settings.kafka_topic not in topics:
             return 0
-        if settings.kafka_dead_letter_topic not in topics:
-            await _create_topic(admin, settings.kafka_dead_letter_topic)
         described = await admin.describe_topics([settings.kafka_topic])
-        return len(described[0]["partitions"])
+        partitions = described[0]["partitions"]
+        if settings.kafka_dead_letter_topic not in topics:
+            await _create_topic(admin, settings.kafka_dead_letter_topic, replicas=len(partitions[0]["replicas"]))
+        return len(partitions)
     finally:
         await admin.close()
 
 
-async def _create_topic(admin: AIOKafkaAdminClient, topic: str) -> None:
-    # -1: as many replicas as the broker's default says
-    response = await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=-1)])
+async def _create_topic(admin: AIOKafkaAdminClient, topic: str, replicas: int) -> None:
+    response = await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=max(replicas, 1))])
     for _, code, message in ((each[0], each[1], each[2] if len(each) > 2 else None) for each in response.topic_errors):
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:

@@ -1,0 +1,42 @@
+# Everything is written below this folder: .venv (the programs), .local (data, logs, tokens), caches of the tools.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+export PIP_CACHE_DIR ?= $(CURDIR)/.local/pip-cache
+
+.DEFAULT_GOAL := help
+.PHONY: help run test clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: $(VENV)/.ready-run ## run everything on this machine: broker, Redis, consumer, API, sample traffic
+	@$(BIN)/python -m deploy.local
+
+test: $(VENV)/.ready-test ## check style and types, run all tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+clean: ## remove everything that was installed, built or stored here
+	rm -rf $(VENV) .local build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $(PYTHON) is `$(PYTHON) --version 2>&1`: set PYTHON" >&2; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: is its venv module installed?" >&2; exit 1; }
+
+$(VENV)/.ready-run: pyproject.toml $(BIN)/python
+	@echo "installing the service and the local stack"
+	@$(PIP) install --editable '.[local]'
+	@touch $@
+
+$(VENV)/.ready-test: pyproject.toml $(BIN)/python
+	@echo "installing the service, the local stack and the test tools"
+	@$(PIP) install --editable '.[local,test]'
+	@touch $@

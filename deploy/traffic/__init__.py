@@ -1,0 +1,1 @@
+"""Lifelike job events: months of history, then a live trickle."""

@@ -1,0 +1,61 @@
+"""The real servers that tests run against, and processes of this service; all of them are stopped in the end."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from redis import Redis
+
+from deploy.local.process import Child, is_ready, start_child, wait_until
+from deploy.local.servers import find_redis, free_port, start_redis
+
+CLUSTER_SLOTS = 16384
+
+
+def redis_program() -> str:
+    """The Redis to test with: the one that STATS_TEST_REDIS_SERVER names, else the one the local stack takes."""
+    return os.environ.get("STATS_TEST_REDIS_SERVER") or find_redis()
+
+
+def start_one_node_cluster(program: str, port: int, folder: Path) -> Child:
+    """A Redis Cluster of one node that serves all slots."""
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    child = start_redis(program, port, folder, folder.with_suffix(".log"), options)
+    with Redis(host="127.0.0.1", port=port) as client:
+        client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, CLUSTER_SLOTS - 1)
+        wait_until(child, lambda: "cluster_state:ok" in _cluster_info(client), "serve all slots")
+    return child
+
+
+class Processes:
+    """Starts processes of this service, and stops those that still run."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._children: list[Child] = []
+
+    def start(self, module: str, environment: Mapping[str, str]) -> Child:
+        """Starts `python -m module`; of the STATS_ variables it sees those in `environment` alone."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("STATS_")}
+        log_path = self._logs / f"{module}-{len(self._children)}.log"
+        child = start_child(module, [sys.executable, "-m", module], {**inherited, **environment}, log_path)
+        self._children.append(child)
+        return child
+
+    async def start_ready(self, module: str, environment: Mapping[str, str], port: int) -> Child:
+        """Starts `python -m module` and waits until /readyz on `port` says 200."""
+        child = self.start(module, environment)
+        # In a thread: what the process waits for may be served by this loop.
+        await asyncio.to_thread(wait_until, child, lambda: is_ready(port), "get ready")
+        return child
+
+    def stop_all(self) -> None:
+        """Stops the last one started first."""
+        for child in reversed(self._children):
+            child.stop()
+
+
+def _cluster_info(client: Redis) -> str:
+    return str(client.execute_command("CLUSTER", "INFO"))  # type: ignore[no-untyped-call]

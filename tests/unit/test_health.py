@@ -1,0 +1,100 @@
+"""The consumer's health and metrics server, over real HTTP on a port of its own."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry
+
+from consumers.health import serve_health
+from consumers.metrics import ConsumerMetrics
+
+
+class Waiting:
+    """What a process waits for, as a test sets it."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    async def not_ready(self) -> Sequence[str]:
+        return self.names
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def waiting() -> Waiting:
+    return Waiting()
+
+
+@pytest.fixture
+async def client(registry: CollectorRegistry, waiting: Waiting) -> AsyncIterator[aiohttp.ClientSession]:
+    async with (
+        serve_health(0, registry, waiting.not_ready) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+    ):
+        yield session
+
+
+async def test_readiness_names_what_is_missing(client: aiohttp.ClientSession, waiting: Waiting) -> None:
+    """Not ready is 503 with the names of what is missing; the process lives all the same; then it is 200."""
+    waiting.names = ["redis", "partitions"]
+    async with client.get("/readyz") as response:
+        assert response.status == 503
+        assert await response.json() == {"status": "not ready", "not_ready": ["redis", "partitions"]}
+    async with client.get("/healthz") as response:
+        assert response.status == 200
+        assert await response.json() == {"status": "alive"}
+    waiting.names = []
+    async with client.get("/readyz") as response:
+        assert response.status == 200
+        assert await response.json() == {"status": "ready"}
+
+
+async def test_metrics_are_served_for_prometheus(client: aiohttp.ClientSession, registry: CollectorRegistry) -> None:
+    """A scrape gives the registry's metrics in Prometheus' text format, with help texts."""
+    metrics = ConsumerMetrics(registry)
+    metrics.records.inc(3)
+    metrics.dead_letters.labels("not_json").inc()
+    async with client.get("/metrics") as response:
+        assert response.status == 200
+        assert response.content_type == "text/plain"
+        lines = (await response.text()).splitlines()
+    assert "stats_consumer_records_total 3.0" in lines
+    assert 'stats_consumer_dead_letters_total{reason="not_json"} 1.0' in lines
+    assert "# HELP stats_consumer_records_total Records read from Kafka." in lines
+
+
+async def test_a_revoked_partition_leaves_no_series(registry: CollectorRegistry) -> None:
+    """Lag and watermark of a partition are gone with it; forgetting one that was never seen is no error."""
+    metrics = ConsumerMetrics(registry)
+    for partition in (0, 1):
+        metrics.lag_records.labels(partition).set(5)
+        metrics.watermark_seconds.labels(partition).set(1.5)
+    metrics.forget_partition(1)
+    metrics.forget_partition(7)
+    for name in ("stats_consumer_lag_records", "stats_consumer_watermark_timestamp_seconds"):
+        assert registry.get_sample_value(name, {"partition": "0"}) is not None
+        assert registry.get_sample_value(name, {"partition": "1"}) is None
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("POST", "/healthz", 405)])
+async def test_errors_are_json(client: aiohttp.ClientSession, method: str, path: str, status: int) -> None:
+    """An unknown path or method is answered in JSON; the latter says what is allowed."""
+    async with client.request(method, path) as response:
+        assert response.status == status
+        assert set(await response.json()) == {"error"}
+        assert ("Allow" in response.headers) == (status == 405)
+
+
+async def test_a_port_in_use_is_an_error(registry: CollectorRegistry, waiting: Waiting) -> None:
+    """A process that cannot have its port fails at once, and the port is free again when the server ends."""
+    async with serve_health(0, registry, waiting.not_ready) as port:
+        with pytest.raises(OSError, match=str(port)):
+            async with serve_health(port, registry, waiting.not_ready):
+                pass
+    async with serve_health(port, registry, waiting.not_ready) as again:
+        assert again == port
