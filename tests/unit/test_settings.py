@@ -1,0 +1,239 @@
+"""Settings: defaults, bounds, and errors that say all and no secret."""
+
+import os
+from typing import Any
+
+import pytest
+
+from service.settings import CommonSettings, ConsumerSettings, KafkaSettings, ServiceSettings, SettingsError, load
+
+JWT = {"STATS_JWT_SECRET": "s3cr3t"}
+KEYSTONE = {
+    "STATS_AUTH": "keystone",
+    "STATS_KEYSTONE_URL": "https://id.example:5000/v3",
+    "STATS_KEYSTONE_USERNAME": "stats",
+    "STATS_KEYSTONE_PASSWORD": "s3cr3t",
+    "STATS_KEYSTONE_PROJECT": "service",
+    "STATS_KEYSTONE_DOMAIN": "Default",
+}
+SASL = {
+    "STATS_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "STATS_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "STATS_KAFKA_SASL_USERNAME": "stats",
+    "STATS_KAFKA_SASL_PASSWORD": "s3cr3t",
+}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting comes from the machine the tests run on."""
+    for name in [name for name in os.environ if name.upper().startswith("STATS_")]:
+        monkeypatch.delenv(name)
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, model: type[Any], variables: dict[str, str]) -> Any:
+    """The settings in an environment of just these variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return load(model)
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, model: type[Any], variables: dict[str, str]) -> list[str]:
+    """The lines of the error that these variables make."""
+    with pytest.raises(SettingsError) as raised:
+        loaded(monkeypatch, model, variables)
+    return raised.value.lines
+
+
+def test_defaults_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With only a secret set, every other setting of the service has the contract's default."""
+    settings = loaded(monkeypatch, ServiceSettings, JWT)
+    assert settings.model_dump(exclude={"jwt_secret"}) == {
+        "redis_url": "redis://localhost:6379/0",
+        "redis_cluster": False,
+        "log_level": "INFO",
+        "http_host": "127.0.0.1",
+        "http_port": 8080,
+        "auth": "jwt",
+        "jwt_jwks_url": None,
+        "keystone_url": None,
+        "keystone_username": None,
+        "keystone_password": None,
+        "keystone_project": None,
+        "keystone_domain": None,
+        "admin_roles": frozenset({"admin", "te_admin"}),
+        "rate_limit": 1000,
+    }
+    assert settings.jwt_secret.get_secret_value() == "s3cr3t"
+
+
+def test_consumer_needs_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer starts with nothing set, not even a token's secret."""
+    assert loaded(monkeypatch, ConsumerSettings, {}).model_dump() == {
+        "redis_url": "redis://localhost:6379/0",
+        "redis_cluster": False,
+        "log_level": "INFO",
+        "kafka_bootstrap_servers": "localhost:9092",
+        "kafka_topic": "gene-job-events",
+        "kafka_dead_letter_topic": "gene-job-events.dead-letters",
+        "kafka_group_id": "gene-job-statistics",
+        "kafka_security_protocol": "PLAINTEXT",
+        "kafka_sasl_mechanism": None,
+        "kafka_sasl_username": None,
+        "kafka_sasl_password": None,
+        "kafka_ssl_cafile": None,
+        "metrics_port": 9464,
+    }
+
+
+GOOD: list[tuple[type[Any], dict[str, str], str, object]] = [
+    (
+        CommonSettings,
+        {"STATS_REDIS_URL": "rediss://u:p%40@[::1]:6380/15"},
+        "redis_url",
+        "rediss://u:p%40@[::1]:6380/15",
+    ),
+    (CommonSettings, {"STATS_REDIS_URL": "redis://h"}, "redis_url", "redis://h"),
+    (CommonSettings, {"STATS_REDIS_CLUSTER": "true"}, "redis_cluster", True),
+    (CommonSettings, {"STATS_REDIS_CLUSTER": "1", "STATS_REDIS_URL": "redis://h:1"}, "redis_cluster", True),
+    (CommonSettings, {"STATS_LOG_LEVEL": "debug"}, "log_level", "DEBUG"),
+    (CommonSettings, {"STATS_LOG_LEVEL": ""}, "log_level", "INFO"),
+    (KafkaSettings, {"STATS_KAFKA_BOOTSTRAP_SERVERS": "a:1, [::1]:2"}, "kafka_bootstrap_servers", "a:1, [::1]:2"),
+    (KafkaSettings, {"STATS_KAFKA_TOPIC": "A._-9" * 49}, "kafka_topic", "A._-9" * 49),
+    (KafkaSettings, SASL, "kafka_sasl_mechanism", "SCRAM-SHA-512"),
+    (KafkaSettings, {"STATS_KAFKA_SSL_CAFILE": __file__}, "kafka_ssl_cafile", __file__),
+    (ConsumerSettings, {"STATS_METRICS_PORT": "0"}, "metrics_port", 0),
+    (ServiceSettings, {**JWT, "STATS_HTTP_PORT": "65535"}, "http_port", 65535),
+    (ServiceSettings, {**JWT, "STATS_RATE_LIMIT": "0"}, "rate_limit", 0),
+    (ServiceSettings, {**JWT, "STATS_ADMIN_ROLES": " a ,,b b,"}, "admin_roles", frozenset({"a", "b b"})),
+    (ServiceSettings, {"STATS_JWT_SECRET": "", "STATS_JWT_JWKS_URL": "https://h/j"}, "jwt_jwks_url", "https://h/j"),
+    (ServiceSettings, KEYSTONE, "keystone_url", "https://id.example:5000/v3"),
+]
+
+
+@pytest.mark.parametrize(("model", "variables", "name", "value"), GOOD)
+def test_good_value_is_taken(
+    monkeypatch: pytest.MonkeyPatch, model: type[Any], variables: dict[str, str], name: str, value: object
+) -> None:
+    """Values at the edge of what is allowed; an empty variable counts as unset."""
+    assert getattr(loaded(monkeypatch, model, variables), name) == value
+
+
+_PORTS = ["-1", "65536", "+1", "1.0", "1_0", " 80", "port", "٣", "9" * 5000]
+_TOPICS = ["a b", "a/b", "é", ".", "..", "a" * 250, "a\n"]
+BAD: list[tuple[type[Any], str, list[str]]] = [
+    (CommonSettings, "STATS_REDIS_URL", ["localhost", "http://h", "unix:///s", "REDIS://h", "redis://", "redis:///0"]),
+    (
+        CommonSettings,
+        "STATS_REDIS_URL",
+        ["redis://h:x", "redis://h:0", "redis://h:65536", "redis://h/x", "redis://h/-1"],
+    ),
+    (CommonSettings, "STATS_REDIS_URL", ["redis://h/0/1", "redis://[h", "redis://h h", "redis://h/0\n"]),
+    (CommonSettings, "STATS_REDIS_CLUSTER", ["maybe", "2"]),
+    (CommonSettings, "STATS_LOG_LEVEL", ["LOUD", "10"]),
+    (
+        KafkaSettings,
+        "STATS_KAFKA_BOOTSTRAP_SERVERS",
+        ["h", "h:", ":1", "h:0", "h:65536", "a:1,", "a:1;b:2", "http://h:1"],
+    ),
+    (KafkaSettings, "STATS_KAFKA_TOPIC", _TOPICS),
+    (KafkaSettings, "STATS_KAFKA_DEAD_LETTER_TOPIC", [*_TOPICS, "gene-job-events"]),
+    (KafkaSettings, "STATS_KAFKA_GROUP_ID", ["g" * 250]),
+    (KafkaSettings, "STATS_KAFKA_SECURITY_PROTOCOL", ["ssl", "TLS"]),
+    (KafkaSettings, "STATS_KAFKA_SASL_MECHANISM", ["GSSAPI", "plain"]),
+    (KafkaSettings, "STATS_KAFKA_SSL_CAFILE", ["/no/such/file", "/"]),
+    (ConsumerSettings, "STATS_METRICS_PORT", _PORTS),
+    (ServiceSettings, "STATS_HTTP_PORT", _PORTS),
+    (ServiceSettings, "STATS_HTTP_HOST", ["a b"]),
+    (ServiceSettings, "STATS_RATE_LIMIT", ["-1", "1.5", "1e3", "1_000", "many"]),
+    (ServiceSettings, "STATS_ADMIN_ROLES", [",", " , "]),
+    (ServiceSettings, "STATS_AUTH", ["none", "JWT"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "value"), [(model, name, value) for model, name, values in BAD for value in values]
+)
+def test_bad_value_is_named_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, model: type[Any], name: str, value: str
+) -> None:
+    """A bad value is one line that names its variable and what is allowed."""
+    (line,) = refused(monkeypatch, model, {**JWT, name: value})
+    assert line.startswith(f"{name}: ")
+    assert "; allowed: " in line
+
+
+def test_all_errors_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every bad variable has its line, also those that are bad only beside another."""
+    variables = {"STATS_HTTP_PORT": "x", "STATS_RATE_LIMIT": "x", "STATS_REDIS_URL": "x"}
+    lines = refused(monkeypatch, ServiceSettings, variables)
+    assert [line.split(":")[0] for line in lines] == [
+        "STATS_REDIS_URL",
+        "STATS_HTTP_PORT",
+        "STATS_JWT_JWKS_URL",
+        "STATS_RATE_LIMIT",
+    ]
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_jwt_needs_exactly_one_key(monkeypatch: pytest.MonkeyPatch, both: bool) -> None:
+    """Neither a secret nor a JWKS, or both, is an error that names both variables."""
+    variables = {**JWT, "STATS_JWT_JWKS_URL": "https://h/j"} if both else {}
+    (line,) = refused(monkeypatch, ServiceSettings, variables)
+    assert "STATS_JWT_SECRET" in line
+    assert "STATS_JWT_JWKS_URL" in line
+
+
+@pytest.mark.parametrize("missing", sorted(set(KEYSTONE) - {"STATS_AUTH"}))
+def test_keystone_needs_all_of_its_settings(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    """With keystone each of its settings is required; with jwt none is."""
+    variables = {name: value for name, value in KEYSTONE.items() if name != missing}
+    (line,) = refused(monkeypatch, ServiceSettings, variables)
+    assert line.startswith(f"{missing}: missing")
+
+
+@pytest.mark.parametrize("missing", sorted(set(SASL) - {"STATS_KAFKA_SECURITY_PROTOCOL"}))
+def test_sasl_needs_all_of_its_settings(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    """With a SASL protocol, mechanism, username and password are required."""
+    variables = {name: value for name, value in SASL.items() if name != missing}
+    (line,) = refused(monkeypatch, ConsumerSettings, variables)
+    assert line.startswith(f"{missing}: missing")
+
+
+def test_cluster_has_one_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster with another database than 0 is refused."""
+    variables = {"STATS_REDIS_CLUSTER": "true", "STATS_REDIS_URL": "redis://h:1/3"}
+    (line,) = refused(monkeypatch, CommonSettings, variables)
+    assert line.startswith("STATS_REDIS_CLUSTER: ")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"STATS_REDIS_URL": "http://user:s3cr3t@h"},
+        {"STATS_REDIS_URL": "redis://user:s3cr3t/s3cr3t@h"},
+        {"STATS_REDIS_URL": "redis://user:s3cr3t@[h"},
+        {"STATS_REDIS_URL": "redis://s3cr3t℀@h"},
+        {"STATS_JWT_JWKS_URL": "https://user:s3cr3t@h/j"},
+        {"STATS_HTTP_PORT": "s3cr3t"},
+    ],
+)
+def test_errors_tell_no_secret(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    """No error repeats a value, or a part of it."""
+    error = "".join(refused(monkeypatch, ServiceSettings, {**JWT, **variables}))
+    assert "s3cr3t" not in error
+
+
+def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of settings holds no password, secret or URL that may have one."""
+    variables = {**KEYSTONE, **SASL, **JWT, "STATS_REDIS_URL": "redis://:s3cr3t@h"}
+    variables["STATS_KEYSTONE_URL"] = "https://u:s3cr3t@h"
+    for model in (ServiceSettings, ConsumerSettings):
+        assert "s3cr3t" not in repr(loaded(monkeypatch, model, variables))
+
+
+def test_settings_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody changes a setting after the start."""
+    settings = loaded(monkeypatch, CommonSettings, {})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.log_level = "DEBUG"
