@@ -20,7 +20,6 @@ class ConsumerMetrics:
             return Histogram(f"stats_consumer_{name}", text, registry=registry, buckets=buckets)
 
         self.records: Counter = counter("records", "Records read from Kafka.")
-        self.events: Counter = counter("events", "Records decoded, by kind: event or deletion.", "kind")
         self.dead_letters: Counter = counter(
             "dead_letters", "Records written to the dead-letter topic, by reason.", "reason"
         )

@@ -182,9 +182,16 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         everywhere = now >= self._next_advance
         if everywhere:
             self._next_advance = now + self._policy.advance_seconds
+            self._measure_lag(applier)
         if batch.records or everywhere:
             watermarks_ms = {partition: each.watermark_ms for partition, each in self._freshness.items()}
             self._in_flight = asyncio.create_task(applier.apply(batch, watermarks_ms, everywhere))
+
+    def _measure_lag(self, applier: Applier) -> None:
+        for partition, position in applier.progress.positions.items():
+            end = self._consumer.highwater(TopicPartition(self._policy.topic, partition))
+            if end is not None:
+                self._metrics.lag_records.labels(partition).set(max(0, end - position))
 
     async def _landed(self) -> None:
         """Waits for the write under way, and raises what it raised."""
