@@ -24,7 +24,8 @@ class ProjectStatistics(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     users: list[UserStatistics] | None = Field(
-        default=None, description="one row for each user with a job in the interval, by name; tenant administrators only"
+        default=None,
+        description="one row for each user with a job in the interval, by name; tenant administrators only",
     )
     total_user_num: int = Field(ge=0, description="users with a job in the interval; 1 for a sub-user")
     total_launching_num: int = Field(ge=0, description="jobs in state launching")

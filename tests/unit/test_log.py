@@ -40,7 +40,7 @@ def test_extra_fields_stand_beside() -> None:
 def test_exception_is_in_the_same_line() -> None:
     """An exception is its type and its traceback, as strings of the one line."""
     try:
-        {}["missing\nthing"]
+        dict[str, int]()["missing\nthing"]
     except KeyError:
         fields = formatted(exc_info=sys.exc_info())
     assert fields["exception"] == "KeyError"

@@ -1,0 +1,78 @@
+"""`python -m service`: the API, until SIGTERM or SIGINT."""
+
+import asyncio
+import logging
+import resource
+import signal
+import sys
+from contextlib import AsyncExitStack
+
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+
+from service import log
+from service.api.app import create_app
+from service.api.rate_limit import RateLimit, RateLimiter
+from service.api.server import serving
+from service.auth.factory import create_authenticator
+from service.settings import ServiceSettings, SettingsError, load
+from service.store.client import create_reader_store
+from service.store.contract import LayoutError, StoreUnavailableError
+
+_log = logging.getLogger("service")
+EXIT_LISTEN, EXIT_SETTINGS, EXIT_LAYOUT = 1, 2, 3
+_OPEN_FILES = 65536
+
+
+def main() -> int:
+    """Run the API; returns the exit status."""
+    try:
+        settings = load(ServiceSettings)
+        log.configure(settings.log_level)
+        _allow_open_files()
+        return asyncio.run(run(settings))
+    except SettingsError as error:
+        print(*error.lines, sep="\n", file=sys.stderr)  # noqa: T201 - may be before there is a log
+        return EXIT_SETTINGS
+
+
+async def run(settings: ServiceSettings) -> int:
+    """Serve until a signal; returns the exit status, raises SettingsError."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    async with AsyncExitStack() as stack:
+        authenticator = await stack.enter_async_context(create_authenticator(settings))
+        store = await stack.enter_async_context(create_reader_store(settings.redis_url, settings.redis_cluster))
+        try:
+            await store.ping()
+        except LayoutError as error:
+            _log.critical("STATS_REDIS_URL: %s", error)
+            return EXIT_LAYOUT
+        except StoreUnavailableError as error:
+            _log.error("Redis is away, requests get 503 until it answers: %s", error)
+        limiter = RateLimiter(RateLimit(settings.rate_limit))
+        app = create_app(store, authenticator, limiter, registry)
+        try:
+            port = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))
+        except OSError as error:
+            _log.critical("STATS_HTTP_HOST, STATS_HTTP_PORT: cannot listen there: %s", error)
+            return EXIT_LISTEN
+        _log.info("listening", extra={"host": settings.http_host, "port": port})
+        await stop.wait()
+        _log.info("stopping")
+    return 0
+
+
+def _allow_open_files() -> None:
+    """Let this process have as many connections as it may: the usual soft limit, 1024, is less than its clients."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The catalogue of errors: status, code, and every message in both languages."""
+# ruff: noqa: RUF001 - Chinese has punctuation of its own
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Language = Literal["en-us", "zh-cn"]
+
+
+class ErrorBody(BaseModel):
+    """What every error answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    error_code: str = Field(description="the code of the error", pattern=r"^DLI\.[0-9]{4}$")
+    error_msg: str = Field(description="what is wrong, in the language that X-Language asks for")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One text in both languages, with the same `{fields}`."""
+
+    english: str
+    chinese: str
+
+    def text(self, language: Language, fields: Mapping[str, str]) -> str:
+        """The text in that language with its fields filled in."""
+        return (self.chinese if language == "zh-cn" else self.english).format_map(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorKind:
+    """A row of the catalogue; the message is the one to use where no other says it better."""
+
+    status: int
+    code: str
+    message: Message
+
+
+BAD_REQUEST = ErrorKind(400, "DLI.0001", Message("The request is not valid.", "请求无效。"))
+UNAUTHORIZED = ErrorKind(
+    401,
+    "DLI.0013",
+    Message(
+        "The token is missing, expired, revoked or not valid.",
+        "令牌缺失、已过期、已被吊销或无效。",
+    ),
+)
+FORBIDDEN = ErrorKind(403, "DLI.0016", Message("The token is not for this project.", "该令牌无权访问此项目。"))
+NOT_FOUND = ErrorKind(404, "DLI.0023", Message("No such resource.", "资源不存在。"))
+BAD_METHOD = ErrorKind(405, "DLI.0007", Message("The method is not supported here.", "不支持该请求方法。"))
+TOO_MANY = ErrorKind(
+    429,
+    "DLI.1028",
+    Message("Too many requests; try again later.", "请求过于频繁，请稍后重试。"),
+)
+UNAVAILABLE = ErrorKind(
+    503,
+    "DLI.0012",
+    Message("The service is not available now; try again later.", "服务暂不可用，请稍后重试。"),
+)
+INTERNAL = ErrorKind(500, "DLI.0999", Message("An internal error.", "内部错误。"))
+
+CATALOGUE = (BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, BAD_METHOD, TOO_MANY, UNAVAILABLE, INTERNAL)
+
+NOT_DECIMAL = Message(
+    "The parameter {name} is not a decimal number from 0 to {maximum}.",
+    "参数{name}必须是0到{maximum}之间的十进制整数。",
+)
+REPEATED = Message("The parameter {name} is given more than once.", "参数{name}重复。")
+REVERSED = Message(
+    "The parameter start is greater than the parameter end.",
+    "参数start不能大于参数end。",
+)
+UNREACHABLE = Message("Cannot be reached: {names}.", "无法访问：{names}。")
+MALFORMED = Message("The request is not valid HTTP.", "请求不是有效的HTTP报文。")
+
+
+class ApiError(Exception):
+    """An answer that is an error of the catalogue, maybe with headers and a message of its own."""
+
+    def __init__(
+        self,
+        kind: ErrorKind,
+        message: Message | None = None,
+        fields: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(kind.code)
+        self.kind = kind
+        self.headers = headers or {}
+        self._message = message or kind.message
+        self._fields = fields or {}
+
+    def body(self, language: Language) -> ErrorBody:
+        """What the caller reads."""
+        return ErrorBody(error_code=self.kind.code, error_msg=self._message.text(language, self._fields))

@@ -1,0 +1,36 @@
+"""What the HTTP side measures. No label holds what a caller can choose freely."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+UNKNOWN_ROUTE = "unknown"
+MALFORMED_ROUTE = "malformed"
+
+
+class HttpMetrics:
+    """Counts and times requests by route; `unknown` for a path or method of none, `malformed` for what is no HTTP."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "stats_http_requests_total",
+            "HTTP requests answered",
+            ["route", "method", "status"],
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "stats_http_request_duration_seconds",
+            "Time from a request's headers to its answer being ready to send",
+            ["route"],
+            buckets=_BUCKETS_SECONDS,
+            registry=registry,
+        )
+
+    def answered(self, route: str, method: str, status: int, duration_seconds: float) -> None:
+        """Count a request of a route with its answer's status."""
+        self._requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
+        self._duration.labels(route).observe(duration_seconds)
+
+    def malformed(self, status: int) -> None:
+        """Count what could not be read as a request."""
+        self._requests.labels(MALFORMED_ROUTE, "other", str(status)).inc()

@@ -1,0 +1,93 @@
+"""Around every handler: a request's id, its errors as the catalogue has them, its metrics and log line."""
+
+import logging
+import time
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from service.api.errors import (
+    BAD_METHOD,
+    BAD_REQUEST,
+    INTERNAL,
+    MALFORMED,
+    NOT_FOUND,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    ApiError,
+)
+from service.api.metrics import UNKNOWN_ROUTE, HttpMetrics
+from service.api.responses import RETRY_AFTER, error_response, finish, request_id_of
+from service.auth.caller import IdentityUnavailableError, InvalidTokenError
+from service.store.contract import StoreUnavailableError
+
+_log = logging.getLogger(__name__)
+
+
+def from_http_exception(error: web.HTTPException) -> ApiError:
+    """What the catalogue says for an exception of aiohttp's own."""
+    if error.status == 404:
+        return ApiError(NOT_FOUND)
+    if error.status == 405:
+        return ApiError(BAD_METHOD, headers={"Allow": error.headers["Allow"]})
+    if 400 <= error.status < 500:
+        return ApiError(BAD_REQUEST, MALFORMED)
+    return ApiError(INTERNAL)
+
+
+def create_middleware(metrics: HttpMetrics) -> Middleware:
+    """The outermost middleware: whatever happens inside, the answer is one of the API's."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started_at = time.perf_counter()
+        request_id = request_id_of(request)
+        try:
+            response = await handler(request)
+        except Exception as error:  # noqa: BLE001 - nothing may reach aiohttp's own error pages; 5xx are logged
+            api_error = _api_error(error)
+            is_ours = api_error.kind.status >= 500
+            _log.log(
+                logging.ERROR if is_ours else logging.DEBUG,
+                "request failed: %s",
+                error,
+                # An outage is no bug: its cause in one line is enough.
+                exc_info=error if api_error.kind is INTERNAL else None,
+                extra={"request_id": request_id, "path": request.path, "status": api_error.kind.status},
+            )
+            response = error_response(api_error, request)
+        finish(response, request_id)
+        duration_seconds = time.perf_counter() - started_at
+        metrics.answered(_route(request), request.method, response.status, duration_seconds)
+        _log.debug(
+            "answered",
+            extra={
+                "request_id": request_id,
+                "method": request.method,
+                "path": request.path,
+                "status": response.status,
+                "duration_seconds": round(duration_seconds, 6),
+            },
+        )
+        return response
+
+    return answer
+
+
+def _api_error(error: Exception) -> ApiError:
+    match error:
+        case ApiError():
+            return error
+        case web.HTTPException():
+            return from_http_exception(error)
+        case InvalidTokenError():
+            return ApiError(UNAUTHORIZED)
+        case StoreUnavailableError() | IdentityUnavailableError():
+            return ApiError(UNAVAILABLE, headers=RETRY_AFTER)
+        case _:
+            return ApiError(INTERNAL)
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return UNKNOWN_ROUTE if resource is None else resource.canonical

@@ -1,0 +1,124 @@
+"""The OpenAPI 3.1 description, made of what the handlers themselves use: models, bounds and the catalogue."""
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+from service.api.errors import BAD_METHOD, CATALOGUE, NOT_FOUND, TOO_MANY, UNAVAILABLE, ErrorBody, ErrorKind
+from service.api.rate_limit import BURST_SECONDS, RateLimit
+from service.api.responses import REQUEST_ID, REQUEST_ID_PATTERN
+from service.api.statistics import AS_OF, PATH, PROJECT_ID_PATTERN, TOKEN
+from service.events import MAX_MS
+from service.statistics import ProjectStatistics
+
+_JSON = "application/json"
+
+
+class _AbsentNotNull(GenerateJsonSchema):
+    """None stands for an absent key in these models, so no schema allows null."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+
+def describe(limit: RateLimit) -> dict[str, Any]:
+    """The whole document, as JSON-able objects."""
+    _, schemas = models_json_schema(
+        [(ProjectStatistics, "validation"), (ErrorBody, "validation")],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=_AbsentNotNull,
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Gene job statistics", "version": "v2.0"},
+        "paths": {
+            PATH: {"get": _statistics(limit)},
+            "/healthz": {"get": _operation("getHealth", "Does the process live?", _json("It does."))},
+            "/readyz": {
+                "get": _operation("getReadiness", "Can requests be answered?", _json("They can."), UNAVAILABLE)
+            },
+            "/metrics": {"get": _operation("getMetrics", "Metrics for Prometheus.", _text("The metrics."))},
+            "/openapi.json": {"get": _operation("getOpenApi", "This description.", _json("The description."))},
+        },
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": TOKEN}},
+        },
+    }
+
+
+def _statistics(limit: RateLimit) -> dict[str, Any]:
+    answer = _json("The statistics.", "ProjectStatistics")
+    answer["headers"][AS_OF] = _header(
+        "Unix ms: every event published before that instant is in the answer.", {"type": "integer", "minimum": 0}
+    )
+    errors = [kind for kind in CATALOGUE if kind is not TOO_MANY or limit.per_second]
+    operation = _operation("getGeneStatistics", "Statistics of a project's gene jobs.", answer, *errors)
+    if limit.per_second:
+        operation["description"] = (
+            f"Each caller may ask {limit.per_second} times a second,"
+            f" and {limit.per_second * BURST_SECONDS} times at once."
+        )
+    operation["security"] = [{"token": []}]
+    operation["parameters"] = [
+        _parameter("project_id", "path", "the project", PROJECT_ID_PATTERN),
+        _instant("start", "jobs whose start time is at or after this instant, Unix ms"),
+        _instant("end", "jobs whose start time is before this instant, Unix ms; not less than start"),
+        _parameter("X-Language", "header", "the language of error messages, en-us unless zh-cn", None),
+        _parameter(REQUEST_ID, "header", "the request's id in answer and log", REQUEST_ID_PATTERN),
+    ]
+    return operation
+
+
+def _operation(name: str, summary: str, answer: dict[str, Any], *errors: ErrorKind) -> dict[str, Any]:
+    responses = {"200": answer}
+    for kind in sorted({*errors, NOT_FOUND, BAD_METHOD} if errors else errors, key=lambda kind: kind.status):
+        responses[str(kind.status)] = _error(kind)
+    return {"operationId": name, "summary": summary, "responses": responses}
+
+
+def _error(kind: ErrorKind) -> dict[str, Any]:
+    response = _json(f"{kind.code}: {kind.message.english}", "ErrorBody")
+    if kind in {TOO_MANY, UNAVAILABLE}:
+        response["headers"]["Retry-After"] = _header("Seconds to wait.", {"type": "integer", "minimum": 1})
+    if kind is BAD_METHOD:
+        response["headers"]["Allow"] = _header("The methods that are supported.", {"type": "string"})
+    return response
+
+
+def _json(description: str, model: str | None = None) -> dict[str, Any]:
+    schema = {"type": "object"} if model is None else {"$ref": f"#/components/schemas/{model}"}
+    return _response(description, {_JSON: {"schema": schema}})
+
+
+def _text(description: str) -> dict[str, Any]:
+    return _response(description, {"text/plain": {"schema": {"type": "string"}}})
+
+
+def _response(description: str, content: dict[str, Any]) -> dict[str, Any]:
+    request_id = _header("The request's id.", {"type": "string", "pattern": REQUEST_ID_PATTERN})
+    return {"description": description, "headers": {REQUEST_ID: request_id}, "content": content}
+
+
+def _header(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "required": True, "schema": schema}
+
+
+def _parameter(name: str, place: str, description: str, pattern: str | None) -> dict[str, Any]:
+    schema = {"type": "string"} | ({"pattern": pattern} if pattern else {})
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "description": description,
+        "schema": schema,
+    }
+
+
+def _instant(name: str, description: str) -> dict[str, Any]:
+    schema = {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_MS}
+    return _parameter(name, "query", description, None) | {"schema": schema}

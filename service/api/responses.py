@@ -1,0 +1,43 @@
+"""What all answers have in common: headers, JSON, and errors in the caller's language."""
+
+import re
+import uuid
+
+from aiohttp import web
+
+from service.api.errors import ApiError, Language
+
+REQUEST_ID = "X-Request-Id"
+REQUEST_ID_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
+# What is away is asked anew at every request, so soon is fine.
+RETRY_AFTER = {"Retry-After": "1"}
+_JSON = "application/json; charset=utf-8"
+_REQUEST_ID = re.compile(REQUEST_ID_PATTERN.strip("^$"))
+
+
+def request_id_of(request: web.BaseRequest) -> str:
+    """The id that the caller gave to the request, or a new one if that is none."""
+    given = request.headers.get(REQUEST_ID, "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def json_response(body: str | bytes, status: int = 200) -> web.Response:
+    """An answer of ready-made JSON."""
+    data = body.encode() if isinstance(body, str) else body
+    return web.Response(body=data, status=status, headers={"Content-Type": _JSON})
+
+
+def error_response(error: ApiError, request: web.BaseRequest) -> web.Response:
+    """The answer for an error, in the language that the caller asks for."""
+    wants_chinese = request.headers.get("X-Language", "").strip().lower() == "zh-cn"
+    language: Language = "zh-cn" if wants_chinese else "en-us"
+    response = json_response(error.body(language).model_dump_json(), error.kind.status)
+    response.headers.update(error.headers)
+    return response
+
+
+def finish(response: web.StreamResponse, request_id: str) -> None:
+    """Add the headers that every answer carries."""
+    response.headers[REQUEST_ID] = request_id
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"

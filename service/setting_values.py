@@ -1,0 +1,87 @@
+"""The kinds of values settings have, and what makes one valid. No error repeats a value: it may be secret."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import BeforeValidator, Field
+
+
+def _decimal(value: object) -> object:
+    """Only ASCII digits make a number here: no sign, space, underscore or point."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,15}", value):
+        raise ValueError("not a whole number")
+    return value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = frozenset(name.strip() for name in value.split(",") if name.strip())
+    if not names:
+        raise ValueError("no name in it")
+    return names
+
+
+def _split_url(url: str, schemes: tuple[str, ...]) -> SplitResult:
+    """The parts of a URL with a host, and a port that can exist; ValueError for any other string."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # Its text quotes the part that it can't read, which may be of a password.
+        raise ValueError("not a URL, or its port is no port") from None
+    if port == 0 or not parts.hostname or re.search(r"\s", url):
+        raise ValueError("not a URL with a host")
+    if not url.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+        raise ValueError("a URL of another scheme")
+    return parts
+
+
+def _redis_url(url: str) -> str:
+    if not re.fullmatch(r"|/|/[0-9]{1,5}", _split_url(url, ("redis", "rediss")).path):
+        raise ValueError("its path is no database number")
+    return url
+
+
+def _http_url(url: str) -> str:
+    _split_url(url, ("http", "https"))
+    return url
+
+
+def _servers(servers: str) -> str:
+    for server in servers.split(","):
+        parts = re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", server.strip())
+        if not parts:
+            raise ValueError("not host:port")
+        if not 1 <= int(parts[2]) <= 65535:
+            raise ValueError("a port that can't exist")
+    return servers
+
+
+def _topic(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) or name in {".", ".."}:
+        raise ValueError("no name that Kafka takes")
+    return name
+
+
+def _file(path: str) -> str:
+    if not Path(path).is_file():
+        raise ValueError("no such file")
+    return path
+
+
+WholeNumber = Annotated[int, BeforeValidator(_decimal)]
+Port = Annotated[WholeNumber, Field(le=65535)]
+UpperCase = BeforeValidator(_upper)
+Names = Annotated[frozenset[str], BeforeValidator(_names)]
+RedisUrl = Annotated[str, BeforeValidator(_redis_url)]
+HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+Servers = Annotated[str, BeforeValidator(_servers)]
+Topic = Annotated[str, BeforeValidator(_topic)]
+FilePath = Annotated[str, BeforeValidator(_file)]

@@ -1,0 +1,159 @@
+"""What the API's tests share: a store in memory, a clock moved by hand, tokens, and the served API."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import jwt
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from service.api.app import create_app
+from service.api.rate_limit import RateLimit, RateLimiter
+from service.api.server import serving
+from service.auth.caller import Authenticator, IdentityUnavailableError
+from service.auth.jwt import JwtAuthenticator, SecretKey
+from service.statistics import ProjectStatistics, UserStatistics
+from service.store.contract import Answer
+
+SECRET = "a secret of tests that is long enough"
+PROJECT = "e9993fc787d94b6c886cbaa340f9c0f4"
+PATH = f"/v2.0/{PROJECT}/gene/statistics"
+BIG_SIZE_BYTES = 2**63 - 1
+AS_OF_MS = 1_532_605_671_002
+
+TOTALS: dict[str, int] = {
+    "total_user_num": 1,
+    "total_launching_num": 0,
+    "total_running_num": 0,
+    "total_failed_num": 20,
+    "total_finished_num": 10,
+    "total_canceling_num": 0,
+    "total_cancelled_num": 1,
+    "total_input_size": BIG_SIZE_BYTES,
+}
+USER: dict[str, Any] = {
+    "user_name": "测试",
+    "launching_num": 0,
+    "running_num": 0,
+    "failed_num": 20,
+    "finished_num": 10,
+    "canceling_num": 0,
+    "cancelled_num": 1,
+    "input_size": BIG_SIZE_BYTES,
+}
+
+
+@dataclass
+class Clock:
+    """A clock that only a test moves."""
+
+    now_seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_seconds
+
+
+@dataclass
+class FakeStore:
+    """A StatisticsStore with one answer, that remembers what it was asked and fails when told to."""
+
+    error: Exception | None = None
+    users: int = 1
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[tuple[str, int | None, int | None, str | None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
+        """The same statistics for every question; `users` is None for a single user."""
+        self.asked.append((project_id, start_ms, end_ms, user_id))
+        await self.ping()
+        users = [UserStatistics(**USER)] * self.users if user_id is None else None
+        return Answer(ProjectStatistics(users=users, **TOTALS), AS_OF_MS)
+
+    async def ping(self) -> None:
+        """Raises the error it was told to; waits while the gate is closed."""
+        self.entered.set()
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+
+
+class AwayAuthenticator:
+    """An Authenticator whose identity service cannot be reached."""
+
+    async def authenticate(self, token: str) -> Any:
+        """Never knows."""
+        raise IdentityUnavailableError("connection refused")
+
+    async def ping(self) -> None:
+        """Never answers."""
+        raise IdentityUnavailableError("connection refused")
+
+
+@dataclass(frozen=True)
+class Api:
+    """A served API, a client of it, and an event for when it has begun to stop."""
+
+    client: aiohttp.ClientSession
+    port: int
+    store: FakeStore
+    clock: Clock
+    stopping: asyncio.Event
+
+
+def token(key: Any = SECRET, algorithm: str | None = "HS256", headers: Any = None, **claims: Any) -> str:
+    """A signed token of an administrator for an hour; a claim of None is left out."""
+    every = {
+        "sub": "user-1",
+        "name": "test",
+        "project_id": PROJECT,
+        "roles": ["te_admin"],
+        "exp": int(time.time()) + 3600,
+    }
+    wanted = {name: value for name, value in {**every, **claims}.items() if value is not None}
+    return jwt.encode(wanted, key, algorithm=algorithm, headers=headers)
+
+
+def as_caller(**claims: Any) -> dict[str, str]:
+    """The headers of a request with such a token."""
+    return {"X-Auth-Token": token(**claims)}
+
+
+@asynccontextmanager
+async def served(
+    store: FakeStore | None = None, authenticator: Authenticator | None = None, per_second: int = 0
+) -> AsyncIterator[Api]:
+    """The API on a free port of this machine, with a client."""
+    store = store or FakeStore()
+    clock = Clock()
+    authenticator = authenticator or JwtAuthenticator(SecretKey(SECRET), frozenset({"admin", "te_admin"}))
+    app = create_app(store, authenticator, RateLimiter(RateLimit(per_second), clock), CollectorRegistry())
+    stopping = asyncio.Event()
+
+    async def tell(app: web.Application) -> None:
+        stopping.set()
+
+    app.on_shutdown.append(tell)
+    async with (
+        serving(app, "127.0.0.1", 0) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+    ):
+        yield Api(client, port, store, clock, stopping)
+
+
+async def exchange(port: int, data: bytes) -> bytes:
+    """Everything the server sends for these bytes until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(data)
+        return await reader.read()
+    finally:
+        writer.close()

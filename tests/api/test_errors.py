@@ -1,0 +1,167 @@
+"""Errors: codes, languages, headers; and what never gets as far as a handler."""
+
+import json
+import logging
+import re
+
+import pytest
+
+from service.api.errors import CATALOGUE, ApiError, ErrorKind
+from service.store.contract import StoreUnavailableError
+from tests.api.support import PATH, Api, as_caller, exchange
+
+CONTRACT = {
+    400: "DLI.0001",
+    401: "DLI.0013",
+    403: "DLI.0016",
+    404: "DLI.0023",
+    405: "DLI.0007",
+    429: "DLI.1028",
+    500: "DLI.0999",
+    503: "DLI.0012",
+}
+
+
+def test_catalogue_is_the_contracts() -> None:
+    """Every status has its code, and there is no other."""
+    assert {kind.status: kind.code for kind in CATALOGUE} == CONTRACT
+
+
+@pytest.mark.parametrize("kind", CATALOGUE, ids=lambda kind: str(kind.code))
+def test_every_error_speaks_both_languages(kind: ErrorKind) -> None:
+    """Chinese messages are Chinese, English ones ASCII."""
+    error = ApiError(kind)
+    assert error.body("en-us").error_msg.isascii()
+    assert re.search("[\u4e00-\u9fff]", error.body("zh-cn").error_msg)
+
+
+@pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        (None, "No such resource."),
+        ("en-us", "No such resource."),
+        ("zh-cn", "资源不存在。"),
+        ("ZH-CN", "资源不存在。"),
+        ("fr-fr", "No such resource."),
+        ("", "No such resource."),
+    ],
+)
+async def test_header_picks_the_language(api: Api, language: str | None, message: str) -> None:
+    """X-Language picks the message's language in any case of letters; English is the default."""
+    headers = {} if language is None else {"X-Language": language}
+    async with api.client.get("/nothing", headers=headers) as response:
+        assert await response.json() == {"error_code": "DLI.0023", "error_msg": message}
+
+
+async def test_parameter_is_named_in_chinese_too(api: Api) -> None:
+    """A parameter's error in Chinese names the parameter and the bound."""
+    headers = {**as_caller(), "X-Language": "zh-cn"}
+    async with api.client.get(f"{PATH}?end=x", headers=headers) as response:
+        assert (await response.json())["error_msg"] == "参数end必须是0到9007199254740991之间的十进制整数。"
+
+
+@pytest.mark.parametrize("path", ["/", "/v2.0", PATH + "/", PATH.upper(), "//" + PATH, "/healthz/", "/metrics/x"])
+async def test_unknown_path_is_404(api: Api, path: str) -> None:
+    """Any path but the API's own is a JSON 404 that nobody may keep."""
+    async with api.client.get(f"http://127.0.0.1:{api.port}{path}") as response:
+        assert (response.status, (await response.json())["error_code"]) == (404, "DLI.0023")
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", [PATH, "/healthz", "/readyz", "/metrics", "/openapi.json"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])
+async def test_other_methods_are_405(api: Api, path: str, method: str) -> None:
+    """A method that isn't there is a JSON 405 whose Allow holds exactly those that are."""
+    async with api.client.request(method, path) as response:
+        assert (response.status, (await response.json())["error_code"]) == (405, "DLI.0007")
+        assert set(response.headers["Allow"].split(",")) == {"GET", "HEAD"}
+
+
+async def test_bug_is_a_bare_500(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody foresaw is a 500 without details; the log has them, with the request's id."""
+    api.store.error = RuntimeError("a detail")
+    async with api.client.get(PATH, headers={**as_caller(), "X-Request-Id": "id-1"}) as response:
+        text = await response.text()
+    assert (response.status, json.loads(text)["error_code"]) == (500, "DLI.0999")
+    assert "detail" not in text
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert vars(record)["request_id"] == "id-1"
+    assert record.exc_info is not None
+    assert record.exc_info[1] is api.store.error
+
+
+async def test_outage_is_logged_without_traceback(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """A store that is away is an ERROR of one line."""
+    api.store.error = StoreUnavailableError("refused")
+    async with api.client.get(PATH, headers=as_caller()):
+        pass
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.getMessage() == "request failed: refused"
+    assert record.exc_info is None
+
+
+async def test_good_request_id_comes_back(api: Api) -> None:
+    """A request keeps the id it came with."""
+    async with api.client.get("/healthz", headers={"X-Request-Id": "A-z_0" * 12}) as response:
+        assert response.headers["X-Request-Id"] == "A-z_0" * 12
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 65, "é", "a;b"])
+async def test_bad_request_id_is_replaced(api: Api, given: str) -> None:
+    """An id that isn't one is replaced by a new one, also on errors."""
+    async with api.client.get("/nothing", headers={"X-Request-Id": given}) as response:
+        assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-Id"])
+
+
+MALFORMED = {
+    "text": b"hello\r\n\r\n",
+    "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "version": b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+    "method": b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "header": b"GET / HTTP/1.1\r\nHost: a\r\nbad header\r\n\r\n",
+    "length": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    "smuggling": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "long line": b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    "long header": b"GET / HTTP/1.1\r\nHost: a\r\nX-Auth-Token: " + b"a" * 20_000 + b"\r\n\r\n",
+    "many headers": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+    "expect": b"GET / HTTP/1.1\r\nHost: a\r\nExpect: a miracle\r\n\r\n",
+    "target": b"GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_malformed_request_is_a_json_400(api: Api, name: str) -> None:
+    """What is no HTTP gets the API's own 400 as well, and the connection ends."""
+    head, _, body = (await exchange(api.port, MALFORMED[name])).partition(b"\r\n\r\n")
+    assert head.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+    assert b"Content-Type: application/json; charset=utf-8" in head
+    assert re.search(rb"X-Request-Id: [0-9a-f]{32}", head)
+    assert json.loads(body) == {"error_code": "DLI.0001", "error_msg": "The request is not valid HTTP."}
+
+
+@pytest.mark.parametrize("target", [b"*", b"a:1", b"nothing"])
+@pytest.mark.parametrize("method", [b"OPTIONS", b"CONNECT", b"GET"])
+async def test_strange_target_is_an_error_of_the_api(api: Api, method: bytes, target: bytes) -> None:
+    """Request targets that are no path get a JSON error of 4xx, whatever the method."""
+    answer = await exchange(api.port, method + b" " + target + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert re.match(rb"HTTP/1\.[01] 40[04] ", head)
+    assert json.loads(body)["error_code"] in {"DLI.0001", "DLI.0023"}
+
+
+async def test_error_does_not_end_a_connection(api: Api) -> None:
+    """Two requests on one connection: a 404 leaves it usable."""
+    request = b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: %s\r\n\r\n"
+    answer = await exchange(api.port, request % (b"/x", b"keep-alive") + request % (b"/healthz", b"close"))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"404", b"200"]
+
+
+async def test_body_of_a_get_is_ignored(api: Api) -> None:
+    """A GET with a body is answered like one without, and the next request on the connection is its own."""
+    body = b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
+    request = b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    end = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answer = await exchange(api.port, request + end)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"200"]

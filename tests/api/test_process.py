@@ -1,0 +1,133 @@
+"""`python -m service`: how it starts, what stops it at once, and how it ends."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from redis.asyncio import Redis
+
+from service.store.layout import head_key
+from tests.api.support import PATH, SECRET, as_caller
+
+
+@asynccontextmanager
+async def started(**variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The process in an environment of these STATS_ variables, on any free port unless they say where."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("STATS_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "service",
+        env={**inherited, "STATS_HTTP_PORT": "0", **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def logged(process: asyncio.subprocess.Process, message: str) -> dict[str, Any]:
+    """The first line of the log with that message; AssertionError if the process ends without one."""
+    assert process.stderr is not None
+    while line := await process.stderr.readline():
+        fields: dict[str, Any] = json.loads(line)
+        if fields["message"] == message:
+            return fields
+    raise AssertionError(f"never logged: {message}")
+
+
+async def refusal(**variables: str) -> tuple[int | None, list[str]]:
+    """The exit status and the lines of a process that stops by itself; it says nothing on stdout."""
+    async with started(**variables) as process:
+        out, err = await process.communicate()
+    assert out == b""
+    return process.returncode, err.decode().splitlines()
+
+
+async def test_bad_settings_stop_it_with_a_line_each() -> None:
+    """Every bad setting is one line on stderr, nothing else is, and the status is 2."""
+    status, lines = await refusal(STATS_HTTP_PORT="x", STATS_RATE_LIMIT="-1", STATS_JWT_SECRET=SECRET)
+    assert status == 2
+    assert [line.split(":")[0] for line in lines] == ["STATS_HTTP_PORT", "STATS_RATE_LIMIT"]
+
+
+async def test_keystone_is_not_there_yet() -> None:
+    """Good settings of keystone stop the process with one line that says so."""
+    names = ("USERNAME", "PASSWORD", "PROJECT", "DOMAIN")
+    keystone = {f"STATS_KEYSTONE_{name}": "x" for name in names} | {"STATS_KEYSTONE_URL": "http://h"}
+    assert await refusal(STATS_AUTH="keystone", **keystone) == (
+        2,
+        ["STATS_AUTH: keystone is not available in this version"],
+    )
+
+
+async def test_public_key_as_secret_stops_it() -> None:
+    """A public key given as the secret is refused, without being repeated."""
+    status, lines = await refusal(STATS_JWT_SECRET="ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC7 me@here long enough")
+    assert (status, lines[-1].split(":")[0]) == (2, "STATS_JWT_SECRET")
+    assert "AAAAB3" not in "".join(lines)
+
+
+async def test_address_in_use_stops_it(redis_flushed: str) -> None:
+    """A port that another has is one clear line, and status 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, lines = await refusal(STATS_JWT_SECRET=SECRET, STATS_REDIS_URL=redis_flushed, STATS_HTTP_PORT=port)
+    assert status == 1
+    assert "STATS_HTTP_PORT" in json.loads(lines[-1])["message"]
+
+
+async def test_another_layout_stops_it(redis_flushed: str) -> None:
+    """A store of another layout is not touched: one clear line, and status 3."""
+    async with Redis.from_url(redis_flushed) as client:
+        await client.set(head_key(0), b"\xff" * 64)
+        status, lines = await refusal(STATS_JWT_SECRET=SECRET, STATS_REDIS_URL=redis_flushed)
+    assert status == 3
+    (line,) = lines
+    assert json.loads(line)["level"] == "CRITICAL"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_serves_until_a_signal(redis_flushed: str, number: signal.Signals) -> None:
+    """It logs where it listens, answers from an empty Redis, and ends with status 0 at a signal."""
+    async with started(STATS_JWT_SECRET=SECRET, STATS_REDIS_URL=redis_flushed) as process:
+        port = (await logged(process, "listening"))["port"]
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            async with client.get(PATH, headers=as_caller()) as response:
+                assert (response.status, (await response.json())["users"]) == (200, [])
+            async with client.get("/readyz") as response:
+                assert response.status == 200
+            # With this idle connection open.
+            process.send_signal(number)
+            assert await process.wait() == 0
+
+
+async def test_redis_away_at_start_is_not_fatal(unused_tcp_port: int) -> None:
+    """Without Redis it serves 503, says on /readyz why, lives, and logs it."""
+    url = f"redis://127.0.0.1:{unused_tcp_port}/0"
+    async with started(STATS_JWT_SECRET=SECRET, STATS_REDIS_URL=url) as process:
+        port = (await logged(process, "listening"))["port"]
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            for path, status in ((PATH, 503), ("/readyz", 503), ("/healthz", 200)):
+                async with client.get(path, headers=as_caller()) as response:
+                    assert response.status == status
+
+
+async def test_short_secret_is_warned_of(redis_flushed: str) -> None:
+    """A short secret works; one line of the log says that it is short, and doesn't say what it is."""
+    async with started(STATS_JWT_SECRET="short!", STATS_REDIS_URL=redis_flushed) as process:
+        line = await logged(process, "STATS_JWT_SECRET is short: 32 bytes or more are hard to guess")
+    assert line["level"] == "WARNING"
+    assert "short!" not in json.dumps(line)
