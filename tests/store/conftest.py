@@ -1,0 +1,24 @@
+"""An empty store for each test, reached as a consumer reaches it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from service.store.client import create_writer_client
+from tests.store.support import Store
+
+
+@pytest.fixture
+async def client(redis_flushed: str) -> AsyncIterator[Redis]:
+    """A writer's client of an empty Redis."""
+    client = create_writer_client(redis_flushed, cluster=False)
+    assert isinstance(client, Redis)
+    yield client
+    await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+def store(client: Redis) -> Store:
+    """An empty store."""
+    return Store(client)

@@ -1,0 +1,57 @@
+"""A server between a client and Redis that passes commands on, and on demand keeps or drops the replies."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from enum import Enum, auto
+from urllib.parse import urlsplit
+
+
+class Replies(Enum):
+    """What happens to the replies of Redis."""
+
+    PASS = auto()
+    KEEP = auto()  # the client hears nothing
+    CUT = auto()  # the connection ends instead
+
+
+class Proxy:
+    """`url` is where clients connect; `withheld` is set once Redis has replied and the client did not see it."""
+
+    def __init__(self, target_url: str) -> None:
+        self._target = urlsplit(target_url)
+        self.url = ""
+        self.replies = Replies.PASS
+        self.withheld = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves one connection until either end closes it."""
+        redis_reader, redis_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+        commands = asyncio.create_task(self._pass_on(reader, redis_writer))
+        while data := await redis_reader.read(65_536):
+            if self.replies is Replies.PASS:
+                writer.write(data)
+                continue
+            self.withheld.set()
+            if self.replies is Replies.CUT:
+                break
+        commands.cancel()
+        with suppress(asyncio.CancelledError):
+            await commands
+        for each in (writer, redis_writer):
+            each.close()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+        writer.write_eof()
+
+
+@asynccontextmanager
+async def running_proxy(target_url: str) -> AsyncIterator[Proxy]:
+    """A proxy on a free port."""
+    proxy = Proxy(target_url)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    async with server:
+        yield proxy

@@ -1,0 +1,108 @@
+"""What the tests of the store share: a store in hand, short events, and everything that Redis holds."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+
+from redis.asyncio import Redis, RedisCluster
+
+from service.events import JobDeletion, JobEvent, JobStatus
+from service.store.audit import audit_project
+from service.store.batch import fold
+from service.store.reader import RedisStatisticsStore
+from service.store.writer import Step, StoreWriter, StripeBatch
+from tests.oracle import Oracle
+
+Client = Redis | RedisCluster
+Event = JobEvent | JobDeletion
+Query = tuple[str, int | None, int | None, str | None]
+
+NOON_MS = 1_532_605_670_471
+
+
+def job_uuid(number: int) -> str:
+    """The UUID of a numbered job: as evenly spread as random ones, the same each time."""
+    return str(uuid.UUID(bytes=blake2b(number.to_bytes(8, "little"), digest_size=16).digest()))
+
+
+def event(job: int | str = 0, **changes: object) -> JobEvent:
+    """A valid event of a job (a number becomes a UUID), with some fields changed."""
+    fields: dict[str, object] = {
+        "project_id": "project",
+        "job_id": job_uuid(job) if isinstance(job, int) else job,
+        "user_id": "user",
+        "user_name": "name",
+        "status": JobStatus.RUNNING,
+        "event_time_ms": 1_000,
+        "start_time_ms": NOON_MS,
+        "input_size_bytes": 7,
+    }
+    return JobEvent(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+class Store:
+    """A writer that knows where its stripes are, and a reader."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.writer = StoreWriter(client)
+        self.reader = RedisStatisticsStore(client)
+        self._next_offsets: defaultdict[int, int] = defaultdict(int)
+
+    def batches(self, events: Sequence[Event], watermark_ms: int = 0) -> list[StripeBatch]:
+        """The batches of all stripes that these events touch, from where the stripes are."""
+        return [
+            StripeBatch(stripe, [self._step(stripe, len(events), watermark_ms)], projects)
+            for stripe, projects in fold(events).items()
+        ]
+
+    def _step(self, stripe: int, events: int, watermark_ms: int) -> Step:
+        at = self._next_offsets[stripe]
+        return Step(0, at, at + events, watermark_ms)
+
+    async def apply(self, events: Sequence[Event], watermark_ms: int = 0) -> int:
+        """Applies events as one batch; returns how many records changed."""
+        batches = self.batches(events, watermark_ms)
+        changed = await self.writer.apply(1, batches)
+        for batch in batches:
+            self._next_offsets[batch.stripe] = batch.steps[0].next_offset
+        return changed
+
+    async def body(
+        self, project_id: str, start_ms: int | None = None, end_ms: int | None = None, user_id: str | None = None
+    ) -> dict[str, object]:
+        """The body of the API's answer, read with all that is remembered from earlier reads."""
+        answer = await self.reader.read(project_id, start_ms, end_ms, user_id)
+        return answer.statistics.model_dump(exclude_none=True)
+
+
+async def assert_equals_oracle(store: Store, events: Iterable[Event], queries: Iterable[Query]) -> None:
+    """Every query is answered as a recount of the events answers it."""
+    oracle = Oracle(events)
+    for query in queries:
+        assert (query, await store.body(*query)) == (query, oracle.answer(*query))
+
+
+async def assert_no_drift(client: Client, events: Iterable[Event]) -> None:
+    """The audit finds nothing in any project of these events."""
+    for project_id in {each.project_id for each in events}:
+        assert await audit_project(client, project_id) == []
+
+
+async def stored(client: Client, key: str) -> bytes:
+    """The string under a key that must be there."""
+    value = await client.get(key)
+    assert isinstance(value, bytes)
+    return value
+
+
+async def stored_hash(client: Client, key: str) -> dict[bytes, bytes]:
+    """The fields of a hash."""
+    fields = await client.hgetall(key)
+    return {bytes(field): bytes(value) for field, value in fields.items()}  # type: ignore[arg-type]
+
+
+async def everything(client: Client) -> dict[bytes, object]:
+    """Each key with its serialized value."""
+    return {key: await client.dump(key) async for key in client.scan_iter(count=1_000)}

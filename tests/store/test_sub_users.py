@@ -1,0 +1,49 @@
+"""What a sub-user is shown: its own jobs, found in packed strings by its key, and nobody else's."""
+
+import pytest
+from redis.asyncio import Redis
+
+from service.store import reader
+from service.store.layout import ENTRY_BYTES, ROW_BYTES, user_key
+from service.store.sums import only_user
+from tests.store.support import Store, event
+
+KEY = user_key("user")
+
+
+def entry(user: bytes, filler: bytes) -> bytes:
+    """An entry whose start and size are any bytes."""
+    return filler[:14].ljust(14, b"\0") + user + b"\1"
+
+
+def row(user: bytes, filler: bytes) -> bytes:
+    """A row whose numbers are any bytes."""
+    return user + filler[:34].ljust(34, b"\0")
+
+
+@pytest.mark.parametrize("shift", range(9))
+def test_numbers_that_look_like_a_user_key_are_no_user(shift: int) -> None:
+    """A key is one only at its own place in an entry or a row, also where numbers before or after it look the same."""
+    other, lookalike = user_key("other"), bytes(shift) + KEY
+    entries = [entry(other, lookalike), entry(KEY, lookalike), entry(KEY, b""), entry(other, b"")]
+    rows = [row(other, lookalike), row(KEY, lookalike), row(other, b"")]
+    assert only_user(b"".join(entries), ENTRY_BYTES, KEY) == entries[1] + entries[2]
+    assert only_user(b"".join(rows), ROW_BYTES, KEY) == rows[1]
+
+
+async def test_user_whose_key_is_another_users_sees_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The id under a key decides whose jobs they are: who merely shares the key gets zeros."""
+    await store.apply([event(user_id="user")])
+    monkeypatch.setattr(reader, "user_key", lambda _: KEY)
+    assert (await store.body("project", user_id="user"))["total_running_num"] == 1
+    assert (await store.body("project", user_id="stranger"))["total_running_num"] == 0
+
+
+async def test_store_that_went_back_does_not_revive_what_was_remembered(client: Redis, store: Store) -> None:
+    """After Redis was emptied and filled otherwise, a reader shows the new names and the new tree."""
+    await store.apply([event(job, user_name="old", start_time_ms=job) for job in range(200)])
+    assert (await store.body("project", 5, 9))["total_user_num"] == 1
+    await client.flushdb()
+    await Store(client).apply([event(job, user_name="new", start_time_ms=job) for job in range(20)])
+    users = (await store.body("project", 5, 25))["users"]
+    assert [(user["user_name"], user["running_num"]) for user in users] == [("new", 15)]  # type: ignore[attr-defined]
