@@ -42,7 +42,7 @@ def create_writer_client(url: str, cluster: bool) -> Client:
         maint_notifications_config=notices,
         **options,
     )
-    return Redis(connection_pool=pool)
+    return Redis.from_pool(pool)
 
 
 def create_reader_client(url: str, cluster: bool) -> Client:
@@ -59,7 +59,7 @@ def create_reader_client(url: str, cluster: bool) -> Client:
         maint_notifications_config=notices,
         **options,
     )
-    return Redis(connection_pool=pool)
+    return Redis.from_pool(pool)
 
 
 @asynccontextmanager

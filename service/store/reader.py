@@ -100,6 +100,8 @@ class RedisStatisticsStore:
                 continue
             if meta.names_id != known.names.names_id:
                 known.names = await self._learn_names(prefix)
+                if known.names.names_id != meta.names_id:  # renamed in between: the numbers are older
+                    continue
             totals, names = sum_terms(terms, strings, interval, user), known.names.names
             # users are only ever added, so newer names fit older numbers - unless the store went back in between
             if totals.keys() <= names.keys():
@@ -124,8 +126,9 @@ class RedisStatisticsStore:
 
     async def _learn_names(self, prefix: str) -> _KnownNames:
         async with self._client.pipeline(transaction=True) as pipeline:
-            pipeline.get(f"{prefix}m")
-            pipeline.hgetall(f"{prefix}u")
+            # by name: of a cluster's transaction hgetall() is broken
+            pipeline.execute_command("GET", f"{prefix}m")
+            pipeline.execute_command("HGETALL", f"{prefix}u")
             meta, names = await pipeline.execute()
         if meta is None:
             return _KnownNames(b"", {})

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from operator import attrgetter
 from struct import Struct
 from typing import Any
 
@@ -107,7 +108,8 @@ class StoreWriter:
 
     def _arguments(self, stripe: int, partitions: int, steps: list[Step], projects: list[ProjectBatch]) -> list[Any]:
         progress = _PARTITIONS.pack(partitions) + b"".join(
-            _PROGRESS.pack(step.partition, step.expected_offset, step.next_offset, step.watermark_ms) for step in steps
+            _PROGRESS.pack(step.partition, step.expected_offset, step.next_offset, step.watermark_ms)
+            for step in sorted(steps, key=attrgetter("partition"))
         )
         arguments: list[Any] = [1, head_key(stripe), LAYOUT_VERSION, os.urandom(8), progress]
         for project in projects:

@@ -10,11 +10,15 @@ local function greater(a, b)
   return #a > #b
 end
 
+local function collide(old_id, id)
+  error({err = 'COLLISION users ' .. old_id .. ' and ' .. id .. ' share a key'})
+end
+
 -- Whether the name that an event gives replaces the known one; raises when two users share a key.
 local function renames(names_key, key, id, time, name, old_time)
   local old = call('HGET', names_key, key)
   local old_id = sub(old, 2, 1 + byte(old))
-  if old_id ~= id then error({err = 'COLLISION users ' .. old_id .. ' and ' .. id .. ' share a key'}) end
+  if old_id ~= id then collide(old_id, id) end
   return time > old_time or (time == old_time and greater(name, sub(old, 2 + byte(old))))
 end
 
@@ -22,7 +26,7 @@ end
 local function apply_users(prefix, users)
   local names_key, times_key = prefix .. 'u', prefix .. 't'
   local times = call('GET', times_key) or ''
-  local changed, fresh, names_changed, at = {}, {}, false, 1
+  local changed, fresh, new_ids, names_changed, at = {}, {}, {}, false, 1
   while at <= #users do
     local key, time, digest, id_bytes, name_bytes = unpack_s('<c6I7c6BI2', users, at)
     local named = sub(users, at, at + NAME - 1)
@@ -32,6 +36,8 @@ local function apply_users(prefix, users)
     local position, index = search(times, 0, NAME, key)
     local new_name = not position
     if not position then
+      if new_ids[key] then collide(new_ids[key], id) end
+      new_ids[key] = id
       fresh[#fresh + 1] = {1 + index * NAME, named, unpack_s('<I6', key)}
     else
       local old_time, old_digest = unpack_s('<I7c6', times, position + 6)
@@ -43,6 +49,7 @@ local function apply_users(prefix, users)
       names_changed = true
     end
   end
+  if names_changed then call('HLEN', names_key) end
   write_items(times_key, times, NAME, changed, fresh)
   return names_changed
 end

@@ -50,6 +50,17 @@ local function apply_jobs(tree, jobs, hashes)
   return fresh, changed
 end
 
+-- Raises where a hash that will split, or its new half, is not a hash.
+local function check_growth(prefix, hashes, records)
+  while records > hashes * HASH_JOBS do
+    local power = 1
+    while power * 2 <= hashes do power = power * 2 end
+    call('HLEN', prefix .. 'j:' .. (hashes - power))
+    call('HLEN', prefix .. 'j:' .. hashes)
+    hashes = hashes + 1
+  end
+end
+
 -- Splits hashes until they hold HASH_JOBS records on average; runs after the records are written.
 local function grow_hashes(prefix, hashes, records)
   while records > hashes * HASH_JOBS do

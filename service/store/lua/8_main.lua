@@ -18,7 +18,9 @@ local function apply_project(project, users, jobs)
   apply_tree(tree)
   if changed == 0 and not names_changed and meta then return 0 end
   if names_changed then names = WRITE_ID end
-  if #tree.shape > 0 then shape = WRITE_ID end
+  if #tree.shape > 0 then shape = WRITE_ID; call('STRLEN', prefix .. 's') end
+  if not meta then call('SCARD', PREFIX .. 'projects') end
+  check_growth(prefix, hashes, records + fresh)
   metas[#metas + 1] = {prefix = prefix, project = project, shape = shape, names = names, known = meta and true,
                        records = records + fresh, hashes = hashes, new_shape = table.concat(tree.shape)}
   return changed
@@ -28,7 +30,8 @@ local changed = 0
 for i = 4, #ARGV, 3 do
   local ok, result = pcall(apply_project, ARGV[i], ARGV[i + 1], ARGV[i + 2])
   if not ok then
-    if type(result) == 'table' then return {'refused', ARGV[i], result.err} end
+    -- pcall hands on an error's text alone; a refusal begins with a word in capitals, a fault of this script does not
+    if find(result, '^%u+ ') then return {'refused', ARGV[i], result} end
     error(result)
   end
   changed = changed + result
