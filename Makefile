@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_CACHE_DIR ?= $(CURDIR)/.local/pip-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help run test clean
+.PHONY: help run test bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -19,6 +19,9 @@ test: $(VENV)/.ready-test ## check style and types, run all tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/.ready-run ## measure speed, memory and latency; takes some minutes
+	@$(BIN)/python -m bench --repeats 3
 
 clean: ## remove everything that was installed, built or stored here
 	rm -rf $(VENV) .local build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

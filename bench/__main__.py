@@ -1,0 +1,51 @@
+"""`python -m bench [PART ...]`: measures all parts or those named; prints tables, writes .local/bench/latest.json."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import ingest, memory, queries, report, visible
+from bench.recount import WrongAnswerError
+from bench.run import Row, Run
+from deploy.local.process import ChildFailedError
+from deploy.local.servers import MissingServerError
+
+_PARTS: dict[str, Callable[[Run], list[Row]]] = {
+    "ingest": ingest.measure,
+    "memory": memory.measure,
+    "visible": visible.measure,
+    "queries": queries.measure,
+}
+
+
+def main() -> int:
+    """Runs the benchmark; returns the exit status: 0, or 1 when something failed or counted wrong."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(_PARTS)}; all by default")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the full size; 0.02 is a smoke test")
+    parser.add_argument("--repeats", type=int, default=2, help="passes over each stream; medians are reported")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - _PARTS.keys()
+    if unknown or not 0 < arguments.scale <= 1 or arguments.repeats < 1:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}" if unknown else "--scale or --repeats out of range")
+    folder = Path.cwd() / ".local" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    run = Run(folder, arguments.scale, arguments.repeats, Console(stderr=True).print)
+    results: dict[str, list[Row]] = {}
+    try:
+        for name in arguments.parts or _PARTS:
+            results[name] = _PARTS[name](run)
+            report.show(console, name, results[name])
+    except (ChildFailedError, MissingServerError, WrongAnswerError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    report.write(folder / "latest.json", run.scale, results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Real servers and processes of this project, each stopped where its block ends, and the CPU time they have used."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from redis import Redis
+
+from deploy.local.plan import Ports, settings
+from deploy.local.process import Child, is_ready, start_child, wait_ready
+from deploy.local.servers import find_broker, find_redis, free_port, start_broker, start_redis
+
+SECRET = "signs the tokens of one measurement"  # noqa: S105 - guards made-up jobs on the loopback address
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(child: Child) -> float:
+    """User and system time of all threads of a process so far, to a hundredth of a second (Linux)."""
+    fields = Path(f"/proc/{child.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    """A running Redis, and a client of it for the measurement's own questions."""
+
+    child: Child
+    port: int
+    client: Redis
+
+    @property
+    def url(self) -> str:
+        """Where the project's clients find it."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far, to the microsecond."""
+        info = self.client.info("cpu")
+        return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
+
+    def strings(self, keys: list[str]) -> list[bytes | None]:
+        """The values of these keys."""
+        return cast(list[bytes | None], self.client.mget(keys))
+
+    def used_bytes(self) -> int:
+        """All memory that Redis has allocated."""
+        return int(self.client.info("memory")["used_memory"])
+
+
+@contextmanager
+def running_broker(folder: Path, port: int) -> Iterator[Child]:
+    """An empty broker that keeps its topics in memory."""
+    child = start_broker(find_broker(folder.parent / "home"), port, folder / "broker.log")
+    with stopping(child):
+        yield child
+
+
+@contextmanager
+def running_redis(folder: Path) -> Iterator[RedisServer]:
+    """An empty Redis that writes nothing to disk."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(dir=folder) as data:
+        child = start_redis(find_redis(), port, Path(data), folder / "redis.log")
+        with stopping(child), Redis(host="127.0.0.1", port=port, protocol=2) as client:
+            yield RedisServer(child, port, client)
+
+
+@contextmanager
+def running_module(
+    folder: Path,
+    module: str,
+    environment: Mapping[str, str],
+    arguments: Sequence[str] = (),
+    output: BinaryIO | None = None,
+) -> Iterator[Child]:
+    """`python -m module`, just started; what it prints goes to `output`, or to its log."""
+    command = [sys.executable, "-m", module, *arguments]
+    with stopping(start_child(module, command, environment, folder / f"{module}.log", stdout=output)) as child:
+        yield child
+
+
+@contextmanager
+def running_api(folder: Path, environment: dict[str, str]) -> Iterator[Child]:
+    """`python -m service`, ready."""
+    port = int(environment["STATS_HTTP_PORT"])
+    with running_module(folder, "service", environment) as child:
+        yield wait_ready(child, lambda: is_ready(port), "get ready")
+
+
+@contextmanager
+def stopping(child: Child) -> Iterator[Child]:
+    """Stops a child at the end of the block."""
+    try:
+        yield child
+    finally:
+        child.stop()
+
+
+def environment_for(kafka_port: int = 0, redis_port: int = 0) -> dict[str, str]:
+    """The settings of the project's processes on these servers, without a rate limit; their own ports are free ones."""
+    ports = Ports(kafka=kafka_port, redis=redis_port, api=free_port(), metrics=free_port())
+    return {**settings(ports, SECRET), "STATS_RATE_LIMIT": "0"}
