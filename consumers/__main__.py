@@ -101,12 +101,15 @@ class Consumer:
 
 
 async def _bounded_stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    """Stops a Kafka client, which may hang for ever when its broker is gone."""
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await client.stop()
-    except (KafkaError, TimeoutError) as error:
+    """Stops a Kafka client, which may hang for ever, or end in a cancellation of its own, when its broker is gone."""
+    stopping: asyncio.Task[None] = asyncio.create_task(client.stop())
+    await asyncio.wait([stopping], timeout=_STOP_SECONDS)
+    stopping.cancel()
+    [error] = await asyncio.gather(stopping, return_exceptions=True)
+    if isinstance(error, (KafkaError, asyncio.CancelledError)):
         _log.warning("a Kafka client did not stop cleanly", extra={"error": repr(error)})
+    elif error is not None:
+        raise error
 
 
 async def run(settings: ConsumerSettings) -> int:

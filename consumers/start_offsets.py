@@ -1,19 +1,16 @@
 """Where to start reading: where the store says, unless the topic no longer, or not yet, reaches there."""
 
-import asyncio
 import logging
-from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
 from consumers.progress import Progress
 from service.store.writer import StoreWriter, StripeBatch
 
 _log = logging.getLogger(__name__)
 
-# An embedded broker reports ends a little short for a moment; a topic made anew stays short.
-_END_CHECKS = 5
-_END_CHECK_SECONDS = 0.5
+_FETCH_TIMEOUT_MS = 2_000
 
 
 async def find_starts(consumer: AIOKafkaConsumer, topic: str, progress: Progress) -> tuple[dict[int, int], list[int]]:
@@ -40,17 +37,23 @@ async def find_starts(consumer: AIOKafkaConsumer, topic: str, progress: Progress
     return starts, ahead
 
 
-async def _ahead(consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], starts: dict[int, int]) -> list[int]:
-    """Partitions whose log ends before their start, and stays so."""
-    waiting = list(tps)
-    for check in range(_END_CHECKS):
-        if not waiting:
-            break
-        if check:
-            await asyncio.sleep(_END_CHECK_SECONDS)
-        ends = await consumer.end_offsets(waiting)
-        waiting = [tp for tp in waiting if ends[tp] < starts[tp.partition]]
-    return [tp.partition for tp in waiting]
+async def _ahead(consumer: AIOKafkaConsumer, tps: list[TopicPartition], starts: dict[int, int]) -> list[int]:
+    """Partitions whose log ends before their start."""
+    ends = await consumer.end_offsets(tps)
+    short = [tp for tp in tps if ends[tp] < starts[tp.partition]]
+    return [tp.partition for tp in short if not await _reaches(consumer, tp, starts[tp.partition])]
+
+
+async def _reaches(consumer: AIOKafkaConsumer, tp: TopicPartition, start: int) -> bool:
+    """Whether a record right before the start is there: an embedded broker says a log's last batch has one record."""
+    consumer.seek(tp, start - 1)
+    consumer.resume(tp)
+    try:
+        return bool(await consumer.getmany(tp, timeout_ms=_FETCH_TIMEOUT_MS, max_records=1))
+    except OffsetOutOfRangeError:
+        return False
+    finally:
+        consumer.pause(tp)
 
 
 async def restart_stripes(writer: StoreWriter, partitions: int, progress: Progress, restarts: dict[int, int]) -> None:

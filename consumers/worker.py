@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from redis.backoff import ExponentialWithJitterBackoff
 
 from consumers.applier import Applier, DeadLettersUnavailableError
@@ -37,6 +37,7 @@ _DOUBTS = (
     DeadLettersUnavailableError,
     OffsetOutOfRangeError,
     NoOffsetForPartitionError,
+    IllegalStateError,  # a partition was taken away between two steps
 )
 
 
