@@ -1,4 +1,4 @@
-"""Polled records to one batch: events folded by job, dead letters, and the offsets that it reaches."""
+"""Polled records to one batch: what they come to, and the offsets that it reaches."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from consumers.dead_letters import DeadLetter
-from consumers.decoding import InvalidRecordError, decode
-from service.events import JobDeletion, JobEvent
-from service.store.batch import Fold
+from consumers.folding import RecordFold
+from service.store.batch import ProjectBatch
 
 # Decoding holds the event loop for about a millisecond, then lets heartbeats and the write of the last batch run.
 RECORDS_PER_TURN = 500
@@ -18,7 +17,7 @@ RECORDS_PER_TURN = 500
 class Batch:
     """What one poll brought; positions and timestamps are per partition, of the last record."""
 
-    fold: Fold = field(default_factory=Fold)
+    stripes: dict[int, list[ProjectBatch]] = field(default_factory=dict)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     positions: dict[int, int] = field(default_factory=dict)
     timestamps_ms: dict[int, int] = field(default_factory=dict)
@@ -26,38 +25,15 @@ class Batch:
 
 
 async def decode_batch(polled: Mapping[Any, Sequence[Any]]) -> Batch:
-    """Decodes what `getmany` returned; a record that is no event becomes a dead letter."""
-    batch = Batch()
+    """Decodes and folds what `getmany` returned."""
+    fold = RecordFold()
+    batch = Batch(dead_letters=fold.dead_letters)
     for tp, records in polled.items():
         for first in range(0, len(records), RECORDS_PER_TURN):
-            _decode_some(records[first : first + RECORDS_PER_TURN], batch)
+            fold.add(records[first : first + RECORDS_PER_TURN])
             await asyncio.sleep(0)
         batch.records += len(records)
         batch.positions[tp.partition] = records[-1].offset + 1
         batch.timestamps_ms[tp.partition] = records[-1].timestamp
+    batch.stripes = fold.stripes()
     return batch
-
-
-def _decode_some(records: Sequence[Any], batch: Batch) -> None:
-    events: list[JobEvent | JobDeletion] = []
-    append = events.append
-    for record in records:
-        try:
-            append(decode(record.key, record.value))
-        except InvalidRecordError as error:
-            batch.dead_letters.append(_dead_letter(record, error))
-    batch.fold.add(events)
-
-
-def _dead_letter(record: Any, error: InvalidRecordError) -> DeadLetter:
-    return DeadLetter(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp_ms=record.timestamp,
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
-        reason=error.reason,
-        detail=error.detail,
-    )

@@ -12,8 +12,8 @@ local function hash_number(hash, hashes)
 end
 
 local function hash_of(job)
-  local a, b, c, d = unpack_s('<I4I4I4I4', job)
-  local x = bxor(bxor(a, b), bxor(c, d))
+  local first, _, last = unpack_s('<I4c8I4', job)
+  local x = bxor(first, last)
   return bxor(x, rshift(x, 16)) % WORD
 end
 
