@@ -16,8 +16,9 @@ from service.store.layout import LISTED_LEAF
 TOP_LEVEL = 42
 LEVELS = (42, 36, 33, 30, 27, 24, 21, 18, 15, 12, 9, 6, 3, 0)
 CHILD_LEVEL = dict(pairwise(LEVELS))
+PARENT_LEVEL = {child: level for level, child in CHILD_LEVEL.items()}
 # The topmost nodes and their children may be far apart: the shape lists those there are.
-_LISTED_CHILD_LEVEL = 36
+LOWEST_LISTED_LEVEL = 36
 
 Node = tuple[int, int]
 
@@ -57,7 +58,7 @@ class Shape:
                 shape.inner.add((level, index))
             if level == TOP_LEVEL:
                 shape.tops.add(index)
-            elif level == _LISTED_CHILD_LEVEL:
+            elif level == LOWEST_LISTED_LEVEL:
                 parent = (TOP_LEVEL, index >> (TOP_LEVEL - level))
                 shape.listed.setdefault(parent, set()).add(index)
         return shape
@@ -66,7 +67,7 @@ class Shape:
         """Indexes of the children of an inner node that may hold jobs."""
         level, index = node
         child = CHILD_LEVEL[level]
-        if child == _LISTED_CHILD_LEVEL:
+        if child == LOWEST_LISTED_LEVEL:
             return sorted(self.listed.get(node, ()))
         width = level - child
         return range(index << width, (index + 1) << width)

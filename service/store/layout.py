@@ -21,7 +21,7 @@ DELETED_STATUS = 7
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _HEAD = Struct("<II")
 _PROGRESS = Struct("<QQ")
-_HASHED = Struct("<I8xI")
+_HASHED = Struct(">I8xI")
 _META = Struct("<8s8s8sQI")
 _SHAPE_ENTRY = Struct("<BIHB")
 
@@ -68,10 +68,14 @@ def job_key(job_id: str) -> bytes:
 
 
 def job_hash(key: bytes) -> int:
-    """32 bits of a job's key that say in which hash its record lies; the script computes the same."""
+    """32 bits of a job's key that say in which hash its record lies; the script computes the same.
+
+    Folded so that UUIDs which count up, in whichever byte, spread as well as random ones.
+    """
     first, last = _HASHED.unpack(key)
     x: int = first ^ last
-    return x ^ x >> 16
+    x ^= x >> 16
+    return x ^ x >> 8
 
 
 @dataclass(frozen=True, slots=True)
