@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiokafka import TopicPartition
+
 from consumers.dead_letters import DeadLetter
 from consumers.folding import RecordFold
 from service.store.batch import ProjectBatch
@@ -24,13 +26,13 @@ class Batch:
     records: int = 0
 
 
-async def decode_batch(polled: Mapping[Any, Sequence[Any]]) -> Batch:
+async def decode_batch(polled: Mapping[TopicPartition, Sequence[Any]]) -> Batch:
     """Decodes and folds what `getmany` returned."""
     fold = RecordFold()
     batch = Batch(dead_letters=fold.dead_letters)
     for tp, records in polled.items():
         for first in range(0, len(records), RECORDS_PER_TURN):
-            fold.add(records[first : first + RECORDS_PER_TURN])
+            fold.add(tp, records[first : first + RECORDS_PER_TURN])
             await asyncio.sleep(0)
         batch.records += len(records)
         batch.positions[tp.partition] = records[-1].offset + 1

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from aiokafka import TopicPartition
+
 from consumers.dead_letters import DeadLetter
 from consumers.decoding import InvalidRecordError, decode, decode_next
 from service.events import JobEvent, version
@@ -19,8 +21,8 @@ class RecordFold:
         # no plain successor
         self._latest: dict[bytes, JobEvent] = {}
 
-    def add(self, records: Iterable[Any]) -> None:
-        """Takes in records of aiokafka; a record that is no event becomes a dead letter."""
+    def add(self, tp: TopicPartition, records: Iterable[Any]) -> None:
+        """Takes in records of a partition; a record that is no event becomes a dead letter."""
         latest = self._latest
         for record in records:
             key = record.key
@@ -34,7 +36,7 @@ class RecordFold:
                     if event.event_time_ms > known.event_time_ms:
                         self._fold.add([event])  # it loses as an event, but may name the user
                     continue
-            self._add_other(record)
+            self._add_other(tp, record)
 
     def stripes(self) -> dict[int, list[ProjectBatch]]:
         """The batches of each stripe that has any."""
@@ -42,11 +44,11 @@ class RecordFold:
         self._latest.clear()
         return self._fold.stripes()
 
-    def _add_other(self, record: Any) -> None:
+    def _add_other(self, tp: TopicPartition, record: Any) -> None:
         try:
             event = decode(record.key, record.value)
         except InvalidRecordError as error:
-            self.dead_letters.append(_dead_letter(record, error))
+            self.dead_letters.append(_dead_letter(tp, record, error))
             return
         if isinstance(event, JobEvent) and record.key is not None and record.key not in self._latest:
             self._latest[record.key] = event
@@ -54,15 +56,15 @@ class RecordFold:
             self._fold.add([event])
 
 
-def _dead_letter(record: Any, error: InvalidRecordError) -> DeadLetter:
+def _dead_letter(tp: TopicPartition, record: Any, error: InvalidRecordError) -> DeadLetter:
     return DeadLetter(
-        topic=record.topic,
-        partition=record.partition,
+        topic=tp.topic,
+        partition=tp.partition,
         offset=record.offset,
         timestamp_ms=record.timestamp,
         key=record.key,
         value=record.value,
-        headers=record.headers,
+        headers=tuple(record.headers),
         reason=error.reason,
         detail=error.detail,
     )
