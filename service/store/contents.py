@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import RedisError
 
-from service.store.contract import LayoutError, StoreUnavailableError
+from service.store.contract import REDIS_ERRORS, LayoutError, StoreUnavailableError
 from service.store.cover import CHILD_LEVEL, Node
 from service.store.layout import (
     LAYOUT_VERSION,
@@ -70,7 +69,7 @@ async def read_contents(client: Redis | RedisCluster, project_id: str) -> Conten
         nodes = await _read_nodes(client, prefix, {(level % LISTED_LEAF, index) for level, index in shape})
         hashes = [f"{prefix}j:{number}" for number in range(meta.hashes if meta else 0)]
         *records, users = await _get_hashes(client, [*hashes, f"{prefix}u"])
-    except RedisError as error:
+    except REDIS_ERRORS as error:
         raise StoreUnavailableError(f"reading all of project {project_id}: {error}") from error
     return Contents(project_id, meta, shape, nodes, records, users, times or b"")
 
