@@ -21,7 +21,7 @@ DELETED_STATUS = 7
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _HEAD = Struct("<II")
 _PROGRESS = Struct("<QQ")
-_HASHED = Struct(">I8xI")
+_HASHED = Struct(">IIII")
 _META = Struct("<8s8s8sQI")
 _SHAPE_ENTRY = Struct("<BIHB")
 
@@ -72,8 +72,8 @@ def job_hash(key: bytes) -> int:
 
     Folded so that UUIDs which count up, in whichever byte, spread as well as random ones.
     """
-    first, last = _HASHED.unpack(key)
-    x: int = first ^ last
+    a, b, c, d = _HASHED.unpack(key)
+    x: int = a ^ b ^ c ^ d
     x ^= x >> 16
     return x ^ x >> 8
 

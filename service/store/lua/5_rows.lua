@@ -7,8 +7,9 @@ local function pack_row(user, delta, a, b, c, d, e, f, lo, hi)
   lo, hi = lo + delta[7], hi + delta[8]
   local carry = floor(lo / WORD)
   lo, hi = lo - carry * WORD, hi + carry
-  if a < 0 or b < 0 or c < 0 or d < 0 or e < 0 or f < 0 or hi < 0 then
-    error({err = 'DRIFT a user has fewer jobs or bytes than none'})
+  if math.min(a, b, c, d, e, f, hi) < 0 then error({err = 'DRIFT a user has fewer jobs or bytes than none'}) end
+  if math.max(a, b, c, d, e, f) >= WORD or hi >= 281474976710656 then
+    error({err = 'OVERFLOW a user has more jobs or bytes than a row can hold'})
   end
   return pack('<c6I4I4I4I4I4I4I4I6', user, a, b, c, d, e, f, lo, hi)
 end

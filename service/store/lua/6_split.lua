@@ -1,4 +1,4 @@
--- Leaves take their changes, split when they hold too many jobs, and hand their deltas up to the root.
+-- Leaves take their changes, split when they hold too many jobs, and hand their deltas up to the top.
 
 local function add_shape(tree, level, index)
   tree.shape[#tree.shape + 1] = pack('<BI7', level, index)

@@ -9,8 +9,8 @@ local function hash_number(hash, hashes)
 end
 
 local function hash_of(job)
-  local first, _, last = unpack_s('>I4c8I4', job)
-  local x = bxor(first, last)
+  local a, b, c, d = unpack_s('>I4I4I4I4', job)
+  local x = bxor(a, b, c, d)
   x = bxor(x, rshift(x, 16))
   return bxor(x, rshift(x, 8)) % WORD
 end
