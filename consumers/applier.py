@@ -39,10 +39,9 @@ class Applier:
         except KafkaError as error:
             raise DeadLettersUnavailableError(f"writing {len(batch.dead_letters)} dead letters: {error!r}") from error
         positions = {**self.progress.positions, **batch.positions}
-        folded = batch.fold.stripes()
         batches = [
-            StripeBatch(stripe, self.progress.steps(stripe, positions, watermarks_ms), folded.get(stripe, ()))
-            for stripe in (self.progress.stripes if everywhere else folded)
+            StripeBatch(stripe, self.progress.steps(stripe, positions, watermarks_ms), batch.stripes.get(stripe, ()))
+            for stripe in (self.progress.stripes if everywhere else batch.stripes)
         ]
         await self.writer.apply(self.partitions, batches)
         for each in batches:

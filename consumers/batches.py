@@ -1,63 +1,69 @@
-"""Polled records to one batch: events folded by job, dead letters, and the offsets that it reaches."""
+"""One batch: what the records polled come to, and the offsets that they reach."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
 from consumers.dead_letters import DeadLetter
-from consumers.decoding import InvalidRecordError, decode
-from service.events import JobDeletion, JobEvent
-from service.store.batch import Fold
+from consumers.folding import RecordFold
+from service.store.batch import ProjectBatch
 
-# Decoding holds the event loop for about a millisecond, then lets heartbeats and the write of the last batch run.
-RECORDS_PER_TURN = 500
+# Unpacking and decoding this many holds the event loop for a few milliseconds; in between heartbeats run, and the write
+# of the last batch goes on.
+POLL_RECORDS = 2_000
+_DECODE_RECORDS = 500
 
 
-@dataclass(slots=True)
 class Batch:
-    """What one poll brought; positions and timestamps are per partition, of the last record."""
+    """What one turn brings; positions and timestamps are per partition, of the last record."""
 
-    fold: Fold = field(default_factory=Fold)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    positions: dict[int, int] = field(default_factory=dict)
-    timestamps_ms: dict[int, int] = field(default_factory=dict)
-    records: int = 0
+    def __init__(self) -> None:
+        self._fold = RecordFold()
+        self.stripes: dict[int, list[ProjectBatch]] = {}
+        self.positions: dict[int, int] = {}
+        self.timestamps_ms: dict[int, int] = {}
+        self.records = 0
+        self.drained = False  # whether all that had been fetched is in it
+
+    @property
+    def dead_letters(self) -> list[DeadLetter]:
+        """The records that are no events."""
+        return self._fold.dead_letters
+
+    async def add(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> int:
+        """Decodes and folds what `getmany` returned; returns how many records that were."""
+        count = 0
+        for tp, records in polled.items():
+            for first in range(0, len(records), _DECODE_RECORDS):
+                self._fold.add(tp, records[first : first + _DECODE_RECORDS])
+                await asyncio.sleep(0)
+            count += len(records)
+            self.positions[tp.partition] = records[-1].offset + 1
+            self.timestamps_ms[tp.partition] = records[-1].timestamp
+        self.records += count
+        return count
+
+    def close(self) -> None:
+        """Sorts what came by stripe; nothing is added afterwards."""
+        self.stripes = self._fold.stripes()
 
 
-async def decode_batch(polled: Mapping[Any, Sequence[Any]]) -> Batch:
-    """Decodes what `getmany` returned; a record that is no event becomes a dead letter."""
+async def read_batch(
+    consumer: AIOKafkaConsumer, timeout_ms: int, max_records: int, is_ours: Callable[[], bool]
+) -> Batch | None:
+    """Polls until nothing more is there or the batch is full; None as soon as the partitions are no longer ours.
+
+    Waits for the first records for the timeout at most. Raises the KafkaErrors of `getmany`.
+    """
     batch = Batch()
-    for tp, records in polled.items():
-        for first in range(0, len(records), RECORDS_PER_TURN):
-            _decode_some(records[first : first + RECORDS_PER_TURN], batch)
-            await asyncio.sleep(0)
-        batch.records += len(records)
-        batch.positions[tp.partition] = records[-1].offset + 1
-        batch.timestamps_ms[tp.partition] = records[-1].timestamp
+    while not batch.drained and batch.records < max_records:
+        polled = await consumer.getmany(timeout_ms=0 if batch.records else timeout_ms, max_records=POLL_RECORDS)
+        if not is_ours():
+            return None
+        batch.drained = await batch.add(polled) < POLL_RECORDS
+        if not is_ours():
+            return None
+    batch.close()
     return batch
-
-
-def _decode_some(records: Sequence[Any], batch: Batch) -> None:
-    events: list[JobEvent | JobDeletion] = []
-    append = events.append
-    for record in records:
-        try:
-            append(decode(record.key, record.value))
-        except InvalidRecordError as error:
-            batch.dead_letters.append(_dead_letter(record, error))
-    batch.fold.add(events)
-
-
-def _dead_letter(record: Any, error: InvalidRecordError) -> DeadLetter:
-    return DeadLetter(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp_ms=record.timestamp,
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
-        reason=error.reason,
-        detail=error.detail,
-    )

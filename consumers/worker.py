@@ -17,7 +17,7 @@ from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, Offset
 from redis.backoff import ExponentialWithJitterBackoff
 
 from consumers.applier import Applier, DeadLettersUnavailableError
-from consumers.batches import Batch, decode_batch
+from consumers.batches import Batch, read_batch
 from consumers.commits import Committer
 from consumers.dead_letters import DeadLetterQueue
 from consumers.freshness import Freshness
@@ -160,20 +160,16 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """One poll, decoded while the last batch is written, then sent on its way."""
         epoch, policy = self._epoch, self._policy
         responses_ms = {tp: self._consumer.last_poll_timestamp(tp) for tp in assignment}
-        polled = await self._consumer.getmany(
-            *assignment, timeout_ms=policy.poll_timeout_ms, max_records=policy.max_batch_records
+        batch = await read_batch(
+            self._consumer, policy.poll_timeout_ms, policy.max_batch_records, lambda: epoch == self._epoch
         )
-        if epoch != self._epoch:
-            return
-        batch = await decode_batch(polled)
         await self._landed()
-        if epoch != self._epoch:
+        if batch is None or epoch != self._epoch:
             return
-        drained = batch.records < policy.max_batch_records
         for tp in assignment:
-            freshness = self._freshness[tp.partition]
-            freshness.polled(responses_ms[tp], tp in polled, drained)
-            if tp in polled:
+            freshness, has_records = self._freshness[tp.partition], tp.partition in batch.positions
+            freshness.polled(responses_ms[tp], has_records, batch.drained)
+            if has_records:
                 freshness.applied(batch.timestamps_ms[tp.partition], self._now_ms())
         self._send(applier, batch)
         self._commits.offer(applier.progress.positions)
@@ -196,9 +192,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _landed(self) -> None:
         """Waits for the write under way, and raises what it raised."""
-        if self._in_flight is not None:
-            task, self._in_flight = self._in_flight, None
-            await task
+        task = self._in_flight
+        if task is not None:
+            try:
+                await task
+            finally:
+                if self._in_flight is task:
+                    self._in_flight = None
             self._failures = 0
 
     # -- ends, good and bad

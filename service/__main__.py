@@ -54,7 +54,13 @@ async def run(settings: ServiceSettings) -> int:
         except StoreUnavailableError as error:
             _log.error("Redis is away, requests get 503 until it answers: %s", error)
         limiter = RateLimiter(RateLimit(settings.rate_limit))
-        app = create_app(store, authenticator, limiter, registry)
+        misfits: list[LayoutError] = []
+
+        def give_up(error: LayoutError) -> None:
+            misfits.append(error)
+            stop.set()
+
+        app = create_app(store, authenticator, limiter, registry, give_up)
         try:
             port = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))
         except OSError as error:
@@ -63,6 +69,9 @@ async def run(settings: ServiceSettings) -> int:
         _log.info("listening", extra={"host": settings.http_host, "port": port})
         await stop.wait()
         _log.info("stopping")
+        if misfits:
+            _log.critical("STATS_REDIS_URL: %s", misfits[0])
+            return EXIT_LAYOUT
     return 0
 
 

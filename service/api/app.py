@@ -1,6 +1,7 @@
 """The application: routes, and what their handlers use."""
 
 import json
+from collections.abc import Callable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -11,17 +12,24 @@ from service.api.middleware import create_middleware
 from service.api.openapi import describe
 from service.api.rate_limit import RateLimiter
 from service.auth.caller import Authenticator
-from service.store.contract import StatisticsStore
+from service.store.contract import LayoutError, StatisticsStore
 
 METRICS = web.AppKey("metrics", HttpMetrics)
 
 
 def create_app(
-    store: StatisticsStore, authenticator: Authenticator, limiter: RateLimiter, registry: CollectorRegistry
+    store: StatisticsStore,
+    authenticator: Authenticator,
+    limiter: RateLimiter,
+    registry: CollectorRegistry,
+    give_up: Callable[[LayoutError], None],
 ) -> web.Application:
-    """The API over a store. What is passed in belongs to the caller, who closes it after the application."""
+    """The API over a store. What is passed in belongs to the caller, who closes it after the application.
+
+    `give_up` is called when the store turns out to be of another layout version.
+    """
     metrics = HttpMetrics(registry)
-    app = web.Application(middlewares=[create_middleware(metrics)])
+    app = web.Application(middlewares=[create_middleware(metrics, give_up)])
     app[METRICS] = metrics
     app[statistics.STORE] = store
     app[statistics.AUTHENTICATOR] = authenticator

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -19,7 +20,7 @@ from service.api.errors import (
 from service.api.metrics import UNKNOWN_ROUTE, HttpMetrics
 from service.api.responses import RETRY_AFTER, error_response, finish, request_id_of
 from service.auth.caller import IdentityUnavailableError, InvalidTokenError
-from service.store.contract import StoreUnavailableError
+from service.store.contract import LayoutError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +36,11 @@ def from_http_exception(error: web.HTTPException) -> ApiError:
     return ApiError(INTERNAL)
 
 
-def create_middleware(metrics: HttpMetrics) -> Middleware:
-    """The outermost middleware: whatever happens inside, the answer is one of the API's."""
+def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], None]) -> Middleware:
+    """The outermost middleware: whatever happens inside, the answer is one of the API's.
+
+    `give_up` is told of a store that this process must not read: it cannot answer any more.
+    """
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -46,6 +50,8 @@ def create_middleware(metrics: HttpMetrics) -> Middleware:
             response = await handler(request)
         except Exception as error:  # noqa: BLE001 - nothing may reach aiohttp's own error pages; 5xx are logged
             api_error = _api_error(error)
+            if isinstance(error, LayoutError):
+                give_up(error)
             is_ours = api_error.kind.status >= 500
             _log.log(
                 logging.ERROR if is_ours else logging.DEBUG,
@@ -82,7 +88,7 @@ def _api_error(error: Exception) -> ApiError:
             return from_http_exception(error)
         case InvalidTokenError():
             return ApiError(UNAUTHORIZED)
-        case StoreUnavailableError() | IdentityUnavailableError():
+        case StoreUnavailableError() | IdentityUnavailableError() | LayoutError():
             return ApiError(UNAVAILABLE, headers=RETRY_AFTER)
         case _:
             return ApiError(INTERNAL)

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from service.store.contents import Contents, is_inner, possible_children
-from service.store.cover import CHILD_LEVEL, PARENT_LEVEL, ROOT, Node, Shape
+from service.store.cover import CHILD_LEVEL, LOWEST_LISTED_LEVEL, PARENT_LEVEL, TOP_LEVEL, Node, Shape
 from service.store.layout import DELETED_STATUS, ENTRY_BYTES, ROW_BYTES
 from service.store.reader import node_key
 
 RECORD_BYTES = 32
 _LEAF_JOBS = 128
-_LOWEST_LISTED = 36
 _SIZE = -1  # the column of a user's bytes, beside those of the statuses
 
 Sums = Counter[tuple[bytes, int]]  # by user key and column; a zero is as good as nothing
@@ -56,7 +55,7 @@ def contributions(contents: Contents) -> list[bytes]:
 
 def _bottom(nodes: dict[Node, bytes], start_ms: int) -> Node:
     """The node that must hold the jobs of a start time."""
-    node = (ROOT, 0)
+    node = TOP_LEVEL, start_ms >> TOP_LEVEL
     while node[0] > 0 and is_inner(nodes.get(node, b"")):
         level = CHILD_LEVEL[node[0]]
         node = level, start_ms >> level
@@ -67,14 +66,15 @@ def check_shape(contents: Contents) -> Problems:
     """The shape against the nodes that are there."""
     shape = Shape.of(contents.shape)
     inner = {node for node, string in contents.nodes.items() if node[0] > 0 and is_inner(string)}
-    listed = {node for node in contents.nodes if _LOWEST_LISTED <= node[0] < ROOT}
-    shape_listed = {(CHILD_LEVEL[parent[0]], index) for parent, each in shape.listed.items() for index in each}
+    listed = {node for node in contents.nodes if node[0] >= LOWEST_LISTED_LEVEL}
+    shape_listed = {(TOP_LEVEL, index) for index in shape.tops}
+    shape_listed |= {(LOWEST_LISTED_LEVEL, index) for each in shape.listed.values() for index in each}
     if len(set(contents.shape)) != len(contents.shape):
         yield "s", "lists a node twice"
     for node in sorted(inner ^ shape.inner):
         yield "s", f"{'lacks' if node in inner else 'lists'} inner node {_name(node)}"
     for node in sorted(listed ^ shape_listed):
-        yield "s", f"{'lacks' if node in listed else 'lists'} child {_name(node)}"
+        yield "s", f"{'lacks' if node in listed else 'lists'} node {_name(node)}"
 
 
 def check_nodes(contents: Contents) -> Problems:
@@ -89,7 +89,7 @@ def check_nodes(contents: Contents) -> Problems:
             yield _name(node), "has rows that are not sorted by user key"
         if not rows and len(string) > 1 + _LEAF_JOBS * ENTRY_BYTES:
             yield _name(node), f"is a leaf of more than {_LEAF_JOBS} jobs"
-        if level < ROOT:
+        if level < TOP_LEVEL:
             parent = PARENT_LEVEL[level], index >> (PARENT_LEVEL[level] - level)
             if not is_inner(contents.nodes.get(parent, b"")):
                 yield _name(node), f"has no inner node above it at {_name(parent)}"

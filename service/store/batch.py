@@ -7,20 +7,20 @@ from itertools import islice
 from struct import Struct
 
 from service.events import JobDeletion, JobEvent, version
-from service.store.layout import DELETED_STATUS, job_hash, job_key, stripe_of, user_key
+from service.store.layout import DELETED_STATUS, job_hash, job_key, stripe_of, user_key, user_number
 
 # key 16, hash 4, then the record: sequence 4, event time 7, start 7, size 7, user key 6, status 1; little-endian.
 # 7-byte numbers straddle the 8-byte words that struct can pack.
 _JOB = Struct("<16sIIQQQI")
 _USER = Struct("<6sIHB6sBH")
 _DELETED_SEQUENCE = 0xFFFFFFFF
+_NEVER_NAMED = (-1, "")
 
 
 def pack_job(event: JobEvent) -> bytes:
     """52 bytes: the job's key and hash, and the record that the event asks for."""
     key = job_key(event.job_id)
-    start, size = event.start_time_ms, event.input_size_bytes
-    user = int.from_bytes(user_key(event.user_id), "little")
+    start, size, user = event.start_time_ms, event.input_size_bytes, user_number(event.user_id)
     return _JOB.pack(
         key,
         job_hash(key),
@@ -118,7 +118,7 @@ class Fold:
             if known is None or (isinstance(known, JobEvent) and version(event) > version(known)):
                 jobs[job_id] = event
             named = (event.event_time_ms, event.user_name)
-            if named > project.users.get(event.user_id, (-1, "")):
+            if named > project.users.get(event.user_id, _NEVER_NAMED):
                 project.users[event.user_id] = named
 
     def stripes(self) -> dict[int, list[ProjectBatch]]:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import RedisError
 
-from service.store.contract import LayoutError, StoreUnavailableError
-from service.store.cover import CHILD_LEVEL, ROOT, Node
+from service.store.contract import REDIS_ERRORS, LayoutError, StoreUnavailableError
+from service.store.cover import CHILD_LEVEL, Node
 from service.store.layout import (
     LAYOUT_VERSION,
     LISTED_LEAF,
@@ -53,7 +52,7 @@ def possible_children(node: Node) -> Iterator[Node]:
 
 
 async def read_contents(client: Redis | RedisCluster, project_id: str) -> Contents:
-    """Reads a project key by key, found from its meta and downwards from its root: not one atomic view.
+    """Reads a project key by key, found from its meta and its shape downwards: not one atomic view.
 
     Raises StoreUnavailableError, LayoutError.
     """
@@ -70,15 +69,15 @@ async def read_contents(client: Redis | RedisCluster, project_id: str) -> Conten
         nodes = await _read_nodes(client, prefix, {(level % LISTED_LEAF, index) for level, index in shape})
         hashes = [f"{prefix}j:{number}" for number in range(meta.hashes if meta else 0)]
         *records, users = await _get_hashes(client, [*hashes, f"{prefix}u"])
-    except RedisError as error:
+    except REDIS_ERRORS as error:
         raise StoreUnavailableError(f"reading all of project {project_id}: {error}") from error
     return Contents(project_id, meta, shape, nodes, records, users, times or b"")
 
 
 async def _read_nodes(client: Redis | RedisCluster, prefix: str, listed: set[Node]) -> dict[Node, bytes]:
-    """The root and the nodes that the shape lists, and level by level whatever lies below."""
+    """The nodes that the shape lists, the topmost among them, and level by level whatever lies below."""
     nodes: dict[Node, bytes] = {}
-    wanted = {(ROOT, 0), *listed}
+    wanted = set(listed)
     while wanted:
         found = await _get(client, [node_key(prefix, node) for node in wanted])
         new = {node: string for node, string in zip(wanted, found, strict=True) if string}

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from redis.exceptions import RedisClusterException, RedisError
+
 from service.statistics import ProjectStatistics
+
+# What the client raises when Redis cannot be reached; a cluster's exception is no RedisError.
+REDIS_ERRORS = (RedisError, RedisClusterException, OSError)
 
 
 class StoreUnavailableError(Exception):

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 from service.store.layout import LISTED_LEAF
 
-ROOT = 53
-LEVELS = (53, 45, 36, 33, 30, 27, 24, 21, 18, 15, 12, 9, 6, 3, 0)
+TOP_LEVEL = 42
+LEVELS = (42, 36, 33, 30, 27, 24, 21, 18, 15, 12, 9, 6, 3, 0)
 CHILD_LEVEL = dict(pairwise(LEVELS))
 PARENT_LEVEL = {child: level for level, child in CHILD_LEVEL.items()}
-_LISTED_CHILDREN = (45, 36)
+# The topmost nodes and their children may be far apart: the shape lists those there are.
+LOWEST_LISTED_LEVEL = 36
 
 Node = tuple[int, int]
 
@@ -41,9 +42,10 @@ class Term(NamedTuple):
 
 @dataclass(slots=True)
 class Shape:
-    """Which nodes of a project are inner, and the children of those too wide to try all their children."""
+    """Which nodes of a project are inner, and which there are of those too far apart to try all."""
 
     inner: set[Node] = field(default_factory=set)
+    tops: set[int] = field(default_factory=set)
     listed: dict[Node, set[int]] = field(default_factory=dict)
 
     @classmethod
@@ -54,16 +56,18 @@ class Shape:
             level = flagged_level % LISTED_LEAF
             if level == flagged_level:
                 shape.inner.add((level, index))
-            if level in _LISTED_CHILDREN:
-                parent = PARENT_LEVEL[level]
-                shape.listed.setdefault((parent, index >> (parent - level)), set()).add(index)
+            if level == TOP_LEVEL:
+                shape.tops.add(index)
+            elif level == LOWEST_LISTED_LEVEL:
+                parent = (TOP_LEVEL, index >> (TOP_LEVEL - level))
+                shape.listed.setdefault(parent, set()).add(index)
         return shape
 
     def children(self, node: Node) -> Iterable[int]:
         """Indexes of the children of an inner node that may hold jobs."""
         level, index = node
         child = CHILD_LEVEL[level]
-        if child in _LISTED_CHILDREN:
+        if child == LOWEST_LISTED_LEVEL:
             return sorted(self.listed.get(node, ()))
         width = level - child
         return range(index << width, (index + 1) << width)
@@ -77,24 +81,33 @@ def _whole(shape: Shape, node: Node) -> Term:
     return Term(node, 1, Part.ROWS if node[0] == 0 or node in shape.inner else Part.ENTRIES)
 
 
-def _split(shape: Shape, node: Node, start_ms: int, end_ms: int) -> tuple[list[Term], list[Term]]:
-    """Covers of what lies inside and of what lies outside the interval, for a node that has some of both."""
-    if node not in shape.inner:
-        return [Term(node, 1, Part.INSIDE)], [Term(node, 1, Part.OUTSIDE)]
+def _divide(
+    shape: Shape, level: int, indexes: Iterable[int], start_ms: int, end_ms: int
+) -> tuple[list[Term], list[Term]]:
+    """Covers of what lies inside and of what lies outside the interval, for siblings."""
     inside: list[Term] = []
     outside: list[Term] = []
-    level = CHILD_LEVEL[node[0]]
-    for index in shape.children(node):
+    for index in indexes:
         first = index << level
         last = first + (1 << level) - 1
+        node = (level, index)
         if start_ms <= first and last < end_ms:
-            inside.append(_whole(shape, (level, index)))
+            inside.append(_whole(shape, node))
         elif last < start_ms or end_ms <= first:
-            outside.append(_whole(shape, (level, index)))
+            outside.append(_whole(shape, node))
+        elif node not in shape.inner:
+            inside.append(Term(node, 1, Part.INSIDE))
+            outside.append(Term(node, 1, Part.OUTSIDE))
         else:
-            part_inside, part_outside = _split(shape, (level, index), start_ms, end_ms)
+            part_inside, part_outside = _divide_node(shape, node, start_ms, end_ms)
             inside += part_inside
             outside += part_outside
+    return inside, outside
+
+
+def _divide_node(shape: Shape, node: Node, start_ms: int, end_ms: int) -> tuple[list[Term], list[Term]]:
+    """The same for an inner node, which may also be counted whole and corrected by what is on the other side."""
+    inside, outside = _divide(shape, CHILD_LEVEL[node[0]], shape.children(node), start_ms, end_ms)
     whole = _whole(shape, node)
     if len(inside) > len(outside) + 1:
         return [whole, *_negate(outside)], outside
@@ -105,9 +118,4 @@ def _split(shape: Shape, node: Node, start_ms: int, end_ms: int) -> tuple[list[T
 
 def cover(shape: Shape, start_ms: int, end_ms: int) -> list[Term]:
     """The terms whose sum counts the jobs that start in `[start_ms, end_ms)`; few, whatever the interval."""
-    if start_ms >= end_ms:
-        return []
-    root = (ROOT, 0)
-    if start_ms <= 0 and end_ms >= 1 << ROOT:
-        return [_whole(shape, root)]
-    return _split(shape, root, start_ms, end_ms)[0]
+    return _divide(shape, TOP_LEVEL, sorted(shape.tops), start_ms, end_ms)[0] if start_ms < end_ms else []

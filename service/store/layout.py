@@ -21,6 +21,7 @@ DELETED_STATUS = 7
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _HEAD = Struct("<II")
 _PROGRESS = Struct("<QQ")
+_HASHED = Struct(">IIII")
 _META = Struct("<8s8s8sQI")
 _SHAPE_ENTRY = Struct("<BIHB")
 
@@ -53,6 +54,12 @@ def user_key(user_id: str) -> bytes:
     return blake2b(user_id.encode(), digest_size=6).digest()
 
 
+@lru_cache(maxsize=65_536)
+def user_number(user_id: str) -> int:
+    """A user's key as the number that it is sorted by."""
+    return int.from_bytes(user_key(user_id), "little")
+
+
 def job_key(job_id: str) -> bytes:
     """The 16 bytes of a job's UUID, or a 128-bit digest of an id that is not a UUID in its canonical form."""
     if _CANONICAL_UUID(job_id):
@@ -61,11 +68,14 @@ def job_key(job_id: str) -> bytes:
 
 
 def job_hash(key: bytes) -> int:
-    """32 bits of a job's key that say in which hash its record lies; the script computes the same."""
-    x = int.from_bytes(key, "little")
-    x ^= x >> 64
-    x = (x ^ x >> 32) & 0xFFFFFFFF
-    return x ^ x >> 16
+    """32 bits of a job's key that say in which hash its record lies; the script computes the same.
+
+    Folded so that UUIDs which count up, in whichever byte, spread as well as random ones.
+    """
+    a, b, c, d = _HASHED.unpack(key)
+    x: int = a ^ b ^ c ^ d
+    x ^= x >> 16
+    return x ^ x >> 8
 
 
 @dataclass(frozen=True, slots=True)

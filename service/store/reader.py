@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import RedisError
 
 from service.events import MAX_MS, JobStatus
 from service.statistics import ProjectStatistics, UserStatistics
-from service.store.contract import Answer, LayoutError, StoreUnavailableError
+from service.store.contract import REDIS_ERRORS, Answer, LayoutError, StoreUnavailableError
 from service.store.cover import Node, Shape, cover
 from service.store.layout import (
     LAYOUT_VERSION,
@@ -70,7 +69,7 @@ class RedisStatisticsStore:
         try:
             head: Any = await self._client.get(head_key(0))
             _check(parse_head(head))
-        except (RedisError, OSError) as error:
+        except REDIS_ERRORS as error:
             raise StoreUnavailableError(f"the store does not answer: {error}") from error
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
@@ -78,7 +77,7 @@ class RedisStatisticsStore:
         interval = range(start_ms or 0, MAX_MS + 1 if end_ms is None else end_ms)
         try:
             return await self._read(project_id, interval, user_id)
-        except (RedisError, OSError) as error:
+        except REDIS_ERRORS as error:
             raise StoreUnavailableError(f"reading a project: {error}") from error
 
     async def _read(self, project_id: str, interval: range, user_id: str | None) -> Answer:

@@ -10,10 +10,10 @@ from struct import Struct
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from service.store.batch import ProjectBatch
-from service.store.contract import FencedError, LayoutError, RefusedError, StoreUnavailableError
+from service.store.contract import REDIS_ERRORS, FencedError, LayoutError, RefusedError, StoreUnavailableError
 from service.store.layout import LAYOUT_VERSION, STRIPES, Head, head_key, parse_head
 
 # A script holds Redis for about 10 us a job; a stripe's batch with more jobs goes in several calls.
@@ -76,7 +76,7 @@ class StoreWriter:
         keys = [head_key(stripe) for stripe in range(STRIPES)]
         try:
             data: list[Any] = await self._get_all(keys)
-        except (RedisError, OSError) as error:
+        except REDIS_ERRORS as error:
             raise StoreUnavailableError(f"reading heads: {error}") from error
         heads = [parse_head(each) for each in data]
         for head in heads:
@@ -125,7 +125,7 @@ class StoreWriter:
             if missing:  # a restart, a failover or SCRIPT FLUSH; EVAL loads the script again
                 again = iter(await self._send("EVAL", self._script, missing))
                 replies = [next(again) if isinstance(reply, NoScriptError) else reply for reply in replies]
-        except (RedisError, OSError) as error:
+        except REDIS_ERRORS as error:
             raise StoreUnavailableError(f"applying a batch: {error}") from error
         return sum(_result(stripe, reply) for (stripe, _), reply in zip(calls, replies, strict=True))
 
@@ -148,7 +148,7 @@ def _check_layout(version: int) -> None:
 
 def _result(stripe: int, reply: Any) -> int:
     """Records changed, from a script's reply; raises what the reply or the error in its place says."""
-    if isinstance(reply, (RedisError, OSError)):
+    if isinstance(reply, REDIS_ERRORS):
         raise StoreUnavailableError(f"applying a batch to stripe {stripe}: {reply}") from reply
     if isinstance(reply, BaseException):
         raise reply

@@ -18,7 +18,7 @@ from service.api.server import serving
 from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwt import JwtAuthenticator, SecretKey
 from service.statistics import ProjectStatistics, UserStatistics
-from service.store.contract import Answer
+from service.store.contract import Answer, LayoutError
 
 SECRET = "a secret of tests that is long enough"
 PROJECT = "e9993fc787d94b6c886cbaa340f9c0f4"
@@ -100,13 +100,14 @@ class AwayAuthenticator:
 
 @dataclass(frozen=True)
 class Api:
-    """A served API, a client of it, and an event for when it has begun to stop."""
+    """A served API, a client of it, an event for when it has begun to stop, and the layouts it gave up on."""
 
     client: aiohttp.ClientSession
     port: int
     store: FakeStore
     clock: Clock
     stopping: asyncio.Event
+    misfits: list[LayoutError]
 
 
 def token(key: Any = SECRET, algorithm: str | None = "HS256", headers: Any = None, **claims: Any) -> str:
@@ -135,7 +136,9 @@ async def served(
     store = store or FakeStore()
     clock = Clock()
     authenticator = authenticator or JwtAuthenticator(SecretKey(SECRET), frozenset({"admin", "te_admin"}))
-    app = create_app(store, authenticator, RateLimiter(RateLimit(per_second), clock), CollectorRegistry())
+    misfits: list[LayoutError] = []
+    limiter = RateLimiter(RateLimit(per_second), clock)
+    app = create_app(store, authenticator, limiter, CollectorRegistry(), misfits.append)
     stopping = asyncio.Event()
 
     async def tell(app: web.Application) -> None:
@@ -146,7 +149,7 @@ async def served(
         serving(app, "127.0.0.1", 0) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
-        yield Api(client, port, store, clock, stopping)
+        yield Api(client, port, store, clock, stopping, misfits)
 
 
 async def exchange(port: int, data: bytes) -> bytes:

@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from service.store.layout import head_key
-from tests.api.support import PATH, SECRET, as_caller
+from service.store.layout import head_key, stripe_of
+from tests.api.support import PATH, PROJECT, SECRET, as_caller
 
 
 @asynccontextmanager
@@ -112,6 +112,23 @@ async def test_it_serves_until_a_signal(redis_flushed: str, number: signal.Signa
             # With this idle connection open.
             process.send_signal(number)
             assert await process.wait() == 0
+
+
+async def test_another_layout_met_later_stops_it(redis_flushed: str) -> None:
+    """A store that another layout takes over while it serves is not read: 503, one clear line, and status 3."""
+    async with started(STATS_JWT_SECRET=SECRET, STATS_REDIS_URL=redis_flushed) as process:
+        port = (await logged(process, "listening"))["port"]
+        async with Redis.from_url(redis_flushed) as client:
+            await client.set(head_key(stripe_of(PROJECT)), b"\xff" * 64)
+        async with (
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+            http.get(PATH, headers=as_caller()) as response,
+        ):
+            assert (response.status, (await response.json())["error_code"]) == (503, "DLI.0012")
+        assert process.stderr is not None
+        lines = [json.loads(line) async for line in process.stderr]
+        assert await process.wait() == 3
+    assert "layout version" in next(line["message"] for line in lines if line["level"] == "CRITICAL")
 
 
 async def test_redis_away_at_start_is_not_fatal(unused_tcp_port: int) -> None:

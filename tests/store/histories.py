@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from service.events import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus, version
-from service.store.cover import LEVELS
+from service.store.cover import LEVELS, TOP_LEVEL
 from tests.store.support import NOON_MS, Event, Query
 
 PROJECTS = ("p", "projects", "P" * 64)
@@ -57,6 +57,7 @@ PLACES: dict[str, Callable[[Random], int]] = {
     "minute": lambda rnd: NOON_MS + rnd.randrange(60_000),
     "two years": lambda rnd: NOON_MS + rnd.randrange(TWO_YEARS_MS),
     "edges": lambda rnd: edge(rnd, NOON_MS),
+    "topmost edges": lambda rnd: clamp((rnd.randrange(3) << TOP_LEVEL) + rnd.randrange(-999, 1_000)),
     "all time": lambda rnd: rnd.randrange(MAX_MS + 1) if rnd.random() < 0.5 else rnd.choice((0, 1, MAX_MS - 1, MAX_MS)),
 }
 

@@ -7,27 +7,35 @@ from redis.asyncio import Redis
 
 from service.store.audit import audit_project
 from service.store.contract import LayoutError
-from service.store.cover import Shape
-from service.store.layout import head_key, parse_meta, parse_shape, project_prefix, stripe_of, user_key
+from service.store.cover import LOWEST_LISTED_LEVEL, TOP_LEVEL, Shape
+from service.store.layout import LISTED_LEAF, head_key, parse_meta, parse_shape, project_prefix, stripe_of, user_key
 from tests.store.support import NOON_MS, Store, event, stored, stored_hash
 
 PREFIX = project_prefix("project")
 META, SHAPE, NAMES, TIMES = (PREFIX + name for name in "msut")
-ROOT_NODE = f"{PREFIX}n:53:0"
+TOP_NODE = f"{PREFIX}n:42:0"
 FEW_MS = 4
 ALONE_MS = NOON_MS + 86_400_000
+FAR_MS = 5 << TOP_LEVEL
 LEAF = f"{PREFIX}n:27:{ALONE_MS >> 27}"
+TOP_LEAF = f"{PREFIX}n:42:5"
 MILLISECOND = f"{PREFIX}n:0:{NOON_MS}"
 
 
 @pytest.fixture
 async def damaged(store: Store) -> Redis:
-    """A project of two users with inner nodes, leaves and single milliseconds, whole as yet."""
+    """A project of two users with two topmost nodes, inner nodes, leaves and single milliseconds, whole as yet."""
     crowd = [event(f"job-{job}", user_id=f"user{job % 2}", start_time_ms=NOON_MS + job % FEW_MS) for job in range(600)]
+    await store.apply([event("far", user_id="user1", start_time_ms=FAR_MS)])  # the first that the shape lists
     await store.apply([*crowd, event("alone", user_id="user0", start_time_ms=ALONE_MS)])
     assert isinstance(store.client, Redis)
     assert await audit_project(store.client, "project") == []
     return store.client
+
+
+def shape_entry(flagged_level: int, index: int) -> bytes:
+    """An entry of a shape as it is stored."""
+    return bytes([flagged_level]) + index.to_bytes(7, "little")
 
 
 async def first_record(client: Redis, number: int) -> tuple[bytes, bytes]:
@@ -77,17 +85,17 @@ async def cut_leaf(client: Redis) -> None:
     await client.append(LEAF, b"x")
 
 
-async def change_root(client: Redis) -> None:
-    await client.setrange(ROOT_NODE, 7, b"\xff")
+async def change_top(client: Redis) -> None:
+    await client.setrange(TOP_NODE, 7, b"\xff")
 
 
 async def change_bytes(client: Redis) -> None:
-    await client.setrange(ROOT_NODE, 40, b"\x01")
+    await client.setrange(TOP_NODE, 40, b"\x01")
 
 
 async def swap_rows(client: Redis) -> None:
-    root = await stored(client, ROOT_NODE)
-    await client.set(ROOT_NODE, root[:1] + root[41:] + root[1:41])
+    top = await stored(client, TOP_NODE)
+    await client.set(TOP_NODE, top[:1] + top[41:] + top[1:41])
 
 
 async def change_millisecond(client: Redis) -> None:
@@ -100,6 +108,14 @@ async def lose_node(client: Redis) -> None:
 
 async def lose_shape(client: Redis) -> None:
     await client.set(SHAPE, (await stored(client, SHAPE))[:-8])
+
+
+async def lose_top(client: Redis) -> None:
+    await client.delete(TOP_LEAF)
+
+
+async def lose_top_in_shape(client: Redis) -> None:
+    await client.set(SHAPE, (await stored(client, SHAPE))[8:])
 
 
 async def repeat_shape(client: Redis) -> None:
@@ -142,7 +158,7 @@ async def lose_meta(client: Redis) -> None:
 @pytest.mark.parametrize(
     ("damage", "key", "what"),
     [
-        (lose_record, META, "says 601 records, 600 are there"),
+        (lose_record, META, "says 602 records, 601 are there"),
         (move_record, f"{PREFIX}j:4", "belongs into hash 3"),
         (cut_record, f"{PREFIX}j:3", "has a record of 31 bytes"),
         (change_record, LEAF, "lacks 1 contributions of its jobs, has 1 of none"),
@@ -150,12 +166,15 @@ async def lose_meta(client: Redis) -> None:
         (repeat_entry, LEAF, "lacks 0 contributions of its jobs, has 1 of none"),
         (crowd_leaf, LEAF, "more than 128 jobs"),
         (cut_leaf, LEAF, "is not a node of level 27"),
-        (change_root, ROOT_NODE, "has rows that are not the sum of what lies below, of 1 users"),
-        (change_bytes, ROOT_NODE, "has rows that are not the sum of what lies below, of 1 users"),
-        (swap_rows, ROOT_NODE, "has rows that are not sorted"),
+        (change_top, TOP_NODE, "has rows that are not the sum of what lies below, of 1 users"),
+        (change_bytes, TOP_NODE, "has rows that are not the sum of what lies below, of 1 users"),
+        (swap_rows, TOP_NODE, "has rows that are not sorted"),
         (change_millisecond, MILLISECOND, "has rows that are not the sum of its jobs"),
         (lose_node, MILLISECOND, "has rows that are not the sum of its jobs"),
         (lose_shape, SHAPE, "lacks"),
+        (lose_top, SHAPE, "lists node n:42:5"),
+        (lose_top, TOP_LEAF, "lacks 1 contributions of its jobs, has 0 of none"),
+        (lose_top_in_shape, TOP_LEAF, "lacks 1 contributions of its jobs, has 0 of none"),
         (repeat_shape, SHAPE, "lists a node twice"),
         (add_shape, SHAPE, "lists inner node n:3:0"),
         (lose_name, NAMES, "lacks user"),
@@ -176,19 +195,28 @@ async def test_damage_is_found(damaged: Redis, damage: Callable[[Redis], Awaitab
 
 
 async def test_inner_node_that_the_shape_lost_is_still_walked(damaged: Redis) -> None:
-    """The audit goes down from the root by what is there: with no shape at all every inner node is reported."""
+    """The audit goes down from a topmost node by what is there: with that listed alone every inner node is reported."""
     shape = Shape.of(parse_shape(await stored(damaged, SHAPE)))
-    await damaged.delete(SHAPE)
+    await damaged.set(SHAPE, shape_entry(TOP_LEVEL + LISTED_LEAF, 0))
     drifts = await audit_project(damaged, "project")
     assert len([drift for drift in drifts if "lacks inner node" in drift.what]) == len(shape.inner)
 
 
+async def test_topmost_nodes_without_a_shape(damaged: Redis) -> None:
+    """With no shape at all no query reaches a job: of each topmost node all are reported as lacking."""
+    await damaged.delete(SHAPE)
+    drifts = [(drift.key, drift.what) for drift in await audit_project(damaged, "project")]
+    assert (TOP_NODE, "lacks 601 contributions of its jobs, has 0 of none") in drifts
+    assert (TOP_LEAF, "lacks 1 contributions of its jobs, has 0 of none") in drifts
+
+
 async def test_node_without_an_inner_node_above_it(damaged: Redis) -> None:
     """A node that no query would reach is reported."""
-    await damaged.append(SHAPE, bytes([36 + 128]) + (99 << 9).to_bytes(7, "little"))
-    await damaged.set(f"{PREFIX}n:36:{99 << 9}", b"L")
+    index = 99 << TOP_LEVEL - LOWEST_LISTED_LEVEL
+    await damaged.append(SHAPE, shape_entry(LOWEST_LISTED_LEVEL + LISTED_LEAF, index))
+    await damaged.set(f"{PREFIX}n:36:{index}", b"L")
     drifts = await audit_project(damaged, "project")
-    assert [drift.what for drift in drifts] == ["has no inner node above it at n:45:99"]
+    assert [drift.what for drift in drifts] == ["has no inner node above it at n:42:99"]
 
 
 async def test_project_that_nobody_wrote(store: Store) -> None:

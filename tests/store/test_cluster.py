@@ -30,7 +30,6 @@ async def cluster_store(redis_cluster_url: str) -> AsyncIterator[Store]:
         await each.aclose()
 
 
-@pytest.mark.xfail(strict=True, reason="a cluster's transaction with HGETALL in it fails in the client")
 async def test_batches_answers_and_audit(cluster_store: Store) -> None:
     """Many projects, splits, corrections, deletions and renames are applied and read as on a single Redis."""
     projects = [f"project-{number}" for number in range(100)]

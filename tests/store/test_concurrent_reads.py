@@ -71,7 +71,6 @@ async def test_reads_during_splits_see_whole_batches(store: Store, redis_url: st
     assert len(set.union(*[each.result() for each in readers])) > BATCHES // 2
 
 
-@pytest.mark.xfail(strict=True, reason="names are read after the numbers, and taken as they are then")
 async def test_names_are_as_old_as_the_numbers(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user renamed after the numbers were read has, in the answer, the name of their time."""
     before, after = [event(1)], [event(1), event(2, event_time_ms=2_000, user_name="new")]

@@ -179,7 +179,6 @@ async def test_writer_clients_never_repeat_a_command(redis_url: str, redis_clust
 
 
 @pytest.mark.parametrize("create", [create_writer_client, create_reader_client])
-@pytest.mark.xfail(strict=True, reason="a client that was given its pool leaves it open")
 async def test_closed_client_has_no_connections(client: Redis, redis_flushed: str, create: object) -> None:
     """To close a client closes its connections."""
     other = create(redis_flushed, cluster=False)  # type: ignore[operator]

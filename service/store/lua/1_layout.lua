@@ -24,10 +24,11 @@ local HASH_JOBS = 24     -- jobs a hash of job records holds on average
 local ENTRY = 21         -- bytes of a job's contribution in a leaf: start, size, user key, status
 local ROW = 40           -- bytes of a user's row in an inner node: user key, six counts, bytes (lo, hi)
 local NAME = 19          -- bytes of a user's naming: user key, event time, digest of id and name
-local ROOT, LISTED = 53, 36
--- width of a node's children, as a power of two; nodes above LISTED list their children in the shape
-local CHILD = {[53]=45, [45]=36, [36]=33, [33]=30, [30]=27, [27]=24, [24]=21, [21]=18, [18]=15, [15]=12,
-               [12]=9, [9]=6, [6]=3, [3]=0}
+local TOP = 42           -- width of the topmost nodes, as a power of two; they cover all time side by side
+local LISTED = 36        -- nodes at least this wide may be far apart: the shape lists those there are
+-- width of a node's children
+local CHILD = {[42]=36, [36]=33, [33]=30, [30]=27, [27]=24, [24]=21, [21]=18, [18]=15, [15]=12, [12]=9, [9]=6,
+               [6]=3, [3]=0}
 local PARENT = {}
 local WIDTH = {}
 for level, child in pairs(CHILD) do PARENT[child] = level; WIDTH[level] = 2 ^ level end

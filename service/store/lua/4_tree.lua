@@ -1,8 +1,8 @@
 -- The time tree of one project. A node's string begins with 'L' (leaf: the contributions of its jobs) or 'R' (one row
 -- per user, sorted: an inner node, or a node of one millisecond, which has nothing below it).
 
--- A node in hand: level, index, key, items (its string), inner, deltas (user key -> six counts, bytes lo, bytes hi),
--- and for a leaf: taken (positions whose entry is replaced or removed -> new entry or false), added (new entries).
+-- A node in hand: level, index, first (its first start time), key, items (its string), inner, deltas by user key, the
+-- number of users in them, and for a leaf: taken (positions whose entry is replaced or removed -> new entry or false), added (new entries).
 local function new_tree(prefix)
   local tree = {prefix = prefix, nodes = {}, touched = {}, shape = {}}
   for level in pairs(WIDTH) do tree.nodes[level] = {}; tree.touched[level] = {} end
@@ -12,7 +12,8 @@ end
 local function load_node(tree, level, index)
   local key = tree.prefix .. 'n:' .. level .. ':' .. string.format('%d', index)
   local items = call('GET', key)
-  local node = {level = level, index = index, key = key, stored = items and true or false}
+  local node = {level = level, index = index, key = key, stored = items and true or false,
+                first = index * WIDTH[level]}
   node.inner = level == 0 or (items and byte(items) == 82) or false
   node.items = items or (node.inner and 'R' or 'L')
   tree.nodes[level][index] = node
@@ -21,30 +22,42 @@ end
 
 -- The bottom node (leaf, or node of one millisecond) that holds the jobs of a start time.
 local function bottom(tree, start)
-  local nodes = tree.nodes
-  local node = nodes[ROOT][0] or load_node(tree, ROOT, 0)
-  while node.inner and node.level > 0 do
-    local level = CHILD[node.level]
-    local index = floor(start / WIDTH[level])
+  local node = tree.last
+  if node and start >= node.first and start < node.first + WIDTH[node.level] then return node end
+  local nodes, level = tree.nodes, TOP
+  local index = floor(start / WIDTH[level])
+  node = nodes[level][index] or load_node(tree, level, index)
+  while node.inner and level > 0 do
+    level = CHILD[level]
+    index = floor(start / WIDTH[level])
     node = nodes[level][index] or load_node(tree, level, index)
   end
+  tree.last = node
   return node
 end
 
-local function touch(tree, node)
-  if not node.deltas then
-    node.deltas = {}
+-- The deltas of a user in a node: six counts, bytes lo and hi.
+local function delta_of(tree, node, user)
+  local deltas = node.deltas
+  if not deltas then
+    deltas = {}
+    node.deltas, node.users = deltas, 0
     local list = tree.touched[node.level]
     list[#list + 1] = node
   end
-  return node.deltas
+  local delta = deltas[user]
+  if not delta then
+    delta = {0, 0, 0, 0, 0, 0, 0, 0}
+    deltas[user] = delta
+    node.users = node.users + 1
+  end
+  return delta
 end
 
--- Counts an entry (sign 1) or no longer (sign -1) in deltas.
-local function count(deltas, entry, sign)
+-- Counts an entry (sign 1) or no longer (sign -1).
+local function count(tree, node, entry, sign)
   local lo, hi, user, status = unpack_s('<I4I3c6B', entry, 8)
-  local delta = deltas[user]
-  if not delta then delta = {0, 0, 0, 0, 0, 0, 0, 0}; deltas[user] = delta end
+  local delta = delta_of(tree, node, user)
   delta[status + 1] = delta[status + 1] + sign
   delta[7] = delta[7] + sign * lo
   delta[8] = delta[8] + sign * hi
@@ -70,8 +83,15 @@ end
 local function change(tree, old, new)
   local old_node = old and bottom(tree, unpack_s('<I7', old))
   local new_node = new and bottom(tree, unpack_s('<I7', new))
-  if old then count(touch(tree, old_node), old, -1) end
-  if new then count(touch(tree, new_node), new, 1) end
+  if old_node == new_node and sub(old, 8, 20) == sub(new, 8, 20) then
+    local delta = delta_of(tree, new_node, sub(new, 15, 20))
+    local from, to = byte(old, 21) + 1, byte(new, 21) + 1
+    delta[from] = delta[from] - 1
+    delta[to] = delta[to] + 1
+  else
+    if old then count(tree, old_node, old, -1) end
+    if new then count(tree, new_node, new, 1) end
+  end
   if old_node == new_node then
     if not new_node.inner then take(new_node, old, new) end
     return

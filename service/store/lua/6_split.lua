@@ -1,4 +1,4 @@
--- Leaves take their changes, split when they hold too many jobs, and hand their deltas up to the root.
+-- Leaves take their changes, split when they hold too many jobs, and hand their deltas up to the top.
 
 local function add_shape(tree, level, index)
   tree.shape[#tree.shape + 1] = pack('<BI7', level, index)
@@ -53,12 +53,12 @@ local function apply_leaf(tree, node)
     end
     write_string(node.key, 'L' .. table.concat(entries))
   end
-  if not node.stored and node.level >= LISTED and node.level < ROOT then
+  if not node.stored and node.level >= LISTED then
     add_shape(tree, node.level + LISTED_LEAF, node.index)
   end
 end
 
-local LEVELS = {0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36, 45, 53}
+local LEVELS = {0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36, 42}
 
 local function apply_tree(tree)
   for _, level in ipairs(LEVELS) do
@@ -66,10 +66,8 @@ local function apply_tree(tree)
       local parent_level = PARENT[level]
       if parent_level then
         local parent = tree.nodes[parent_level][floor(node.index * WIDTH[level] / WIDTH[parent_level])]
-        local sums = touch(tree, parent)
         for user, delta in pairs(node.deltas) do
-          local sum = sums[user]
-          if not sum then sum = {0, 0, 0, 0, 0, 0, 0, 0}; sums[user] = sum end
+          local sum = delta_of(tree, parent, user)
           for i = 1, 8 do sum[i] = sum[i] + delta[i] end
         end
       end

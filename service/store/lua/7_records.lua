@@ -1,37 +1,35 @@
 -- Job records: the latest version of each job and what it contributes, in small hashes ":j:<number>" whose number
 -- grows by linear hashing (Litwin, 1980). A record: sequence 4, event time 7, start 7, size 7, user key 6, status 1.
 
-local RECORD = '<I4I7'
-
 local function hash_number(hash, hashes)
   local power = 1
   while power * 2 <= hashes do power = power * 2 end
   local number = hash % (power * 2)
-  if number >= hashes then number = hash % power end
-  return number
+  return number < hashes and number or hash % power
 end
 
 local function hash_of(job)
-  local a, b, c, d = unpack_s('<I4I4I4I4', job)
-  local x = bxor(bxor(a, b), bxor(c, d))
-  return bxor(x, rshift(x, 16)) % WORD
+  local a, b, c, d = unpack_s('>I4I4I4I4', job)
+  local x = bxor(a, b, c, d)
+  x = bxor(x, rshift(x, 16))
+  return bxor(x, rshift(x, 8)) % WORD
 end
 
--- Applies the jobs of one project to their records and to the tree; returns how many records are new and changed.
+-- Applies the jobs of one project to the tree, and collects their new records: job, hash and record of each, in one
+-- list. Returns it with the number of jobs that had no record.
 local function apply_jobs(tree, jobs, hashes)
-  local prefix, fresh, changed = tree.prefix .. 'j:', 0, 0
+  local prefix, fresh, records = tree.prefix .. 'j:', 0, {}
   local power = 1
   while power * 2 <= hashes do power = power * 2 end
   for at = 1, #jobs, 52 do
     local job, hash, sequence, time = unpack_s('<c16I4I4I7', jobs, at)
     local number = hash % (power * 2)
     if number >= hashes then number = hash % power end
-    local key = prefix .. number
-    local old = call('HGET', key, job)
+    local old = call('HGET', prefix .. number, job)
     local status = byte(jobs, at + 51)
     local newer, old_entry = true, nil
     if old then
-      local old_sequence, old_time = unpack_s(RECORD, old)
+      local old_sequence, old_time = unpack_s('<I4I7', old)
       local old_status = byte(old, 32)
       if sequence ~= old_sequence then newer = sequence > old_sequence
       elseif time ~= old_time then newer = time > old_time
@@ -41,46 +39,66 @@ local function apply_jobs(tree, jobs, hashes)
       fresh = fresh + 1
     end
     if newer then
-      changed = changed + 1
-      write_hash(key, job, sub(jobs, at + 20, at + 51))
+      local n = #records
+      records[n + 1], records[n + 2], records[n + 3] = job, hash, sub(jobs, at + 20, at + 51)
       local new_entry = status ~= DELETED and sub(jobs, at + 31, at + 51) or nil
       if old_entry ~= new_entry then change(tree, old_entry, new_entry) end
     end
   end
-  return fresh, changed
+  return records, fresh
 end
 
--- Raises where a hash that will split, or its new half, is not a hash.
-local function check_growth(prefix, hashes, records)
-  while records > hashes * HASH_JOBS do
+-- The hashes that keep HASH_JOBS records each on average.
+local function grown(hashes, count) return math.max(hashes, math.ceil(count / HASH_JOBS)) end
+
+-- The hash, of so many there were, that holds what belongs into a new one.
+local function source_of(number, hashes)
+  while number >= hashes do
     local power = 1
-    while power * 2 <= hashes do power = power * 2 end
-    call('HLEN', prefix .. 'j:' .. (hashes - power))
-    call('HLEN', prefix .. 'j:' .. hashes)
-    hashes = hashes + 1
+    while power * 2 <= number do power = power * 2 end
+    number = number - power
   end
+  return number
 end
 
--- Splits hashes until they hold HASH_JOBS records on average; runs after the records are written.
-local function grow_hashes(prefix, hashes, records)
-  while records > hashes * HASH_JOBS do
-    local power = 1
-    while power * 2 <= hashes do power = power * 2 end
-    local source, target = prefix .. 'j:' .. (hashes - power), prefix .. 'j:' .. hashes
-    hashes = hashes + 1
-    local moved, gone = {}, {}
-    local all = call('HGETALL', source)
+-- Plans the splits from so many hashes to more: reads the records of those that split, and returns for each what
+-- leaves it, and per target what arrives (fields and values in one list).
+local function plan_splits(prefix, hashes, more)
+  local sources, gone, arriving = {}, {}, {}
+  for number = hashes, more - 1 do
+    call('HLEN', prefix .. number)
+    sources[source_of(number, hashes)] = true
+  end
+  for source in pairs(sources) do
+    local all, leaving = call('HGETALL', prefix .. source), {}
     for i = 1, #all, 2 do
-      if hash_number(hash_of(all[i]), hashes) == hashes - 1 then
-        moved[#moved + 1], moved[#moved + 2] = all[i], all[i + 1]
-        gone[#gone + 1] = all[i]
+      local number = hash_number(hash_of(all[i]), more)
+      if number ~= source then
+        leaving[#leaving + 1] = all[i]
+        local list = arriving[number] or {}
+        arriving[number] = list
+        list[#list + 1], list[#list + 2] = all[i], all[i + 1]
       end
     end
-    -- unpack() has a limit, and ids chosen with care could crowd one hash
-    for i = 1, #gone, 1000 do
-      call('HSET', target, unpack(moved, 2 * i - 1, math.min(2 * i + 1998, #moved)))
-      call('HDEL', source, unpack(gone, i, math.min(i + 999, #gone)))
-    end
+    gone[source] = leaving
   end
-  return hashes
+  return gone, arriving
+end
+
+-- unpack() has a limit, and ids chosen with care could crowd one hash
+local function call_many(command, key, arguments)
+  for i = 1, #arguments, 1000 do call(command, key, unpack(arguments, i, math.min(i + 999, #arguments))) end
+end
+
+local function write_records(prefix, plan)
+  for source, leaving in pairs(plan.gone) do call_many('HDEL', prefix .. source, leaving) end
+  for number, list in pairs(plan.arriving) do call_many('HSET', prefix .. number, list) end
+  local records, hashes = plan.records, plan.hashes
+  local power = 1
+  while power * 2 <= hashes do power = power * 2 end
+  for i = 1, #records, 3 do
+    local number = records[i + 1] % (power * 2)
+    if number >= hashes then number = number % power end
+    call('HSET', prefix .. number, records[i], records[i + 2])
+  end
 end

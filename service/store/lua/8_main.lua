@@ -5,7 +5,7 @@ if not new_head then return {'fenced', head} end
 
 -- A project's meta: id of its last write, of the write that last changed its shape, and its names; records; hashes.
 local META = '<c8c8c8I8I4'
-local metas = {}
+local plans = {}
 
 local function apply_project(project, users, jobs)
   local prefix = PREFIX .. project .. ':'
@@ -14,15 +14,20 @@ local function apply_project(project, users, jobs)
   if meta then write, shape, names, records, hashes = unpack_s(META, meta) end
   local tree = new_tree(prefix)
   local names_changed = apply_users(prefix, users)
-  local fresh, changed = apply_jobs(tree, jobs, hashes)
+  local changed_records, fresh = apply_jobs(tree, jobs, hashes)
   apply_tree(tree)
+  local changed = #changed_records / 3
   if changed == 0 and not names_changed and meta then return 0 end
   if names_changed then names = WRITE_ID end
   if #tree.shape > 0 then shape = WRITE_ID; call('STRLEN', prefix .. 's') end
   if not meta then call('SCARD', PREFIX .. 'projects') end
-  check_growth(prefix, hashes, records + fresh)
-  metas[#metas + 1] = {prefix = prefix, project = project, shape = shape, names = names, known = meta and true,
-                       records = records + fresh, hashes = hashes, new_shape = table.concat(tree.shape)}
+  records = records + fresh
+  local more = grown(hashes, records)
+  local gone, arriving = plan_splits(prefix .. 'j:', hashes, more)
+  plans[#plans + 1] = {
+    prefix = prefix, project = not meta and project, gone = gone, arriving = arriving, records = changed_records,
+    hashes = more, shape = table.concat(tree.shape), meta = pack(META, WRITE_ID, shape, names, records, more),
+  }
   return changed
 end
 
@@ -43,10 +48,10 @@ call('SET', KEYS[1], new_head)
 for i = 1, #hset_key do call('HSET', hset_key[i], hset_field[i], hset_value[i]) end
 for i = 1, #set_key do call('SET', set_key[i], set_value[i]) end
 for i = 1, #range_key do call('SETRANGE', range_key[i], range_at[i], range_value[i]) end
-for _, meta in ipairs(metas) do
-  if not meta.known then call('SADD', PREFIX .. 'projects', meta.project) end
-  if #meta.new_shape > 0 then call('APPEND', meta.prefix .. 's', meta.new_shape) end
-  local hashes = grow_hashes(meta.prefix, meta.hashes, meta.records)
-  call('SET', meta.prefix .. 'm', pack(META, WRITE_ID, meta.shape, meta.names, meta.records, hashes))
+for _, plan in ipairs(plans) do
+  write_records(plan.prefix .. 'j:', plan)
+  if plan.project then call('SADD', PREFIX .. 'projects', plan.project) end
+  if #plan.shape > 0 then call('APPEND', plan.prefix .. 's', plan.shape) end
+  call('SET', plan.prefix .. 'm', plan.meta)
 end
 return {'ok', tostring(changed)}
