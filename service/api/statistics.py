@@ -31,8 +31,7 @@ async def get_statistics(request: web.Request) -> web.Response:
     start_ms, end_ms = parse_interval(request.query)
     user_id = None if caller.is_administrator else caller.user_id
     answer = await request.app[STORE].read(caller.project_id, start_ms, end_ms, user_id)
-    # None means absent in this body: only `users` can be None.
-    response = json_response(answer.statistics.model_dump_json(exclude_none=True))
+    response = json_response(answer.body)
     response.headers[AS_OF] = str(answer.as_of_ms)
     return response
 

@@ -5,8 +5,6 @@ from typing import Protocol
 
 from redis.exceptions import RedisClusterException, RedisError
 
-from service.statistics import ProjectStatistics
-
 # What the client raises when Redis cannot be reached; a cluster's exception is no RedisError.
 REDIS_ERRORS = (RedisError, RedisClusterException, OSError)
 
@@ -39,9 +37,12 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Statistics, and the instant (Unix ms) before which every published event is in them (0: none known)."""
+    """Statistics, and the instant (Unix ms) before which every published event is in them (0: none known).
 
-    statistics: ProjectStatistics
+    The body is a `service.statistics.ProjectStatistics` in JSON, ready to be sent.
+    """
+
+    body: bytes
     as_of_ms: int
 
 

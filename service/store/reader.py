@@ -4,12 +4,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from redis.asyncio import Redis, RedisCluster
 
-from service.events import MAX_MS, JobStatus
-from service.statistics import ProjectStatistics, UserStatistics
+from service.events import MAX_MS
+from service.store.answer_cache import AnswerCache, Question
+from service.store.answers import Names, administrator_body, sub_user_body
 from service.store.contract import REDIS_ERRORS, Answer, LayoutError, StoreUnavailableError
-from service.store.cover import Node, Shape, cover
+from service.store.cover import Node, Shape, Term, cover
 from service.store.layout import (
     LAYOUT_VERSION,
     Head,
@@ -17,14 +19,17 @@ from service.store.layout import (
     parse_head,
     parse_meta,
     parse_shape,
-    parse_user,
     project_prefix,
     stripe_of,
+    stripe_tag,
     user_key,
+    user_number,
 )
-from service.store.sums import Counts, sum_terms
+from service.store.shared_read import SharedRead
+from service.store.sums import sum_terms
 
 MAX_CACHED_PROJECTS = 4_096
+MAX_CACHED_ANSWER_BYTES = 64 * 1024 * 1024
 _ATTEMPTS = 20  # a shape changes at splits only: to meet that many in a row, a read must be starved
 
 
@@ -36,20 +41,12 @@ class _KnownShape:
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True)
-class _KnownNames:
-    """A project's users, (id, name) by user key, named by the write that last changed them."""
-
-    names_id: bytes
-    names: dict[bytes, tuple[str, str]]
-
-
 @dataclass(slots=True)
 class _Known:
     """What is known of a project between reads; replaced as a whole, since reads overlap."""
 
     shape: _KnownShape = field(default_factory=lambda: _KnownShape(b"", Shape()))
-    names: _KnownNames = field(default_factory=lambda: _KnownNames(b"", {}))
+    names: Names = field(default_factory=lambda: Names(b"", {}))
 
 
 def node_key(prefix: str, node: Node) -> str:
@@ -58,53 +55,62 @@ def node_key(prefix: str, node: Node) -> str:
 
 
 class RedisStatisticsStore:
-    """Statistics from Redis; keeps shapes and names of the projects asked for last."""
+    """Statistics from Redis; keeps shapes and names of the projects asked for last, and answers given before."""
 
     def __init__(self, client: Redis | RedisCluster) -> None:
         self._client = client
+        self._shared = SharedRead(client)
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._answers = AnswerCache(MAX_CACHED_ANSWER_BYTES)
 
     async def ping(self) -> None:
         """Raises StoreUnavailableError unless the store answers, LayoutError if it isn't ours."""
         try:
             head: Any = await self._client.get(head_key(0))
-            _check(parse_head(head))
         except REDIS_ERRORS as error:
             raise StoreUnavailableError(f"the store does not answer: {error}") from error
+        _check(parse_head(head))
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
         """See StatisticsStore.read."""
-        interval = range(start_ms or 0, MAX_MS + 1 if end_ms is None else end_ms)
+        question = Question(project_id, start_ms or 0, MAX_MS + 1 if end_ms is None else end_ms, user_id)
         try:
-            return await self._read(project_id, interval, user_id)
+            return await self._read_again(question) or await self._read(question)
         except REDIS_ERRORS as error:
             raise StoreUnavailableError(f"reading a project: {error}") from error
 
-    async def _read(self, project_id: str, interval: range, user_id: str | None) -> Answer:
-        prefix, head_of = project_prefix(project_id), head_key(stripe_of(project_id))
+    async def _read_again(self, question: Question) -> Answer | None:
+        """The answer given before, if the project has not been written since."""
+        known = self._answers.get(question)
+        if known is None:
+            return None
+        write_id, body = known
+        head, meta = await self._get_strings(question.project_id, [])
+        is_current = meta is not None and parse_meta(meta).write_id == write_id
+        return Answer(body, _check(parse_head(head)).as_of_ms) if is_current else None
+
+    async def _read(self, question: Question) -> Answer:
+        project_id = question.project_id
         known = self._remember(project_id)
-        user = None if user_id is None else user_key(user_id)
         for _ in range(_ATTEMPTS):
             shape = known.shape
-            terms = cover(shape.shape, interval.start, interval.stop)
-            keys = [head_of, f"{prefix}m", *[node_key(prefix, term.node) for term in terms]]
-            replies: list[Any] = await self._client.mget(keys)
-            head_data, meta_data, *strings = replies
-            head = _check(parse_head(head_data))
+            terms = cover(shape.shape, question.start_ms, question.end_ms)
+            head_data, meta_data, *strings = await self._get_strings(project_id, [term.node for term in terms])
+            as_of_ms = _check(parse_head(head_data)).as_of_ms
             if meta_data is None:
-                return Answer(_statistics({}, {}, user_id), head.as_of_ms)
+                return Answer(_body(question, [], [], Names(b"", {})), as_of_ms)
             meta = parse_meta(meta_data)
             if meta.shape_id != shape.shape_id:
-                known.shape = await self._learn_shape(prefix)
+                known.shape = await self._learn_shape(project_id)
                 continue
-            if meta.names_id != known.names.names_id:
-                known.names = await self._learn_names(prefix)
-                if known.names.names_id != meta.names_id:  # renamed in between: the numbers are older
+            names = known.names
+            if meta.names_id != names.names_id:
+                names = known.names = await self._learn_names(project_id)
+                if names.names_id != meta.names_id:  # renamed in between: the numbers are older
                     continue
-            totals, names = sum_terms(terms, strings, interval, user), known.names.names
-            # users are only ever added, so newer names fit older numbers - unless the store went back in between
-            if totals.keys() <= names.keys():
-                return Answer(_statistics(totals, names, user_id), head.as_of_ms)
+            body = _body(question, terms, strings, names)
+            self._answers.put(question, meta.write_id, body)
+            return Answer(body, as_of_ms)
         raise StoreUnavailableError(f"project {project_id} changed under each of {_ATTEMPTS} reads")
 
     def _remember(self, project_id: str) -> _Known:
@@ -116,22 +122,28 @@ class RedisStatisticsStore:
         self._known.move_to_end(project_id)
         return known
 
-    async def _learn_shape(self, prefix: str) -> _KnownShape:
+    async def _get_strings(self, project_id: str, nodes: list[Node]) -> list[Any]:
+        """The head of the project's stripe, its meta, and the strings of these nodes, all of one instant."""
+        stripe, prefix = stripe_of(project_id), project_prefix(project_id)
+        keys = [head_key(stripe), f"{prefix}m", *[node_key(prefix, node) for node in nodes]]
+        return await self._shared.mget(stripe_tag(stripe), keys)
+
+    async def _learn_shape(self, project_id: str) -> _KnownShape:
+        prefix = project_prefix(project_id)
         replies: list[Any] = await self._client.mget([f"{prefix}m", f"{prefix}s"])
         meta, shape = replies
         if meta is None:
             return _KnownShape(b"", Shape())
         return _KnownShape(parse_meta(meta).shape_id, Shape.of(parse_shape(shape or b"")))
 
-    async def _learn_names(self, prefix: str) -> _KnownNames:
+    async def _learn_names(self, project_id: str) -> Names:
+        prefix = project_prefix(project_id)
         async with self._client.pipeline(transaction=True) as pipeline:
             # by name: of a cluster's transaction hgetall() is broken
             pipeline.execute_command("GET", f"{prefix}m")
             pipeline.execute_command("HGETALL", f"{prefix}u")
-            meta, names = await pipeline.execute()
-        if meta is None:
-            return _KnownNames(b"", {})
-        return _KnownNames(parse_meta(meta).names_id, {key: parse_user(value) for key, value in names.items()})
+            meta, users = await pipeline.execute()
+        return Names(parse_meta(meta).names_id, users) if meta is not None else Names(b"", {})
 
 
 def _check(head: Head) -> Head:
@@ -140,39 +152,12 @@ def _check(head: Head) -> Head:
     return head
 
 
-def _user_statistics(name: str, counts: Counts) -> UserStatistics:
-    return UserStatistics.model_construct(
-        user_name=name,
-        launching_num=counts[JobStatus.LAUNCHING],
-        running_num=counts[JobStatus.RUNNING],
-        failed_num=counts[JobStatus.FAILED],
-        finished_num=counts[JobStatus.FINISHED],
-        canceling_num=counts[JobStatus.CANCELING],
-        cancelled_num=counts[JobStatus.CANCELLED],
-        input_size=counts[6],
-    )
-
-
-def _statistics(
-    totals: dict[bytes, Counts], names: dict[bytes, tuple[str, str]], user_id: str | None
-) -> ProjectStatistics:
-    """The answer from the counts per user key; a sub-user's own, under its own id, alone."""
-    rows = []
-    for key, counts in totals.items():
-        if any(counts[:6]):
-            identity, name = names[key]
-            if user_id is None or identity == user_id:
-                rows.append((name, identity, counts))
-    rows.sort(key=lambda row: row[:2])
-    sums = [sum(column) for column in zip(*[counts for _, _, counts in rows], strict=True)] or [0] * 7
-    return ProjectStatistics.model_construct(
-        users=[_user_statistics(name, counts) for name, _, counts in rows] if user_id is None else None,
-        total_user_num=len(rows) if user_id is None else 1,
-        total_launching_num=sums[JobStatus.LAUNCHING],
-        total_running_num=sums[JobStatus.RUNNING],
-        total_failed_num=sums[JobStatus.FAILED],
-        total_finished_num=sums[JobStatus.FINISHED],
-        total_canceling_num=sums[JobStatus.CANCELING],
-        total_cancelled_num=sums[JobStatus.CANCELLED],
-        total_input_size=sums[6],
-    )
+def _body(question: Question, terms: list[Term], strings: list[bytes | None], names: Names) -> bytes:
+    """The body of an answer; a sub-user's jobs are those under its own id."""
+    interval = range(question.start_ms, question.end_ms)
+    if question.user_id is None:
+        return administrator_body(sum_terms(terms, strings, interval, names.keys, None), names)
+    users = np.array([user_number(question.user_id)], np.uint64)
+    if not names.has(question.user_id):
+        terms, strings = [], []
+    return sub_user_body(sum_terms(terms, strings, interval, users, user_key(question.user_id)))

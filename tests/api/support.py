@@ -76,7 +76,8 @@ class FakeStore:
         self.asked.append((project_id, start_ms, end_ms, user_id))
         await self.ping()
         users = [UserStatistics(**USER)] * self.users if user_id is None else None
-        return Answer(ProjectStatistics(users=users, **TOTALS), AS_OF_MS)
+        body = ProjectStatistics(users=users, **TOTALS).model_dump_json(exclude_none=True)
+        return Answer(body.encode(), AS_OF_MS)
 
     async def ping(self) -> None:
         """Raises the error it was told to; waits while the gate is closed."""

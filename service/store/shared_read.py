@@ -1,0 +1,63 @@
+"""One MGET for all who ask at the same time: while one is under way, the keys of the next are collected.
+
+A round trip costs a handler more than the rest of its work, and one command stays one atomic view for each who asks.
+"""
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+
+_MAX_KEYS = 2_000  # beyond that a command would hold up others for too long
+
+
+class SharedRead:
+    """Reads strings; in a cluster the keys of each call must lie in one slot, and only those of one slot share."""
+
+    def __init__(self, client: Redis | RedisCluster) -> None:
+        self._client = client
+        self._by_slot = isinstance(client, RedisCluster)
+        self._waiting: defaultdict[str, list[tuple[list[str], asyncio.Future[list[Any]]]]] = defaultdict(list)
+        self._readers: dict[str, asyncio.Task[None]] = {}
+
+    async def mget(self, tag: str, keys: list[str]) -> list[Any]:
+        """The strings of these keys, whose hash tag is given, all of one instant. Raises what the client raises."""
+        group = tag if self._by_slot else ""
+        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[group].append((keys, future))
+        if group not in self._readers:
+            self._readers[group] = asyncio.create_task(self._read(group))
+        return await future
+
+    async def _read(self, group: str) -> None:
+        try:
+            while turn := self._take(group):
+                await self._serve(turn)
+        finally:
+            del self._readers[group]
+
+    def _take(self, group: str) -> list[tuple[list[str], asyncio.Future[list[Any]]]]:
+        waiting = self._waiting[group]
+        count = keys = 0
+        while count < len(waiting) and (not count or keys + len(waiting[count][0]) <= _MAX_KEYS):
+            keys += len(waiting[count][0])
+            count += 1
+        self._waiting[group] = waiting[count:]
+        if not count:
+            del self._waiting[group]
+        return waiting[:count]
+
+    async def _serve(self, turn: list[tuple[list[str], asyncio.Future[list[Any]]]]) -> None:
+        try:
+            replies = await self._client.mget([key for keys, _ in turn for key in keys])
+        except Exception as error:  # noqa: BLE001 - handed on to all who wait, whatever it is
+            for _, future in turn:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        start = 0
+        for keys, future in turn:
+            if not future.done():  # who asked may have gone
+                future.set_result(replies[start : start + len(keys)])
+            start += len(keys)
