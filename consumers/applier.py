@@ -33,11 +33,14 @@ class Applier:
         Raises what the dead-letter topic and the store raise; then nothing of what is believed holds any more.
         """
         started = time.perf_counter()
+        letters = [letter for letter in batch.dead_letters if letter.offset >= self.progress.settled[letter.partition]]
         # before the offsets: once the store is past a record, nobody reads it again
         try:
-            await self.dead_letters.send(batch.dead_letters)
+            await self.dead_letters.send(letters)
         except KafkaError as error:
-            raise DeadLettersUnavailableError(f"writing {len(batch.dead_letters)} dead letters: {error!r}") from error
+            raise DeadLettersUnavailableError(f"writing {len(letters)} dead letters: {error!r}") from error
+        for letter in letters:
+            self.metrics.dead_letters.labels(letter.reason).inc()
         positions = {**self.progress.positions, **batch.positions}
         batches = [
             StripeBatch(stripe, self.progress.steps(stripe, positions, watermarks_ms), batch.stripes.get(stripe, ()))
@@ -60,5 +63,3 @@ class Applier:
         metrics.batch_records.observe(batch.records)
         metrics.records.inc(batch.records)
         metrics.last_applied_seconds.set(max(batch.timestamps_ms.values()) / 1000)
-        for letter in batch.dead_letters:
-            metrics.dead_letters.labels(letter.reason).inc()

@@ -14,6 +14,8 @@ class Progress:
         # believed to be stored: the fence that the next write expects, per stripe and partition
         self._stored = [{p: _next_offset(head, p) for p in self.partitions} for head in heads]
         self.positions = {p: min(stored[p] for stored in self._stored) for p in self.partitions}
+        # A batch's dead letters are written before any stripe moves on: below the furthest stripe all are.
+        self.settled = {p: max(stored[p] for stored in self._stored) for p in self.partitions}
 
     def steps(self, stripe: int, positions: Mapping[int, int], watermarks_ms: Mapping[int, int]) -> list[Step]:
         """What moves a stripe to the given positions; a stripe that is further already stays there."""

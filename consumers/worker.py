@@ -50,7 +50,7 @@ class WorkerPolicy:
     poll_timeout_ms: int = 50
     advance_seconds: float = 0.2  # how often stripes without events learn how far their partitions are
     commit_seconds: float = 1.0
-    commit_timeout_seconds: float = 5.0
+    commit_timeout_seconds: float = 2.0
     release_timeout_seconds: float = REBALANCE_TIMEOUT_MS / 2_000
 
 

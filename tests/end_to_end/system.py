@@ -1,0 +1,115 @@
+"""The running service: its processes, and questions to it over HTTP."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from deploy.local.process import Child
+from deploy.local.servers import free_port
+from deploy.local.tokens import sign_token
+from tests.integration.support import eventually
+from tests.servers import Processes
+
+SECRET = "a secret of tests that is long enough"
+Question = tuple[str, int | None, int | None, str | None]  # project, start, end, sub-user
+_QUESTIONS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class RunningConsumer:
+    """A consumer process that has been ready."""
+
+    child: Child
+    metrics_port: int
+
+    def log_lines(self, message: str) -> list[dict[str, Any]]:
+        """The lines of its log with this message."""
+        lines = [json.loads(line) for line in self.child.log_path.read_text().splitlines()]
+        return [line for line in lines if line["message"] == message]
+
+
+class System:
+    """One topic, one Redis, and the processes between them."""
+
+    def __init__(self, processes: Processes, environment: dict[str, str], http: aiohttp.ClientSession) -> None:
+        self._processes = processes
+        self._environment = environment
+        self._http = http
+        self._api_port = 0
+
+    async def start_consumer(self, group: str = "group") -> RunningConsumer:
+        """A consumer with partitions; the group's name is of this system alone."""
+        port = free_port()
+        environment = {
+            **self._environment,
+            "STATS_METRICS_PORT": str(port),
+            "STATS_KAFKA_GROUP_ID": f"{group} of {self._environment['STATS_KAFKA_TOPIC']}",
+        }
+        return RunningConsumer(await self._processes.start_ready("consumers", environment, port), port)
+
+    async def start_service(self) -> Child:
+        """The API that is asked from now on."""
+        self._api_port = port = free_port()
+        environment = {
+            **self._environment,
+            "STATS_HTTP_PORT": str(port),
+            "STATS_JWT_SECRET": SECRET,
+            "STATS_RATE_LIMIT": "0",
+        }
+        return await self._processes.start_ready("service", environment, port)
+
+    async def records_read(self, consumer: RunningConsumer) -> int:
+        """How many records this process says it has applied."""
+        async with self._http.get(f"http://127.0.0.1:{consumer.metrics_port}/metrics") as response:
+            families = list(text_string_to_metric_families(await response.text()))
+        values = {sample.name: sample.value for family in families for sample in family.samples}
+        return int(values["stats_consumer_records_total"])
+
+    async def ask(self, question: Question) -> tuple[int, dict[str, Any]]:
+        """As-of (Unix ms) and body of an answer."""
+        project_id, start_ms, end_ms, user_id = question
+        token = sign_token(
+            SECRET,
+            user_id=user_id or "administrator",
+            name="somebody",
+            project_id=project_id,
+            role="te_admin" if user_id is None else "te_user",
+            now_seconds=int(time.time()),
+        )
+        bounds = {"start": start_ms, "end": end_ms}
+        async with self._http.get(
+            f"http://127.0.0.1:{self._api_port}/v2.0/{project_id}/gene/statistics",
+            params={name: str(bound) for name, bound in bounds.items() if bound is not None},
+            headers={"X-Auth-Token": token},
+        ) as response:
+            body = await response.json()
+            assert response.status == 200, body
+            return int(response.headers["X-Statistics-As-Of"]), body
+
+    async def ask_all(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
+        """The bodies of the answers to many questions."""
+        gate = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+
+        async def ask(question: Question) -> dict[str, Any]:
+            async with gate:
+                return (await self.ask(question))[1]
+
+        return await asyncio.gather(*map(ask, questions))
+
+    async def ask_as_of(self, question: Question, instant_ms: int) -> dict[str, Any]:
+        """The first answer that says of itself that whatever was published before this instant is in it."""
+        body: dict[str, Any] = {}
+
+        async def is_later() -> bool:
+            nonlocal body
+            as_of_ms, body = await self.ask(question)
+            return as_of_ms >= instant_ms
+
+        await eventually(is_later, f"an answer to {question} as of {instant_ms}", within_seconds=60)
+        return body
