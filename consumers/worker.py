@@ -180,7 +180,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         if everywhere:
             self._next_advance = now + self._policy.advance_seconds
             self._measure_lag(applier)
-        if batch.records or everywhere:
+        if batch.records or (everywhere and applier.progress.partitions):
             watermarks_ms = {partition: each.watermark_ms for partition, each in self._freshness.items()}
             self._in_flight = asyncio.create_task(applier.apply(batch, watermarks_ms, everywhere))
 
