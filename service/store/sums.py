@@ -12,10 +12,23 @@ from service.store.layout import ENTRY_BYTES, ROW_BYTES
 Users = NDArray[np.uint64]
 """User keys as numbers, ascending."""
 
-# numbers of 7 and 10 bytes in the widths that numpy has
-_ROW = np.dtype(
-    [("user", "<u4"), ("user_high", "<u2"), ("counts", "<u4", 6), ("low", "<u4"), ("middle", "<u4"), ("high", "<u2")]
-)
+# numbers of 6, 7 and 10 bytes in the widths that numpy has
+_ROW = {
+    b"r": np.dtype(
+        [("user", "<u4"), ("user_high", "<u2"), ("counts", "u1", 6), ("low", "<u4"), ("middle", "<u2"), ("high", "u1")]
+    ),
+    b"R": np.dtype(
+        [
+            ("user", "<u4"),
+            ("user_high", "<u2"),
+            ("counts", "<u4", 6),
+            ("low", "<u4"),
+            ("middle", "<u4"),
+            ("high", "<u2"),
+        ]
+    ),
+}
+_MIDDLE_BITS = {b"r": 16, b"R": 32}
 _ENTRY = np.dtype(
     [
         *[("start", "<u4"), ("start_middle", "<u2"), ("start_high", "u1")],
@@ -24,7 +37,7 @@ _ENTRY = np.dtype(
     ]
 )
 _STATUSES = 6
-_USER_OFFSET = {ROW_BYTES: 0, ENTRY_BYTES: 14}
+_USER_OFFSET = {**dict.fromkeys(ROW_BYTES.values(), 0), ENTRY_BYTES: 14}
 
 
 class UnknownUserError(Exception):
@@ -58,11 +71,11 @@ def sum_terms(
     for (_, sign, part), string in zip(terms, strings, strict=True):
         if not string:
             continue
-        items = string[1:]
+        marker, items = string[:1], string[1:]
         if user is not None:
-            items = only_user(items, ROW_BYTES if part is Part.ROWS else ENTRY_BYTES, user)
+            items = only_user(items, ROW_BYTES.get(marker, ENTRY_BYTES), user)
         if part is Part.ROWS:
-            _add_rows(sums, np.frombuffer(items, _ROW), sign, users)
+            _add_rows(sums, np.frombuffer(items, _ROW[marker]), _MIDDLE_BITS[marker], sign, users)
         elif part is Part.ENTRIES:
             entries[sign].append(items)
         else:
@@ -81,11 +94,11 @@ def _positions(items: NDArray[np.void], users: Users) -> NDArray[np.intp]:
     return positions
 
 
-def _add_rows(sums: Sums, rows: NDArray[np.void], sign: int, users: Users) -> None:
+def _add_rows(sums: Sums, rows: NDArray[np.void], middle_bits: int, sign: int, users: Users) -> None:
     at = _positions(rows, users)  # no user twice, so indexing adds each row
     sums.counts[at] += sign * rows["counts"].astype(np.int64)
     sums.low[at] += sign * rows["low"].astype(np.int64)
-    sums.high[at] += sign * (rows["middle"] | rows["high"].astype(np.int64) << 32)
+    sums.high[at] += sign * (rows["middle"] | rows["high"].astype(np.int64) << middle_bits)
 
 
 def _add_entries(sums: Sums, entries: NDArray[np.void], sign: int, users: Users) -> None:
