@@ -130,7 +130,6 @@ def _known_node(users: Users, string: bytes) -> Matrix:
     return matrix
 
 
-@lru_cache(maxsize=_LEAVES)
 def _leaf(users: Users, string: bytes) -> _Leaf:
     entries = np.frombuffer(string, _ENTRY, offset=1)
     at = users.positions(entries)
