@@ -1,7 +1,5 @@
 """From sums per user to the body of an answer. Pure, no I/O."""
 
-from collections.abc import Iterable
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +24,7 @@ class Names:
     def __init__(self, names_id: bytes, users: dict[bytes, bytes]) -> None:
         self.names_id = names_id
         items = sorted((int.from_bytes(key, "little"), *parse_user(value)) for key, value in users.items())
-        self.keys: Users = np.array([key for key, _, _ in items], np.uint64)
+        self.users = Users([key for key, _, _ in items])
         self._ids = {user_id for _, user_id, _ in items}
         self.names = [name for _, _, name in items]
         # users by name, then id: the order in which answers list them
@@ -61,21 +59,21 @@ def administrator_body(sums: Sums, names: Names) -> bytes:
         }
         for at, (launching, running, canceling, failed, finished, cancelled) in zip(positions, counts, strict=True)
     ]
-    return _body({"users": users}, len(users), sums, size_bytes)
+    return _body({"users": users}, len(users), sums)
 
 
 def sub_user_body(sums: Sums) -> bytes:
     """The body for a sub-user, from sums that count its jobs alone."""
-    return _body({}, 1, sums, sums.size_bytes)
+    return _body({}, 1, sums)
 
 
-def _body(head: dict[str, object], users: int, sums: Sums, size_bytes: Iterable[int]) -> bytes:
+def _body(head: dict[str, object], users: int, sums: Sums) -> bytes:
     totals = sums.counts.sum(axis=0).tolist()
     return msgspec.json.encode(
         {
             **head,
             "total_user_num": users,
             **{f"total_{field}": totals[status] for field, status in _FIELDS},
-            "total_input_size": sum(size_bytes),
+            "total_input_size": sum(sums.size_bytes),
         }
     )

@@ -11,6 +11,7 @@ from service.store.reader import node_key
 
 RECORD_BYTES = 32
 _LEAF_JOBS = 128
+_COUNT_BYTES = {19: 1, 40: 4}
 _SIZE = -1  # the column of a user's bytes, beside those of the statuses
 
 Sums = Counter[tuple[bytes, int]]  # by user key and column; a zero is as good as nothing
@@ -36,10 +37,13 @@ def sum_of(string: bytes) -> Sums:
     """What a node counts, from its rows or its entries."""
     sums: Sums = Counter()
     if is_inner(string):
-        for row in items_of(string[1:], ROW_BYTES):
+        width = ROW_BYTES[string[:1]]
+        number = _COUNT_BYTES[width]
+        for row in items_of(string[1:], width):
             for status in range(6):
-                sums[row[:6], status] += int.from_bytes(row[6 + 4 * status : 10 + 4 * status], "little")
-            sums[row[:6], _SIZE] += int.from_bytes(row[30:], "little")
+                at = 6 + number * status
+                sums[row[:6], status] += int.from_bytes(row[at : at + number], "little")
+            sums[row[:6], _SIZE] += int.from_bytes(row[6 + 6 * number :], "little")
     else:
         for entry in items_of(string[1:], ENTRY_BYTES):
             sums[entry[14:20], entry[20]] += 1
@@ -82,8 +86,8 @@ def check_nodes(contents: Contents) -> Problems:
     for node, string in sorted(contents.nodes.items()):
         level, index = node
         rows = is_inner(string)
-        width = ROW_BYTES if rows else ENTRY_BYTES
-        if string[:1] not in (b"L", b"R") or (level == 0 and not rows) or len(string) % width != 1:
+        width = ROW_BYTES.get(string[:1], ENTRY_BYTES)
+        if string[:1] not in {b"L", *ROW_BYTES} or (level == 0 and not rows) or len(string) % width != 1:
             yield _name(node), f"is not a node of level {level}: begins with {string[:1]!r}, {len(string)} bytes"
         if rows and not are_ascending(items_of(string[1:], width)):
             yield _name(node), "has rows that are not sorted by user key"

@@ -11,6 +11,7 @@ from service.store.cover import CHILD_LEVEL, Node
 from service.store.layout import (
     LAYOUT_VERSION,
     LISTED_LEAF,
+    ROW_BYTES,
     Meta,
     head_key,
     parse_head,
@@ -39,7 +40,7 @@ class Contents:
 
 def is_inner(string: bytes) -> bool:
     """Whether a node's string holds rows: an inner node, or one of level 0."""
-    return string[:1] == b"R"
+    return string[:1] in ROW_BYTES
 
 
 def possible_children(node: Node) -> Iterator[Node]:

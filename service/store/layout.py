@@ -14,7 +14,8 @@ LAYOUT_VERSION = 1
 STRIPES = 64
 
 ENTRY_BYTES = 21
-ROW_BYTES = 40
+# a row is narrow or wide, all rows of a node alike; by the marker that the node's string begins with
+ROW_BYTES = {b"r": 19, b"R": 40}
 LISTED_LEAF = 128
 DELETED_STATUS = 7
 

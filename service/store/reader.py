@@ -4,7 +4,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from redis.asyncio import Redis, RedisCluster
 
 from service.events import MAX_MS
@@ -26,7 +25,7 @@ from service.store.layout import (
     user_number,
 )
 from service.store.shared_read import SharedRead
-from service.store.sums import sum_terms
+from service.store.sums import Users, sum_terms
 
 MAX_CACHED_PROJECTS = 4_096
 MAX_CACHED_ANSWER_BYTES = 64 * 1024 * 1024
@@ -156,8 +155,8 @@ def _body(question: Question, terms: list[Term], strings: list[bytes | None], na
     """The body of an answer; a sub-user's jobs are those under its own id."""
     interval = range(question.start_ms, question.end_ms)
     if question.user_id is None:
-        return administrator_body(sum_terms(terms, strings, interval, names.keys, None), names)
-    users = np.array([user_number(question.user_id)], np.uint64)
+        return administrator_body(sum_terms(terms, strings, interval, names.users, None), names)
+    users = Users([user_number(question.user_id)])
     if not names.has(question.user_id):
         terms, strings = [], []
     return sub_user_body(sum_terms(terms, strings, interval, users, user_key(question.user_id)))

@@ -93,6 +93,30 @@ def crowds(draw: st.DrawFn) -> list[Event]:
     ]
 
 
+@st.composite
+def heavy_crowds(draw: st.DrawFn) -> list[Event]:
+    """Hundreds of jobs of one user, most in one state, beside users of few: around what a narrow row can hold."""
+    size = draw(st.sampled_from((250, 256, 300, 700)))
+    others = draw(st.sampled_from((0, 1, 40)))
+    place = PLACES[draw(st.sampled_from(sorted(PLACES)))]
+    sizes = draw(st.sampled_from(((0, 1), (0, 0, 0, 0, MAX_SIZE_BYTES), (MAX_SIZE_BYTES,))))
+    leaving = draw(st.sampled_from((0.0, 0.5)))
+    rnd = Random(draw(st.integers(0, 2**32)))
+
+    def job_event(number: int, user_id: str, sequence: int) -> JobEvent:
+        status = JobStatus.RUNNING if rnd.random() < 0.95 else JobStatus(rnd.randrange(6))
+        fields = (status, 1, place(rnd), rnd.choice(sizes), sequence)
+        return JobEvent(PROJECTS[0], f"heavy-{number}", user_id, "name", *fields)
+
+    events: list[Event] = [job_event(number, f"user{number}", 1) for number in range(others)]
+    events += [job_event(number, USERS[0], 1) for number in range(others, others + size)]
+    for number in range(others + size):
+        if rnd.random() < leaving:
+            deletion = JobDeletion(PROJECTS[0], f"heavy-{number}")
+            events.append(rnd.choice((deletion, job_event(number, rnd.choice(USERS[:2]), 2))))
+    return events
+
+
 def start_times() -> st.SearchStrategy[int]:
     """Start times of all kinds; the simplest is 0."""
     at_edge = st.builds(
@@ -164,6 +188,15 @@ def disorder(rnd: Random, events: list[Event]) -> list[Event]:
     some = [*events, *rnd.choices(events, k=len(events) // 4)] if events else []
     rnd.shuffle(some)
     return some
+
+
+@st.composite
+def heavy_histories(draw: st.DrawFn) -> History:
+    """A heavy crowd, in order or not, cut into batches."""
+    events = draw(heavy_crowds())
+    rnd = Random(draw(st.integers(0, 2**32)))
+    ordered = disorder(rnd, events) if draw(st.booleans()) else events
+    return History(cut(rnd, ordered, draw(st.integers(1, 5))), make_queries(rnd, events, 25))
 
 
 @st.composite

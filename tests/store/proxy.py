@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from enum import Enum, auto
 from urllib.parse import urlsplit
 
@@ -23,28 +23,39 @@ class Proxy:
         self.url = ""
         self.replies = Replies.PASS
         self.withheld = asyncio.Event()
+        self._connections: list[asyncio.Task[None]] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one connection until either end closes it."""
+        """Serves one connection until either end closes it, or the proxy ends."""
         redis_reader, redis_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
-        commands = asyncio.create_task(self._pass_on(reader, redis_writer))
-        while data := await redis_reader.read(65_536):
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._connections.append(group.create_task(self._answer(redis_reader, writer)))
+                self._connections.append(group.create_task(self._pass_on(reader, redis_writer)))
+        finally:
+            for each in (writer, redis_writer):
+                each.close()
+
+    async def end(self) -> None:
+        """Ends all connections, and waits until they have ended."""
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
             if self.replies is Replies.PASS:
                 writer.write(data)
                 continue
             self.withheld.set()
             if self.replies is Replies.CUT:
                 break
-        commands.cancel()
-        with suppress(asyncio.CancelledError):
-            await commands
-        for each in (writer, redis_writer):
-            each.close()
+        writer.close()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
             writer.write(data)
-        writer.write_eof()
+        writer.close()
 
 
 @asynccontextmanager
@@ -55,3 +66,4 @@ async def running_proxy(target_url: str) -> AsyncIterator[Proxy]:
     proxy.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
     async with server:
         yield proxy
+        await proxy.end()

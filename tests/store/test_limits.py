@@ -129,7 +129,7 @@ async def test_leaf_splits_with_its_129th_job(client: Redis, store: Store, first
         await store.apply(part)
     assert (await stored(client, top))[:1] == b"L"
     await store.apply(events)
-    assert ((await stored(client, top))[:1], (await stored(client, child))[:1]) == (b"R", b"R")
+    assert ((await stored(client, top))[:1], (await stored(client, child))[:1]) == (b"r", b"r")
     await assert_no_drift(client, events)
 
 

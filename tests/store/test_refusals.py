@@ -107,9 +107,12 @@ async def test_stored_user_under_a_foreign_key_is_a_collision(store: Store) -> N
     ("jobs", "damage", "problem"),
     [
         pytest.param(1, ("n:42:0", 1, bytes(1)), "DRIFT no such contribution", id="start in a leaf"),
-        pytest.param(129, (ONE_MS, 7, bytes(24)), LESS_THAN_NONE, id="counts in rows"),
-        pytest.param(129, (ONE_MS, 31, bytes(10)), LESS_THAN_NONE, id="bytes in rows"),
-        pytest.param(129, ("n:42:0", 7, bytes(24)), LESS_THAN_NONE, id="counts in topmost rows"),
+        pytest.param(129, (ONE_MS, 7, bytes(6)), LESS_THAN_NONE, id="counts in narrow rows"),
+        pytest.param(129, (ONE_MS, 13, bytes(7)), LESS_THAN_NONE, id="bytes in narrow rows"),
+        pytest.param(129, ("n:42:0", 7, bytes(6)), LESS_THAN_NONE, id="counts in narrow topmost rows"),
+        pytest.param(256, (ONE_MS, 7, bytes(24)), LESS_THAN_NONE, id="counts in wide rows"),
+        pytest.param(256, (ONE_MS, 31, bytes(10)), LESS_THAN_NONE, id="bytes in wide rows"),
+        pytest.param(256, ("n:42:0", 7, bytes(24)), LESS_THAN_NONE, id="counts in wide topmost rows"),
     ],
 )
 async def test_drift_is_refused_rather_than_counted(
@@ -125,10 +128,12 @@ async def test_drift_is_refused_rather_than_counted(
 
 @pytest.mark.parametrize(("offset", "value"), [(11, b"\xff" * 4), (31, b"\xff" * 10)], ids=["jobs", "bytes"])
 async def test_sum_too_large_for_a_row_is_refused(store: Store, offset: int, value: bytes) -> None:
-    """A count or a sum of bytes that a row cannot hold does not begin again at zero."""
+    """A count or a sum of bytes that a wide row cannot hold does not begin again at zero."""
     assert isinstance(store.client, Redis)
-    await store.apply([event(job) for job in range(129)])
-    await store.client.setrange(f"{PREFIX}n:42:{NOON_MS >> 42}", offset, value)
+    await store.apply([event(job) for job in range(256)])
+    top = f"{PREFIX}n:42:{NOON_MS >> 42}"
+    assert await store.client.getrange(top, 0, 0) == b"R"
+    await store.client.setrange(top, offset, value)
     await assert_refused(store, [event("one more", input_size_bytes=7)], "OVERFLOW")
 
 

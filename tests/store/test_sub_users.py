@@ -16,19 +16,26 @@ def entry(user: bytes, filler: bytes) -> bytes:
     return filler[:14].ljust(14, b"\0") + user + b"\1"
 
 
-def row(user: bytes, filler: bytes) -> bytes:
+def row(user: bytes, filler: bytes, width: int) -> bytes:
     """A row whose numbers are any bytes."""
-    return user + filler[:34].ljust(34, b"\0")
+    return (user + filler)[:width].ljust(width, b"\0")
 
 
 @pytest.mark.parametrize("shift", range(9))
-def test_numbers_that_look_like_a_user_key_are_no_user(shift: int) -> None:
-    """A key is one only at its own place in an entry or a row, also where numbers before or after it look the same."""
+def test_numbers_of_an_entry_that_look_like_a_user_key_are_no_user(shift: int) -> None:
+    """A key is one only at its own place in an entry, also where numbers before or after it look the same."""
     other, lookalike = user_key("other"), bytes(shift) + KEY
     entries = [entry(other, lookalike), entry(KEY, lookalike), entry(KEY, b""), entry(other, b"")]
-    rows = [row(other, lookalike), row(KEY, lookalike), row(other, b"")]
     assert only_user(b"".join(entries), ENTRY_BYTES, KEY) == entries[1] + entries[2]
-    assert only_user(b"".join(rows), ROW_BYTES, KEY) == rows[1]
+
+
+@pytest.mark.parametrize("width", ROW_BYTES.values(), ids=["narrow", "wide"])
+@pytest.mark.parametrize("shift", [*range(9), 28])
+def test_numbers_of_a_row_that_look_like_a_user_key_are_no_user(shift: int, width: int) -> None:
+    """The same of a row of either width, also where a row ends with the first bytes of the key."""
+    other, lookalike = user_key("other"), bytes(shift) + KEY
+    rows = [row(other, lookalike, width), row(KEY, lookalike, width), row(other, b"", width)]
+    assert only_user(b"".join(rows), width, KEY) == rows[1]
 
 
 async def test_user_whose_key_is_another_users_sees_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ local DELETED = 7        -- the status of a deleted job's record: it contributes
 local LEAF_JOBS = 128    -- a leaf with more jobs splits
 local HASH_JOBS = 24     -- jobs a hash of job records holds on average
 local ENTRY = 21         -- bytes of a job's contribution in a leaf: start, size, user key, status
-local ROW = 40           -- bytes of a user's row in an inner node: user key, six counts, bytes (lo, hi)
+local NARROW, WIDE = 19, 40  -- bytes of a user's row in an inner node: user key, six counts, bytes (lo, hi)
 local NAME = 19          -- bytes of a user's naming: user key, event time, digest of id and name
 local TOP = 42           -- width of the topmost nodes, as a power of two; they cover all time side by side
 local LISTED = 36        -- nodes at least this wide may be far apart: the shape lists those there are
@@ -71,9 +71,9 @@ local function search(items, offset, width, key)
 end
 
 -- Writes changed items {position, bytes} over their old ones and fresh items {position, bytes, key as a number}
--- before what stands at their position: in place where few change, else as one new string.
-local function write_items(key, items, width, changed, fresh)
-  if #fresh == 0 and #changed * 3 * width < #items then
+-- before what stands at their position: in place where few change of those that are stored, else as one new string.
+local function write_items(key, items, width, changed, fresh, is_stored)
+  if is_stored and #fresh == 0 and #changed * 3 * width < #items then
     for _, item in ipairs(changed) do write_range(key, item[1] - 1, item[2]) end
     return
   end

@@ -50,6 +50,6 @@ local function apply_users(prefix, users)
     end
   end
   if names_changed then call('HLEN', names_key) end
-  write_items(times_key, times, NAME, changed, fresh)
+  write_items(times_key, times, NAME, changed, fresh, true)
   return names_changed
 end

@@ -1,5 +1,5 @@
--- The time tree of one project. A node's string begins with 'L' (leaf: the contributions of its jobs) or 'R' (one row
--- per user, sorted: an inner node, or a node of one millisecond, which has nothing below it).
+-- The time tree of one project. A node's string begins with 'L' (leaf: the contributions of its jobs), or with 'r' or
+-- 'R' (one row per user, sorted, narrow or wide: an inner node, or one of a millisecond, which has nothing below it).
 
 -- A node in hand: level, index, first (its first start time), key, items (its string), inner, deltas by user key, the
 -- number of users in them, and for a leaf: taken (positions whose entry is replaced or removed -> new entry or false), added (new entries).
@@ -14,8 +14,8 @@ local function load_node(tree, level, index)
   local items = call('GET', key)
   local node = {level = level, index = index, key = key, stored = items and true or false,
                 first = index * WIDTH[level]}
-  node.inner = level == 0 or (items and byte(items) == 82) or false
-  node.items = items or (node.inner and 'R' or 'L')
+  node.inner = level == 0 or (items and byte(items) ~= 76) or false
+  node.items = items or (node.inner and 'r' or 'L')
   tree.nodes[level][index] = node
   return node
 end

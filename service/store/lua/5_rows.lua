@@ -1,66 +1,100 @@
--- Rows: one per user in an inner node. The bytes are a sum of two words, lo below 2^32 and hi below 2^48.
+-- Rows: one per user in an inner node. The bytes are a sum of two words, lo below 2^32 and hi. Most nodes hold few jobs
+-- of a user: their rows are narrow, until one does not fit; then all rows of the node become wide.
 
--- A row with a delta in it.
-local function pack_row(user, delta, a, b, c, d, e, f, lo, hi)
+local FORMATS = {[NARROW] = '<c6BBBBBBI4I3', [WIDE] = '<c6I4I4I4I4I4I4I4I6'}
+local MOST_JOBS = {[NARROW] = 256, [WIDE] = WORD}
+local MOST_HI = {[NARROW] = 16777216, [WIDE] = 281474976710656}
+local MARKERS = {[NARROW] = 'r', [WIDE] = 'R'}
+
+local function width_of(items) return byte(items) == 114 and NARROW or WIDE end
+
+-- A row with a delta in it; nil if it does not fit into a narrow one.
+local function pack_row(width, delta, user, a, b, c, d, e, f, lo, hi)
   a, b, c = a + delta[1], b + delta[2], c + delta[3]
   d, e, f = d + delta[4], e + delta[5], f + delta[6]
   lo, hi = lo + delta[7], hi + delta[8]
   local carry = floor(lo / WORD)
   lo, hi = lo - carry * WORD, hi + carry
   if math.min(a, b, c, d, e, f, hi) < 0 then error({err = 'DRIFT a user has fewer jobs or bytes than none'}) end
-  if math.max(a, b, c, d, e, f) >= WORD or hi >= 281474976710656 then
+  if math.max(a, b, c, d, e, f) >= MOST_JOBS[width] or hi >= MOST_HI[width] then
+    if width == NARROW then return nil end
     error({err = 'OVERFLOW a user has more jobs or bytes than a row can hold'})
   end
-  return pack('<c6I4I4I4I4I4I4I4I6', user, a, b, c, d, e, f, lo, hi)
+  return pack(FORMATS[width], user, a, b, c, d, e, f, lo, hi)
 end
 
-local function changed_row(items, position, user, delta)
-  return pack_row(user, delta, unpack_s('<I4I4I4I4I4I4I4I6', items, position + 6))
+local function changed_row(width, items, position, delta)
+  return pack_row(width, delta, unpack_s(FORMATS[width], items, position))
 end
 
-local function new_row(user, delta) return pack_row(user, delta, 0, 0, 0, 0, 0, 0, 0, 0) end
+local function new_row(width, user, delta) return pack_row(width, delta, user, 0, 0, 0, 0, 0, 0, 0, 0) end
 
--- Few users of many: each is searched for.
-local function apply_some_rows(node)
+-- Few users of many: each is searched for. Returns false, and writes nothing, if a row does not fit.
+local function apply_some_rows(node, width)
   local items, changed, fresh = node.items, {}, {}
   for user, delta in pairs(node.deltas) do
-    local position, index = search(items, 1, ROW, user)
+    local position, index = search(items, 1, width, user)
+    local row
     if position then
-      changed[#changed + 1] = {position, changed_row(items, position, user, delta)}
+      row = changed_row(width, items, position, delta)
+      changed[#changed + 1] = {position, row}
     else
-      fresh[#fresh + 1] = {2 + index * ROW, new_row(user, delta), unpack_s('<I6', user)}
+      row = new_row(width, user, delta)
+      fresh[#fresh + 1] = {2 + index * width, row, unpack_s('<I6', user)}
     end
+    if not row then return false end
   end
-  write_items(node.key, items, ROW, changed, fresh)
+  write_items(node.key, items, width, changed, fresh, not node.widened)
+  return true
 end
 
--- Writes the node's rows with its deltas in them.
-local function apply_rows(node)
+-- Writes the node's rows with its deltas in them; returns as apply_some_rows.
+local function apply_all_rows(node, width)
   local items, deltas = node.items, node.deltas
-  if node.users * 4 * ROW < #items then return apply_some_rows(node) end
-  local parts, known = {'R'}, 0
-  for at = 2, #items, ROW do
-    local user = sub(items, at, at + 5)
-    local delta = deltas[user]
+  if node.users * 4 * width < #items then return apply_some_rows(node, width) end
+  local parts, known = {MARKERS[width]}, 0
+  for at = 2, #items, width do
+    local delta = deltas[sub(items, at, at + 5)]
     if delta then
       known = known + 1
-      parts[#parts + 1] = changed_row(items, at, user, delta)
+      local row = changed_row(width, items, at, delta)
+      if not row then return false end
+      parts[#parts + 1] = row
     else
-      parts[#parts + 1] = sub(items, at, at + ROW - 1)
+      parts[#parts + 1] = sub(items, at, at + width - 1)
     end
   end
-  if known < node.users then return apply_some_rows(node) end
+  if known < node.users then return apply_some_rows(node, width) end
   write_string(node.key, table.concat(parts))
+  return true
+end
+
+local NOTHING = {0, 0, 0, 0, 0, 0, 0, 0}
+
+local function apply_rows(node)
+  if apply_all_rows(node, width_of(node.items)) then return end
+  local parts = {MARKERS[WIDE]}
+  for at = 2, #node.items, NARROW do
+    parts[#parts + 1] = pack_row(WIDE, NOTHING, unpack_s(FORMATS[NARROW], node.items, at))
+  end
+  node.items, node.widened = table.concat(parts), true
+  apply_all_rows(node, WIDE)
 end
 
 -- The rows of a node from the entries below it.
 local function build_rows(entries)
-  local node, rows = {level = 0}, {}
+  local node, users = {level = 0}, {}
   local tree = {touched = {[0] = {}}}
   for _, entry in ipairs(entries) do count(tree, node, entry, 1) end
-  for user, delta in pairs(node.deltas) do rows[#rows + 1] = {unpack_s('<I6', user), new_row(user, delta)} end
-  table.sort(rows, function(a, b) return a[1] < b[1] end)
-  local parts = {'R'}
-  for i, row in ipairs(rows) do parts[i + 1] = row[2] end
-  return table.concat(parts)
+  for user in pairs(node.deltas) do users[#users + 1] = {unpack_s('<I6', user), user} end
+  table.sort(users, function(a, b) return a[1] < b[1] end)
+  for _, width in ipairs({NARROW, WIDE}) do
+    local parts = {MARKERS[width]}
+    for i, item in ipairs(users) do
+      local row = new_row(width, item[2], node.deltas[item[2]])
+      if not row then break end
+      parts[i + 1] = row
+    end
+    if #parts == #users + 1 then return table.concat(parts) end
+  end
 end
