@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 
 from consumers.dead_letters import DeadLetter
 from consumers.decoding import InvalidRecordError, decode, decode_next
-from service.events import JobEvent, version
+from service.events import JobEvent, is_newer
 from service.store.batch import Fold, ProjectBatch
 
 
@@ -30,7 +30,7 @@ class RecordFold:
             if known is not None and record.value is not None:
                 event = decode_next(record.value, known)
                 if event is not None:
-                    if version(event) > version(known):
+                    if is_newer(event, known):
                         latest[key] = event
                         event, known = known, event
                     if event.event_time_ms > known.event_time_ms:

@@ -41,6 +41,13 @@ class JobDeletion(msgspec.Struct, frozen=True, gc=False):
     job_id: str
 
 
-def version(event: JobEvent) -> tuple[int, int, int]:
-    """The triple that orders the events of one job; the greatest is the latest, equal ones are duplicates."""
-    return event.sequence, event.event_time_ms, event.status
+def is_newer(event: JobEvent, known: JobEvent) -> bool:
+    """Whether an event is later than another of its job: by sequence, then event time, then status.
+
+    One that compares equal is a duplicate, and not newer.
+    """
+    if event.sequence != known.sequence:
+        return event.sequence > known.sequence
+    if event.event_time_ms != known.event_time_ms:
+        return event.event_time_ms > known.event_time_ms
+    return event.status > known.status

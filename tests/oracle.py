@@ -3,9 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from service.events import JobDeletion, JobEvent, JobStatus, version
+from service.events import JobDeletion, JobEvent, JobStatus
 
 Events = Iterable[JobEvent | JobDeletion]
+
+
+def version(event: JobEvent) -> tuple[int, int, int]:
+    """The triple that orders the events of one job; the greatest is the latest, equal ones are duplicates."""
+    return event.sequence, event.event_time_ms, event.status
 
 
 def latest_events(events: Events) -> dict[tuple[str, str], JobEvent]:

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from itertools import islice
 from struct import Struct
 
-from service.events import JobDeletion, JobEvent, version
+from service.events import JobDeletion, JobEvent, is_newer
 from service.store.layout import DELETED_STATUS, job_hash, job_key, stripe_of, user_key, user_number
 
 # key 16, hash 4, then the record: sequence 4, event time 7, start 7, size 7, user key 6, status 1; little-endian.
@@ -110,13 +110,12 @@ class Fold:
             project = projects.get(event.project_id)
             if project is None:
                 project = projects[event.project_id] = ProjectBatch(event.project_id)
-            jobs, job_id = project.jobs, event.job_id
-            known = jobs.get(job_id)
+            known = project.jobs.get(event.job_id)
             if isinstance(event, JobDeletion):
-                jobs[job_id] = event
+                project.jobs[event.job_id] = event
                 continue
-            if known is None or (isinstance(known, JobEvent) and version(event) > version(known)):
-                jobs[job_id] = event
+            if known is None or (isinstance(known, JobEvent) and is_newer(event, known)):
+                project.jobs[event.job_id] = event
             named = (event.event_time_ms, event.user_name)
             if named > project.users.get(event.user_id, _NEVER_NAMED):
                 project.users[event.user_id] = named

@@ -7,7 +7,8 @@ from random import Random
 from uuid import UUID
 from zlib import crc32
 
-from service.events import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus, version
+from service.events import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
+from tests.oracle import version
 
 Event = JobEvent | JobDeletion
 Header = tuple[str, bytes | None]

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from service.events import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus, version
+from service.events import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
 from service.store.cover import LEVELS, TOP_LEVEL
+from tests.oracle import version
 from tests.store.support import NOON_MS, Event, Query
 
 PROJECTS = ("p", "projects", "P" * 64)

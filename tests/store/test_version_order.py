@@ -5,7 +5,8 @@ from itertools import permutations, product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.events import MAX_MS, MAX_SEQUENCE, JobEvent, JobStatus, version
+from service.events import MAX_MS, MAX_SEQUENCE, JobEvent, JobStatus, is_newer
+from tests.oracle import version
 from tests.store.support import Store, event
 
 STATUSES = ("LAUNCHING", "RUNNING", "CANCELING", "FAILED", "FINISHED", "CANCELLED")
@@ -44,6 +45,7 @@ def test_sequence_comes_first_then_time_then_status(a: JobEvent, b: JobEvent) ->
     same = (a.sequence, a.event_time_ms, a.status.name) == (b.sequence, b.event_time_ms, b.status.name)
     order = (version(a) < version(b), version(a) == version(b), version(a) > version(b))
     assert order == (before(a, b), same, before(b, a))
+    assert (is_newer(b, a), is_newer(a, b)) == (before(a, b), before(b, a))
 
 
 async def test_script_orders_versions_as_python_does(store: Store) -> None:
