@@ -7,7 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import ingest, memory, queries, report, visible
+from bench import http, ingest, memory, processes, queries, report, resident, visible
+from bench.databases import measure as databases
+from bench.peers import measure as peers
 from bench.recount import WrongAnswerError
 from bench.run import Row, Run
 from deploy.local.process import ChildFailedError
@@ -15,16 +17,28 @@ from deploy.local.servers import MissingServerError
 
 _PARTS: dict[str, Callable[[Run], list[Row]]] = {
     "ingest": ingest.measure,
+    "ingest-peers": peers.measure,
+    "ingest-processes": processes.measure,
     "memory": memory.measure,
+    "resident": resident.measure,
     "visible": visible.measure,
     "queries": queries.measure,
+    "http": http.measure,
+    "databases": databases.measure,
+    "memory-10-million": memory.measure_ten_million,
 }
+_BY_NAME_ONLY = {"memory-10-million"}
 
 
 def main() -> int:
     """Runs the benchmark; returns the exit status: 0, or 1 when something failed or counted wrong."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(_PARTS)}; all by default")
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help=f"any of {', '.join(_PARTS)}; all by default, but {', '.join(_BY_NAME_ONLY)}",
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full size; 0.02 is a smoke test")
     parser.add_argument("--repeats", type=int, default=2, help="passes over each stream; medians are reported")
     arguments = parser.parse_args()
@@ -37,13 +51,15 @@ def main() -> int:
     run = Run(folder, arguments.scale, arguments.repeats, Console(stderr=True).print)
     results: dict[str, list[Row]] = {}
     try:
-        for name in arguments.parts or _PARTS:
+        for name in arguments.parts or [name for name in _PARTS if name not in _BY_NAME_ONLY]:
             results[name] = _PARTS[name](run)
             report.show(console, name, results[name])
     except (ChildFailedError, MissingServerError, WrongAnswerError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    report.write(folder / "latest.json", run.scale, results)
+    if run.goals:
+        report.show_goals(console, run.goals)
+    report.write(folder / "latest.json", run.scale, results, run.goals)
     return 0
 
 

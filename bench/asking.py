@@ -32,10 +32,9 @@ class ApiClient:
 
     def ask(self, project_id: str, bounds: Bounds = (None, None)) -> tuple[Any, float]:
         """The answer's body, and the seconds from sending the request to having it read."""
-        query = urlencode({name: ms for name, ms in zip(("start", "end"), bounds, strict=True) if ms is not None})
         headers = {"X-Auth-Token": self._token(project_id)}
         started = time.perf_counter()
-        self._connection.request("GET", f"/v2.0/{project_id}/gene/statistics?{query}", headers=headers)
+        self._connection.request("GET", path_of(project_id, bounds), headers=headers)
         response = self._connection.getresponse()
         body = response.read()
         seconds = time.perf_counter() - started
@@ -45,12 +44,23 @@ class ApiClient:
 
     def _token(self, project_id: str) -> str:
         if project_id not in self._tokens:
-            self._tokens[project_id] = sign_token(
-                SECRET,
-                user_id="administrator",
-                name="administrator",
-                project_id=project_id,
-                role="te_admin",
-                now_seconds=int(time.time()),
-            )
+            self._tokens[project_id] = administrator_token(project_id)
         return self._tokens[project_id]
+
+
+def path_of(project_id: str, bounds: Bounds) -> str:
+    """The path and query of a question."""
+    query = urlencode({name: ms for name, ms in zip(("start", "end"), bounds, strict=True) if ms is not None})
+    return f"/v2.0/{project_id}/gene/statistics?{query}"
+
+
+def administrator_token(project_id: str) -> str:
+    """A token of an administrator of this project."""
+    return sign_token(
+        SECRET,
+        user_id="administrator",
+        name="administrator",
+        project_id=project_id,
+        role="te_admin",
+        now_seconds=int(time.time()),
+    )

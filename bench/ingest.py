@@ -26,7 +26,7 @@ from service.store.layout import STRIPES, head_key, parse_head
 
 _READY_POLL_SECONDS = 0.005
 _HEADS_POLL_SECONDS = 0.02
-_JOIN_SECONDS = 60.0
+JOIN_SECONDS = 60.0
 _LEAST_RATE = 1_000  # events a second; slower than that is a failure
 _GRACE_SECONDS = 30.0
 
@@ -42,7 +42,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class _Topic:
+class Topic:
     """A broker that holds a whole stream."""
 
     broker: Child
@@ -65,17 +65,18 @@ def _measure_stream(run: Run, spec: StreamSpec) -> Row:
     port = free_port()
     with running_broker(run.folder, port) as broker:
         run.say(f"ingest {spec.name}: publishing {len(stream):,} events")
-        topic = _Topic(broker, port, asyncio.run(publish(f"127.0.0.1:{port}", stream)))
+        topic = Topic(broker, port, asyncio.run(publish(f"127.0.0.1:{port}", stream)))
         del stream
         floors, ours = [], []
         for turn in range(run.repeats):
             run.say(f"ingest {spec.name}: pass {turn + 1} of {run.repeats}")
-            floors.append(_floor(run, topic))
-            ours.append(_ours(run, topic, recount))
+            floors.append(run_floor(run, topic))
+            ours.append(run_ours(run, topic, recount))
     return _row(spec.name, topic.published.total, floors, ours)
 
 
-def _floor(run: Run, topic: _Topic) -> Figures:
+def run_floor(run: Run, topic: Topic) -> Figures:
+    """One pass of the floor."""
     result_path = run.folder / "floor.json"
     broker_cpu = cpu_seconds(topic.broker)
     environment = environment_for(topic.port)
@@ -94,16 +95,17 @@ def _floor(run: Run, topic: _Topic) -> Figures:
     return Figures(result["seconds"], result["cpu_seconds"], cpu_seconds(topic.broker) - broker_cpu)
 
 
-def _ours(run: Run, topic: _Topic, recount: Recount) -> Figures:
+def run_ours(run: Run, topic: Topic, recount: Recount) -> Figures:
+    """One pass of our consumer; raises WrongAnswerError unless the store is right after it."""
     with running_redis(run.folder) as redis:
         environment = environment_for(topic.port, redis.port)
         # another group each time, since nobody waits for the last member's session to end
         environment["STATS_KAFKA_GROUP_ID"] = f"bench-{redis.port}"
         broker_cpu = cpu_seconds(topic.broker)
         with running_module(run.folder, "consumers", environment) as child:
-            started = _wait_for_start(child, int(environment["STATS_METRICS_PORT"]))
+            started = wait_for_start(child, int(environment["STATS_METRICS_PORT"]))
             cpu, redis_cpu = cpu_seconds(child), redis.cpu_seconds()
-            _wait_until_applied(child, redis, topic)
+            wait_until_applied(child, redis, topic)
             figures = Figures(
                 time.perf_counter() - started,
                 cpu_seconds(child) - cpu,
@@ -114,20 +116,20 @@ def _ours(run: Run, topic: _Topic, recount: Recount) -> Figures:
     return figures
 
 
-def _wait_for_start(child: Child, metrics_port: int) -> float:
+def wait_for_start(child: Child, metrics_port: int) -> float:
     """When the consumer was last seen not to be ready: then it has its partitions, and fetches from the next moment."""
-    deadline = time.perf_counter() + _JOIN_SECONDS
+    deadline = time.perf_counter() + JOIN_SECONDS
     started = time.perf_counter()
     while not is_ready(metrics_port):
         child.check()
         started = time.perf_counter()
         if started > deadline:
-            raise child.failure(f"did not get ready within {_JOIN_SECONDS:.0f} s")
+            raise child.failure(f"did not get ready within {JOIN_SECONDS:.0f} s")
         time.sleep(_READY_POLL_SECONDS)
     return started
 
 
-def _wait_until_applied(child: Child, redis: RedisServer, topic: _Topic) -> None:
+def wait_until_applied(child: Child, redis: RedisServer, topic: Topic) -> None:
     keys = [head_key(stripe) for stripe in range(STRIPES)]
     deadline = time.perf_counter() + topic.deadline_seconds
     while not topic.published.is_applied(list(map(parse_head, redis.strings(keys)))):

@@ -1,34 +1,53 @@
-"""Fills a store with a stream, in the batches of a consumer that is behind, without a broker."""
+"""Fills a store with events, in the batches of a consumer that is behind, without a broker."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import islice
+from typing import Self
 
-from bench.recount import to_event
-from bench.streams import Transition
 from consumers.worker import WorkerPolicy
 from deploy.local.plan import TOPIC
+from service.events import JobEvent
 from service.store.batch import fold
 from service.store.client import create_writer_client
 from service.store.writer import Step, StoreWriter, StripeBatch
 
 
-async def load(redis_url: str, stream: Sequence[Transition]) -> None:
-    """Applies a stream to an empty store, as if it were the one partition of a topic."""
+async def load(redis_url: str, events: Iterable[JobEvent]) -> None:
+    """Applies events to a store that has no others, as if they were the one partition of a topic."""
     size = WorkerPolicy(TOPIC).max_batch_records
     client = create_writer_client(redis_url, cluster=False)
     try:
-        writer = StoreWriter(client)
-        stored: dict[int, int] = {}
-        for first in range(0, len(stream), size):
-            events = [to_event(each) for each in stream[first : first + size]]
-            end = first + len(events)
-            stripes = fold(events)
-            await writer.apply(
-                1,
-                [
-                    StripeBatch(stripe, [Step(0, stored.get(stripe, 0), end, 0)], projects)
-                    for stripe, projects in stripes.items()
-                ],
-            )
-            stored.update(dict.fromkeys(stripes, end))
+        feeder = await Feeder.open(StoreWriter(client))
+        rest = iter(events)
+        while batch := list(islice(rest, size)):
+            await feeder.apply(batch)
     finally:
         await client.aclose()
+
+
+class Feeder:
+    """Applies batches of events as if they were the next of the one partition of a topic."""
+
+    def __init__(self, writer: StoreWriter, stored: dict[int, int]) -> None:
+        self._writer = writer
+        self._stored = stored
+        self._end = max(stored.values())
+
+    @classmethod
+    async def open(cls, writer: StoreWriter) -> Self:
+        """Goes on where the store is."""
+        heads = await writer.read_heads()
+        return cls(writer, {i: head.progress[0].next_offset if head.progress else 0 for i, head in enumerate(heads)})
+
+    async def apply(self, events: list[JobEvent]) -> None:
+        """Applies one batch."""
+        self._end += len(events)
+        stripes = fold(events)
+        await self._writer.apply(
+            1,
+            [
+                StripeBatch(stripe, [Step(0, self._stored[stripe], self._end, 0)], projects)
+                for stripe, projects in stripes.items()
+            ],
+        )
+        self._stored.update(dict.fromkeys(stripes, self._end))

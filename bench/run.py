@@ -1,7 +1,7 @@
 """What one run of the benchmark is, and what a measurement gives back."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 
@@ -14,6 +14,21 @@ _LEAST_JOBS = 500
 
 
 @dataclass(frozen=True, slots=True)
+class Goal:
+    """A ratio or a size that a run must reach."""
+
+    name: str
+    value: float
+    limit: float
+    at_least: bool
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the value is on the right side of the limit."""
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Where a run writes, the share of the full size that it has, how often it repeats, and whom it tells."""
 
@@ -21,6 +36,15 @@ class Run:
     scale: float
     repeats: int
     say: Callable[[str], None]
+    goals: list[Goal] = field(default_factory=list)
+
+    def reach(self, name: str, value: float, at_least: float) -> None:
+        """States a goal that is met from `at_least` on."""
+        self.goals.append(Goal(name, value, at_least, at_least=True))
+
+    def keep(self, name: str, value: float, at_most: float) -> None:
+        """States a goal that is met up to `at_most`."""
+        self.goals.append(Goal(name, value, at_most, at_least=False))
 
     def sized(self, spec: StreamSpec) -> StreamSpec:
         """A stream at this run's size, over the same span of time."""

@@ -1,0 +1,46 @@
+"""ClickHouse in this process (chDB): one MergeTree table ordered by project and start time, merged to one part."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chdb.session import Session
+
+from bench.databases.asking import Ask, limits, to_counts, writing_csv
+from bench.jobs import PROJECT, Counts, Jobs
+from bench.recount import Bounds
+
+_TABLE = """
+CREATE TABLE bench.jobs
+    (project_id LowCardinality(String), start_time Int64, user_number UInt32, status UInt8, input_size Int64)
+ENGINE = MergeTree ORDER BY (project_id, start_time) SETTINGS index_granularity = 1024
+"""
+_QUERY = """
+SELECT user_number, status, count(), sum(input_size) FROM bench.jobs
+WHERE project_id = '{project}' AND start_time >= {start} AND start_time < {end} GROUP BY user_number, status
+"""
+
+
+@contextmanager
+def serving(folder: Path, jobs: Jobs) -> Iterator[Ask]:
+    """A database that holds these jobs."""
+    with tempfile.TemporaryDirectory(dir=folder) as data, Session(data) as session:  # type: ignore[no-untyped-call]
+        session.query("CREATE DATABASE bench ENGINE = Atomic")
+        session.query(_TABLE)
+        with writing_csv(folder, jobs) as path:
+            session.query(f"INSERT INTO bench.jobs FROM INFILE '{path}' FORMAT CSV")
+        session.query("OPTIMIZE TABLE bench.jobs FINAL")
+
+        def ask(bounds: Bounds) -> Callable[[], Counts]:
+            start_ms, end_ms = limits(bounds)
+            text = session.query(_QUERY.format(project=PROJECT, start=start_ms, end=end_ms), "TSV").data()
+            return lambda: to_counts(_rows(text))
+
+        yield ask
+
+
+def _rows(text: str) -> Iterator[tuple[int, int, int, int]]:
+    for line in text.splitlines():
+        user, status, number, size_bytes = map(int, line.split("\t"))
+        yield user, status, number, size_bytes

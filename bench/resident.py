@@ -1,0 +1,91 @@
+"""Resident memory of a consumer that applies a history, and of the API that is asked all the while."""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.asking import ApiClient
+from bench.publishing import Published, publish
+from bench.recount import Recount
+from bench.run import Row, Run
+from bench.servers import RedisServer, environment_for, running_api, running_broker, running_module, running_redis
+from bench.streams import HISTORY, transitions
+from deploy.local.process import Child, is_ready, wait_until
+from deploy.local.servers import free_port
+from service.store.layout import STRIPES, head_key, parse_head
+
+_SAMPLE_SECONDS = 0.1
+_LIMIT_SECONDS = 180.0
+_KIB_PER_MIB = 1024
+_JOIN_SECONDS = 60.0
+_FLAT = 1.1
+
+Sample = tuple[float, float]
+"""MiB of the consumer and of the API."""
+
+
+def measure(run: Run) -> list[Row]:
+    """A row for each process: a quarter of the way, half, three quarters, the end, and the most."""
+    stream = list(transitions(run.sized(HISTORY)))
+    recount = Recount(stream)
+    port = free_port()
+    with running_broker(run.folder, port), running_redis(run.folder) as redis:
+        run.say(f"resident: publishing {len(stream):,} events")
+        published = asyncio.run(publish(f"127.0.0.1:{port}", stream))
+        environment = environment_for(port, redis.port)
+        with (
+            running_api(run.folder, environment) as api,
+            running_module(run.folder, "consumers", environment) as consumer,
+            ApiClient(int(environment["STATS_HTTP_PORT"])) as client,
+        ):
+            wait_until(consumer, lambda: is_ready(int(environment["STATS_METRICS_PORT"])), "get ready", _JOIN_SECONDS)
+            samples = _sample(consumer, api, client, redis, published, recount)
+        asyncio.run(recount.check_store(redis.url))
+    rows = [_row(name, [each[at] for each in samples]) for at, name in enumerate(("consumer", "API"))]
+    for row in rows:
+        growth = float(row["end_mib"]) / float(row["half_mib"])
+        run.keep(f"resident, {row['measured']}: end by half of the way", growth, _FLAT)
+    return rows
+
+
+def _sample(  # noqa: PLR0913, PLR0917 - all that a run consists of
+    consumer: Child, api: Child, client: ApiClient, redis: RedisServer, published: Published, recount: Recount
+) -> list[Sample]:
+    rnd = random.Random(1)
+    keys = [head_key(stripe) for stripe in range(STRIPES)]
+    samples: list[Sample] = []
+    deadline = time.monotonic() + _LIMIT_SECONDS
+    is_applied = False
+    while not is_applied:
+        consumer.check()
+        if time.monotonic() > deadline:
+            raise consumer.failure(f"did not apply {published.total} events in {_LIMIT_SECONDS:.0f} s")
+        is_applied = published.is_applied(list(map(parse_head, redis.strings(keys))))
+        ends = time.monotonic() + _SAMPLE_SECONDS
+        while time.monotonic() < ends:
+            client.ask(rnd.choice(recount.projects), recount.random_bounds(rnd))
+        samples.append((_resident_mib(consumer), _resident_mib(api)))
+    return samples
+
+
+def _resident_mib(child: Child) -> float:
+    status = Path(f"/proc/{child.process.pid}/status").read_text()
+    line = next(each for each in status.splitlines() if each.startswith("VmRSS:"))
+    return int(line.split()[1]) / _KIB_PER_MIB
+
+
+def _row(name: str, mib: Sequence[float]) -> Row:
+    def at(share: float) -> float:
+        return round(mib[round((len(mib) - 1) * share)], 1)
+
+    return {
+        "measured": name,
+        "samples": len(mib),
+        "quarter_mib": at(0.25),
+        "half_mib": at(0.5),
+        "three_quarters_mib": at(0.75),
+        "end_mib": at(1),
+        "most_mib": round(max(mib), 1),
+    }
