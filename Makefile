@@ -20,7 +20,7 @@ test: $(VENV)/.ready-test ## check style and types, run all tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/.ready-run ## measure speed, memory and latency; takes some minutes
+bench: $(VENV)/.ready-bench ## measure speed, memory and latency; takes some minutes
 	@$(BIN)/python -m bench --repeats 3
 
 clean: ## remove everything that was installed, built or stored here
@@ -42,4 +42,9 @@ $(VENV)/.ready-run: pyproject.toml $(BIN)/python
 $(VENV)/.ready-test: pyproject.toml $(BIN)/python
 	@echo "installing the service, the local stack and the test tools"
 	@$(PIP) install --editable '.[local,test]'
+	@touch $@
+
+$(VENV)/.ready-bench: pyproject.toml $(BIN)/python
+	@echo "installing the service, the local stack and what it is measured against"
+	@$(PIP) install --editable '.[local,bench]'
 	@touch $@

@@ -11,7 +11,7 @@ from deploy.local.servers import MissingServerError
 def interpreter(folder: Path, package: str) -> Path:
     """The Python of the environment `folder`/`package`, made first if it isn't there as pyproject.toml wants it.
 
-    It has the package at the version of the extra `bench`, and the Redis client of the project. Raises
+    It has the package at the version of the extra `bench-peers`, and the Redis client of the project. Raises
     MissingServerError if it cannot be installed.
     """
     wanted = _requirements(package)
@@ -27,7 +27,7 @@ def interpreter(folder: Path, package: str) -> Path:
 def _requirements(package: str) -> list[str]:
     project = tomllib.loads((Path.cwd() / "pyproject.toml").read_text())["project"]
     redis = next(each for each in project["dependencies"] if each.startswith("redis"))
-    return [next(each for each in project["optional-dependencies"]["bench"] if each.startswith(package)), redis]
+    return [next(each for each in project["optional-dependencies"]["bench-peers"] if each.startswith(package)), redis]
 
 
 def _run(command: list[str]) -> None:
