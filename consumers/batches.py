@@ -46,7 +46,7 @@ class Batch:
         return count
 
     def close(self) -> None:
-        """Sorts what came by stripe; nothing is added afterwards."""
+        """Packs what came, by stripe, still while the last batch is written; nothing is added afterwards."""
         self.stripes = self._fold.stripes()
 
 

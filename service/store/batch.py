@@ -1,9 +1,9 @@
 """One batch of events, folded by job and packed by stripe: the arguments of the script that applies it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import islice
 from struct import Struct
 
 from service.events import JobDeletion, JobEvent, is_newer
@@ -63,36 +63,41 @@ def pack_user(user_id: str, time_ms: int, name: str) -> bytes:
     )
 
 
+@dataclass(frozen=True, slots=True)
 class ProjectBatch:
-    """What a batch says of one project: the latest event of each job, and who was last named what."""
+    """What a batch says of one project, packed: the users that it names, and the latest record of each of its jobs."""
 
-    __slots__ = ("jobs", "project_id", "users")
+    project_id: str
+    users: bytes
+    jobs: bytes
 
-    def __init__(self, project_id: str) -> None:
-        self.project_id = project_id
+    def __len__(self) -> int:
+        return len(self.jobs) // _JOB.size
+
+    def pieces(self, jobs: int) -> "list[ProjectBatch]":
+        """This batch in pieces of at most so many jobs; the first names the users."""
+        size = jobs * _JOB.size
+        return [
+            ProjectBatch(self.project_id, b"" if at else self.users, self.jobs[at : at + size])
+            for at in range(0, len(self.jobs), size)
+        ]
+
+
+class _Project:
+    """A project while its events are folded: the latest event of each job, and who was last named what."""
+
+    __slots__ = ("jobs", "users")
+
+    def __init__(self) -> None:
         self.jobs: dict[str, JobEvent | JobDeletion] = {}
         self.users: dict[str, tuple[int, str]] = {}
 
-    def pieces(self, jobs: int) -> Iterator["ProjectBatch"]:
-        """This batch in pieces of at most so many jobs; the first names the users."""
-        if len(self.jobs) <= jobs:
-            yield self
-            return
-        items = iter(self.jobs.items())
-        users = self.users
-        while some := dict(islice(items, jobs)):
-            piece = ProjectBatch(self.project_id)
-            piece.jobs, piece.users = some, users
-            yield piece
-            users = {}
-
-    def arguments(self) -> list[str | bytes]:
-        """The script's three arguments for a project."""
+    def packed(self, project_id: str) -> ProjectBatch:
         users = b"".join([pack_user(user_id, *named) for user_id, named in self.users.items()])
         jobs = b"".join(
             [pack_job(event) if isinstance(event, JobEvent) else pack_deletion(event) for event in self.jobs.values()]
         )
-        return [self.project_id, users, jobs]
+        return ProjectBatch(project_id, users, jobs)
 
 
 class Fold:
@@ -101,7 +106,7 @@ class Fold:
     __slots__ = ("_projects",)
 
     def __init__(self) -> None:
-        self._projects: dict[str, ProjectBatch] = {}
+        self._projects: dict[str, _Project] = {}
 
     def add(self, events: Iterable[JobEvent | JobDeletion]) -> None:
         """Folds more events in."""
@@ -109,7 +114,7 @@ class Fold:
         for event in events:
             project = projects.get(event.project_id)
             if project is None:
-                project = projects[event.project_id] = ProjectBatch(event.project_id)
+                project = projects[event.project_id] = _Project()
             known = project.jobs.get(event.job_id)
             if isinstance(event, JobDeletion):
                 project.jobs[event.job_id] = event
@@ -121,10 +126,10 @@ class Fold:
                 project.users[event.user_id] = named
 
     def stripes(self) -> dict[int, list[ProjectBatch]]:
-        """The batches of each stripe that has any."""
+        """The batches of each stripe that has any, packed."""
         stripes: dict[int, list[ProjectBatch]] = {}
-        for project in self._projects.values():
-            stripes.setdefault(stripe_of(project.project_id), []).append(project)
+        for project_id, project in self._projects.items():
+            stripes.setdefault(stripe_of(project_id), []).append(project.packed(project_id))
         return stripes
 
 

@@ -55,11 +55,11 @@ def _calls(batch: StripeBatch) -> Iterator[tuple[list[Step], list[ProjectBatch]]
     jobs = 0
     for project in batch.projects:
         for piece in project.pieces(MAX_JOBS_PER_CALL):
-            if jobs and jobs + len(piece.jobs) > MAX_JOBS_PER_CALL:
+            if jobs and jobs + len(piece) > MAX_JOBS_PER_CALL:
                 yield held, projects
                 projects, jobs = [], 0
             projects.append(piece)
-            jobs += len(piece.jobs)
+            jobs += len(piece)
     yield list(batch.steps), projects
 
 
@@ -113,7 +113,7 @@ class StoreWriter:
         )
         arguments: list[Any] = [1, head_key(stripe), LAYOUT_VERSION, os.urandom(8), progress]
         for project in projects:
-            arguments += project.arguments()
+            arguments += project.project_id, project.users, project.jobs
         return arguments
 
     async def _run(self, calls: list[tuple[int, list[Any]]]) -> int:
