@@ -1,5 +1,7 @@
 """What the HTTP side measures. No label holds what a caller can choose freely."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -28,8 +30,13 @@ class HttpMetrics:
 
     def answered(self, route: str, method: str, status: int, duration_seconds: float) -> None:
         """Count a request of a route with its answer's status."""
-        self._requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
-        self._duration.labels(route).observe(duration_seconds)
+        requests, duration = self._series(route, method if method in _METHODS else "other", status)
+        requests.inc()
+        duration.observe(duration_seconds)
+
+    @cache  # noqa: B019 - lives as long as the process; routes, methods and statuses are few
+    def _series(self, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+        return self._requests.labels(route, method, str(status)), self._duration.labels(route)
 
     def malformed(self, status: int) -> None:
         """Count what could not be read as a request."""

@@ -65,16 +65,10 @@ def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], Non
         finish(response, request_id)
         duration_seconds = time.perf_counter() - started_at
         metrics.answered(_route(request), request.method, response.status, duration_seconds)
-        _log.debug(
-            "answered",
-            extra={
-                "request_id": request_id,
-                "method": request.method,
-                "path": request.path,
-                "status": response.status,
-                "duration_seconds": round(duration_seconds, 6),
-            },
-        )
+        if _log.isEnabledFor(logging.DEBUG):
+            fields: dict[str, object] = {"request_id": request_id, "method": request.method, "path": request.path}
+            fields |= {"status": response.status, "duration_seconds": round(duration_seconds, 6)}
+            _log.debug("answered", extra=fields)
         return response
 
     return answer

@@ -1,9 +1,10 @@
 """What all answers have in common: headers, JSON, and errors in the caller's language."""
 
+import os
 import re
-import uuid
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from service.api.errors import ApiError, Language
 
@@ -11,20 +12,26 @@ REQUEST_ID = "X-Request-Id"
 REQUEST_ID_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
 # What is away is asked anew at every request, so soon is fine.
 RETRY_AFTER = {"Retry-After": "1"}
-_JSON = "application/json; charset=utf-8"
+_JSON = CIMultiDict(
+    {
+        "Content-Type": "application/json; charset=utf-8",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+)
 _REQUEST_ID = re.compile(REQUEST_ID_PATTERN.strip("^$"))
 
 
 def request_id_of(request: web.BaseRequest) -> str:
     """The id that the caller gave to the request, or a new one if that is none."""
-    given = request.headers.get(REQUEST_ID, "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    given = request.headers.get(REQUEST_ID)
+    return given if given and _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def json_response(body: str | bytes, status: int = 200) -> web.Response:
     """An answer of ready-made JSON."""
     data = body.encode() if isinstance(body, str) else body
-    return web.Response(body=data, status=status, headers={"Content-Type": _JSON})
+    return web.Response(body=data, status=status, headers=_JSON)
 
 
 def error_response(error: ApiError, request: web.BaseRequest) -> web.Response:
@@ -39,5 +46,5 @@ def error_response(error: ApiError, request: web.BaseRequest) -> web.Response:
 def finish(response: web.StreamResponse, request_id: str) -> None:
     """Add the headers that every answer carries."""
     response.headers[REQUEST_ID] = request_id
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
