@@ -30,34 +30,22 @@ _COMMON: dict[str, Any] = {
 
 def create_writer_client(url: str, cluster: bool) -> Client:
     """A client that sends each command once: whether to repeat it is for the caller, who knows what it would do."""
-    never = Retry(NoBackoff(), 0)
-    options = {**_COMMON, "socket_timeout": _WRITE_TIMEOUT_SECONDS, "retry": never}
-    if cluster:
-        return RedisCluster.from_url(url, max_connections=_WRITE_CONNECTIONS, **options)
-    notices = MaintNotificationsConfig(enabled=False)
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=_WRITE_CONNECTIONS,
-        timeout=_WRITE_TIMEOUT_SECONDS,
-        maint_notifications_config=notices,
-        **options,
-    )
-    return Redis.from_pool(pool)
+    return _create(url, cluster, Retry(NoBackoff(), 0), _WRITE_TIMEOUT_SECONDS, _WRITE_CONNECTIONS)
 
 
 def create_reader_client(url: str, cluster: bool) -> Client:
     """A client for reads, which may be repeated: once, quickly."""
     once = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.1), 1)
-    options = {**_COMMON, "socket_timeout": _READ_TIMEOUT_SECONDS, "retry": once}
+    return _create(url, cluster, once, _READ_TIMEOUT_SECONDS, _READ_CONNECTIONS)
+
+
+def _create(url: str, cluster: bool, retry: Retry, timeout_seconds: float, connections: int) -> Client:
+    options = {**_COMMON, "socket_timeout": timeout_seconds, "retry": retry, "max_connections": connections}
     if cluster:
-        return RedisCluster.from_url(url, max_connections=_READ_CONNECTIONS, **options)
-    notices = MaintNotificationsConfig(enabled=False)
+        return RedisCluster.from_url(url, **options)
+    # waits for a free connection, where the usual pool would raise at once
     pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=_READ_CONNECTIONS,
-        timeout=_READ_TIMEOUT_SECONDS,
-        maint_notifications_config=notices,
-        **options,
+        url, timeout=timeout_seconds, maint_notifications_config=MaintNotificationsConfig(enabled=False), **options
     )
     return Redis.from_pool(pool)
 
