@@ -25,7 +25,7 @@ WHERE project_id = '{project}' AND start_time >= {start} AND start_time < {end} 
 @contextmanager
 def serving(folder: Path, jobs: Jobs) -> Iterator[Ask]:
     """A database that holds these jobs."""
-    with tempfile.TemporaryDirectory(dir=folder) as data, Session(data) as session:  # type: ignore[no-untyped-call]
+    with tempfile.TemporaryDirectory(dir=folder) as data, Session(data) as session:
         session.query("CREATE DATABASE bench ENGINE = Atomic")
         session.query(_TABLE)
         with writing_csv(folder, jobs) as path:

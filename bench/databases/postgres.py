@@ -15,7 +15,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 from bench.databases.asking import Ask, limits, to_counts
 from bench.jobs import PROJECT, Counts, Jobs
