@@ -6,13 +6,13 @@ from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.contract import REDIS_ERRORS, LayoutError, StoreUnavailableError
+from service.store.contract import REDIS_ERRORS, StoreUnavailableError
 from service.store.cover import CHILD_LEVEL, Node
 from service.store.layout import (
-    LAYOUT_VERSION,
     LISTED_LEAF,
     ROW_BYTES,
     Meta,
+    check_layout,
     head_key,
     parse_head,
     parse_meta,
@@ -62,9 +62,7 @@ async def read_contents(client: Redis | RedisCluster, project_id: str) -> Conten
         head, meta_data, shape_data, times = await _get(
             client, [head_key(stripe_of(project_id)), *[prefix + name for name in "mst"]]
         )
-        version = parse_head(head).layout_version
-        if version != LAYOUT_VERSION:
-            raise LayoutError(f"the store has layout version {version}, this process knows {LAYOUT_VERSION}")
+        check_layout(parse_head(head))
         meta = parse_meta(meta_data) if meta_data else None
         shape = parse_shape(shape_data or b"")
         nodes = await _read_nodes(client, prefix, {(level % LISTED_LEAF, index) for level, index in shape})

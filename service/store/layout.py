@@ -10,6 +10,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
 
+from service.store.contract import LayoutError
+
 LAYOUT_VERSION = 1
 STRIPES = 64
 
@@ -108,6 +110,13 @@ def parse_head(data: bytes | None) -> Head:
     if version != LAYOUT_VERSION:  # what follows may mean anything
         return Head(version, ())
     return Head(version, tuple(Progress(*_PROGRESS.unpack_from(data, 8 + 16 * i)) for i in range(partitions)))
+
+
+def check_layout(head: Head) -> Head:
+    """The head, if this process may read and write what it stands for; raises LayoutError."""
+    if head.layout_version != LAYOUT_VERSION:
+        raise LayoutError(f"the store has layout version {head.layout_version}, this process knows {LAYOUT_VERSION}")
+    return head
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from redis.asyncio import Redis, RedisCluster
 from service.events import MAX_MS
 from service.store.answer_cache import AnswerCache, Question
 from service.store.answers import Names, administrator_body, sub_user_body
-from service.store.contract import REDIS_ERRORS, Answer, LayoutError, StoreUnavailableError
+from service.store.contract import REDIS_ERRORS, Answer, StoreUnavailableError
 from service.store.cover import Node, Shape, Term, cover
 from service.store.layout import (
-    LAYOUT_VERSION,
-    Head,
+    check_layout,
     head_key,
     parse_head,
     parse_meta,
@@ -68,7 +67,7 @@ class RedisStatisticsStore:
             head: Any = await self._client.get(head_key(0))
         except REDIS_ERRORS as error:
             raise StoreUnavailableError(f"the store does not answer: {error}") from error
-        _check(parse_head(head))
+        check_layout(parse_head(head))
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
         """See StatisticsStore.read."""
@@ -86,7 +85,7 @@ class RedisStatisticsStore:
         write_id, body = known
         head, meta = await self._get_strings(question.project_id, [])
         is_current = meta is not None and parse_meta(meta).write_id == write_id
-        return Answer(body, _check(parse_head(head)).as_of_ms) if is_current else None
+        return Answer(body, check_layout(parse_head(head)).as_of_ms) if is_current else None
 
     async def _read(self, question: Question) -> Answer:
         project_id = question.project_id
@@ -95,7 +94,7 @@ class RedisStatisticsStore:
             shape = known.shape
             terms = cover(shape.shape, question.start_ms, question.end_ms)
             head_data, meta_data, *strings = await self._get_strings(project_id, [term.node for term in terms])
-            as_of_ms = _check(parse_head(head_data)).as_of_ms
+            as_of_ms = check_layout(parse_head(head_data)).as_of_ms
             if meta_data is None:
                 return Answer(_body(question, [], [], Names(b"", {})), as_of_ms)
             meta = parse_meta(meta_data)
@@ -143,12 +142,6 @@ class RedisStatisticsStore:
             pipeline.execute_command("HGETALL", f"{prefix}u")
             meta, users = await pipeline.execute()
         return Names(parse_meta(meta).names_id, users) if meta is not None else Names(b"", {})
-
-
-def _check(head: Head) -> Head:
-    if head.layout_version != LAYOUT_VERSION:
-        raise LayoutError(f"the store has layout version {head.layout_version}, this process knows {LAYOUT_VERSION}")
-    return head
 
 
 def _body(question: Question, terms: list[Term], strings: list[bytes | None], names: Names) -> bytes:

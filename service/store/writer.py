@@ -13,8 +13,8 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError
 
 from service.store.batch import ProjectBatch
-from service.store.contract import REDIS_ERRORS, FencedError, LayoutError, RefusedError, StoreUnavailableError
-from service.store.layout import LAYOUT_VERSION, STRIPES, Head, head_key, parse_head
+from service.store.contract import REDIS_ERRORS, FencedError, RefusedError, StoreUnavailableError
+from service.store.layout import LAYOUT_VERSION, STRIPES, Head, check_layout, head_key, parse_head
 
 # A script holds Redis for about 10 us a job; a stripe's batch with more jobs goes in several calls.
 MAX_JOBS_PER_CALL = 2_000
@@ -78,10 +78,7 @@ class StoreWriter:
             data: list[Any] = await self._get_all(keys)
         except REDIS_ERRORS as error:
             raise StoreUnavailableError(f"reading heads: {error}") from error
-        heads = [parse_head(each) for each in data]
-        for head in heads:
-            _check_layout(head.layout_version)
-        return heads
+        return [check_layout(parse_head(each)) for each in data]
 
     async def _get_all(self, keys: list[str]) -> Any:
         if isinstance(self._client, RedisCluster):
@@ -141,11 +138,6 @@ class StoreWriter:
             return await pipeline.execute(raise_on_error=False)
 
 
-def _check_layout(version: int) -> None:
-    if version != LAYOUT_VERSION:
-        raise LayoutError(f"the store has layout version {version}, this process knows {LAYOUT_VERSION}")
-
-
 def _result(stripe: int, reply: Any) -> int:
     """Records changed, from a script's reply; raises what the reply or the error in its place says."""
     if isinstance(reply, REDIS_ERRORS):
@@ -158,7 +150,7 @@ def _result(stripe: int, reply: Any) -> int:
         case b"fenced":
             raise FencedError(stripe)
         case b"layout":
-            _check_layout(int(reply[1]))
+            check_layout(Head(int(reply[1]), ()))
         case _:
             pass
     project_id, problem = reply[1].decode(), reply[2].decode()

@@ -2,7 +2,8 @@
 -- 'R' (one row per user, sorted, narrow or wide: an inner node, or one of a millisecond, which has nothing below it).
 
 -- A node in hand: level, index, first (its first start time), key, items (its string), inner, deltas by user key, the
--- number of users in them, and for a leaf: taken (positions whose entry is replaced or removed -> new entry or false), added (new entries).
+-- number of users in them, and for a leaf: taken (positions whose entry is replaced or removed -> new entry or false)
+-- and added (new entries).
 local function new_tree(prefix)
   local tree = {prefix = prefix, nodes = {}, touched = {}, shape = {}}
   for level in pairs(WIDTH) do tree.nodes[level] = {}; tree.touched[level] = {} end

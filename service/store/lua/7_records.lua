@@ -1,9 +1,14 @@
 -- Job records: the latest version of each job and what it contributes, in small hashes ":j:<number>" whose number
 -- grows by linear hashing (Litwin, 1980). A record: sequence 4, event time 7, start 7, size 7, user key 6, status 1.
 
-local function hash_number(hash, hashes)
+-- The greatest power of two up to a number.
+local function power_up_to(number)
   local power = 1
-  while power * 2 <= hashes do power = power * 2 end
+  while power * 2 <= number do power = power * 2 end
+  return power
+end
+
+local function hash_number(hash, hashes, power)
   local number = hash % (power * 2)
   return number < hashes and number or hash % power
 end
@@ -19,12 +24,10 @@ end
 -- list. Returns it with the number of jobs that had no record.
 local function apply_jobs(tree, jobs, hashes)
   local prefix, fresh, records = tree.prefix .. 'j:', 0, {}
-  local power = 1
-  while power * 2 <= hashes do power = power * 2 end
+  local power = power_up_to(hashes)
   for at = 1, #jobs, 52 do
     local job, hash, sequence, time = unpack_s('<c16I4I4I7', jobs, at)
-    local number = hash % (power * 2)
-    if number >= hashes then number = hash % power end
+    local number = hash_number(hash, hashes, power)
     local old = call('HGET', prefix .. number, job)
     local status = byte(jobs, at + 51)
     local newer, old_entry = true, nil
@@ -53,18 +56,14 @@ local function grown(hashes, count) return math.max(hashes, math.ceil(count / HA
 
 -- The hash, of so many there were, that holds what belongs into a new one.
 local function source_of(number, hashes)
-  while number >= hashes do
-    local power = 1
-    while power * 2 <= number do power = power * 2 end
-    number = number - power
-  end
+  while number >= hashes do number = number - power_up_to(number) end
   return number
 end
 
 -- Plans the splits from so many hashes to more: reads the records of those that split, and returns for each what
 -- leaves it, and per target what arrives (fields and values in one list).
 local function plan_splits(prefix, hashes, more)
-  local sources, gone, arriving = {}, {}, {}
+  local sources, gone, arriving, power = {}, {}, {}, power_up_to(more)
   for number = hashes, more - 1 do
     call('HLEN', prefix .. number)
     sources[source_of(number, hashes)] = true
@@ -72,7 +71,7 @@ local function plan_splits(prefix, hashes, more)
   for source in pairs(sources) do
     local all, leaving = call('HGETALL', prefix .. source), {}
     for i = 1, #all, 2 do
-      local number = hash_number(hash_of(all[i]), more)
+      local number = hash_number(hash_of(all[i]), more, power)
       if number ~= source then
         leaving[#leaving + 1] = all[i]
         local list = arriving[number] or {}
@@ -94,11 +93,9 @@ local function write_records(prefix, plan)
   for source, leaving in pairs(plan.gone) do call_many('HDEL', prefix .. source, leaving) end
   for number, list in pairs(plan.arriving) do call_many('HSET', prefix .. number, list) end
   local records, hashes = plan.records, plan.hashes
-  local power = 1
-  while power * 2 <= hashes do power = power * 2 end
+  local power = power_up_to(hashes)
   for i = 1, #records, 3 do
-    local number = records[i + 1] % (power * 2)
-    if number >= hashes then number = number % power end
+    local number = hash_number(records[i + 1], hashes, power)
     call('HSET', prefix .. number, records[i], records[i + 2])
   end
 end

@@ -10,8 +10,8 @@ local plans = {}
 local function apply_project(project, users, jobs)
   local prefix = PREFIX .. project .. ':'
   local meta = call('GET', prefix .. 'm')
-  local write, shape, names, records, hashes = WRITE_ID, WRITE_ID, WRITE_ID, 0, 1
-  if meta then write, shape, names, records, hashes = unpack_s(META, meta) end
+  local _, shape, names, records, hashes = WRITE_ID, WRITE_ID, WRITE_ID, 0, 1
+  if meta then _, shape, names, records, hashes = unpack_s(META, meta) end
   local tree = new_tree(prefix)
   local names_changed = apply_users(prefix, users)
   local changed_records, fresh = apply_jobs(tree, jobs, hashes)
