@@ -43,7 +43,12 @@ class Applier:
             self.metrics.dead_letters.labels(letter.reason).inc()
         positions = {**self.progress.positions, **batch.positions}
         batches = [
-            StripeBatch(stripe, self.progress.steps(stripe, positions, watermarks_ms), batch.stripes.get(stripe, ()))
+            StripeBatch(
+                stripe,
+                self.progress.steps(stripe, positions, watermarks_ms),
+                batch.stripes.get(stripe, ()),
+                self.progress.generation(stripe),
+            )
             for stripe in (self.progress.stripes if everywhere else batch.stripes)
         ]
         await self.writer.apply(self.partitions, batches)

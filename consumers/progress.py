@@ -13,6 +13,7 @@ class Progress:
         self.partitions = tuple(sorted(partitions))
         # believed to be stored: the fence that the next write expects, per stripe and partition
         self._stored = [{p: _next_offset(head, p) for p in self.partitions} for head in heads]
+        self._generations = [head.generation for head in heads]
         self.positions = {p: min(stored[p] for stored in self._stored) for p in self.partitions}
         # A batch's dead letters are written before any stripe moves on: below the furthest stripe all are.
         self.settled = {p: max(stored[p] for stored in self._stored) for p in self.partitions}
@@ -23,6 +24,10 @@ class Progress:
         return [
             Step(p, stored[p], max(stored[p], positions.get(p, 0)), watermarks_ms.get(p, 0)) for p in self.partitions
         ]
+
+    def generation(self, stripe: int) -> int:
+        """The generation that a stripe is believed to have."""
+        return self._generations[stripe]
 
     def restart(self, stripe: int, partition: int, offset: int) -> Step:
         """What moves a stripe back to an offset, for a partition whose log was made anew."""

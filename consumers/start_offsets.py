@@ -69,7 +69,11 @@ async def restart_stripes(writer: StoreWriter, partitions: int, progress: Progre
     await writer.apply(
         partitions,
         [
-            StripeBatch(stripe, [progress.restart(stripe, partition, offset) for partition, offset in restarts.items()])
+            StripeBatch(
+                stripe,
+                [progress.restart(stripe, partition, offset) for partition, offset in restarts.items()],
+                generation=progress.generation(stripe),
+            )
             for stripe in progress.stripes
         ],
     )

@@ -8,7 +8,7 @@ from pydantic_core import core_schema
 from service.api.errors import BAD_METHOD, CATALOGUE, NOT_FOUND, TOO_MANY, UNAVAILABLE, ErrorBody, ErrorKind
 from service.api.rate_limit import BURST_SECONDS, RateLimit
 from service.api.responses import REQUEST_ID, REQUEST_ID_PATTERN
-from service.api.statistics import AS_OF, PATH, PROJECT_ID_PATTERN, TOKEN
+from service.api.statistics import AS_OF, GAPS, HORIZON, PATH, PROJECT_ID_PATTERN, TOKEN
 from service.events import MAX_MS
 from service.statistics import ProjectStatistics
 
@@ -55,6 +55,14 @@ def _statistics(limit: RateLimit) -> dict[str, Any]:
     answer = _json("The statistics.", "ProjectStatistics")
     answer["headers"][AS_OF] = _header(
         "Unix ms: every event published before that instant is in the answer.", {"type": "integer", "minimum": 0}
+    )
+    answer["headers"][HORIZON] = _header(
+        "Unix ms: jobs that started before this instant are no longer kept. Only where the interval reaches before it.",
+        {"type": "integer", "minimum": 0},
+    )
+    answer["headers"][GAPS] = _header(
+        "Ranges of events that were lost before they could be read. Only where there are any.",
+        {"type": "integer", "minimum": 1},
     )
     errors = [kind for kind in CATALOGUE if kind is not TOO_MANY or limit.per_second]
     operation = _operation("getGeneStatistics", "Statistics of a project's gene jobs.", answer, *errors)

@@ -16,6 +16,8 @@ PATH = "/v2.0/{project_id}/gene/statistics"
 ROUTE = PATH.replace("project_id", "project_id:" + PROJECT_ID_PATTERN.strip("^$"))
 TOKEN = "X-Auth-Token"  # noqa: S105 - the name of a header
 AS_OF = "X-Statistics-As-Of"
+HORIZON = "X-Statistics-Horizon"
+GAPS = "X-Statistics-Gaps"
 
 STORE = web.AppKey("store", StatisticsStore)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
@@ -33,6 +35,10 @@ async def get_statistics(request: web.Request) -> web.Response:
     answer = await request.app[STORE].read(caller.project_id, start_ms, end_ms, user_id)
     response = json_response(answer.body)
     response.headers[AS_OF] = str(answer.as_of_ms)
+    if answer.horizon_ms > (start_ms or 0):
+        response.headers[HORIZON] = str(answer.horizon_ms)
+    if answer.gaps:
+        response.headers[GAPS] = str(answer.gaps)
     return response
 
 

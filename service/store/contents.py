@@ -57,12 +57,11 @@ async def read_contents(client: Redis | RedisCluster, project_id: str) -> Conten
 
     Raises StoreUnavailableError, LayoutError.
     """
-    prefix = project_prefix(project_id)
     try:
-        head, meta_data, shape_data, times = await _get(
-            client, [head_key(stripe_of(project_id)), *[prefix + name for name in "mst"]]
-        )
-        check_layout(parse_head(head))
+        [head_data] = await _get(client, [head_key(stripe_of(project_id))])
+        head = check_layout(parse_head(head_data))
+        prefix = project_prefix(project_id, head.generation)
+        meta_data, shape_data, times = await _get(client, [prefix + name for name in "mst"])
         meta = parse_meta(meta_data) if meta_data else None
         shape = parse_shape(shape_data or b"")
         nodes = await _read_nodes(client, prefix, {(level % LISTED_LEAF, index) for level, index in shape})

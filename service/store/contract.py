@@ -39,11 +39,14 @@ class RefusedError(Exception):
 class Answer:
     """Statistics, and the instant (Unix ms) before which every published event is in them (0: none known).
 
-    The body is a `service.statistics.ProjectStatistics` in JSON, ready to be sent.
+    The body is a `service.statistics.ProjectStatistics` in JSON, ready to be sent. Jobs that start before `horizon_ms`
+    count nowhere any more; `gaps` is the number of ranges of events that were lost before they could be read.
     """
 
     body: bytes
     as_of_ms: int
+    horizon_ms: int = 0
+    gaps: int = 0
 
 
 class StatisticsStore(Protocol):

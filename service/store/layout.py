@@ -5,14 +5,15 @@ The scripts in `lua/` write what this module reads; LAYOUT_VERSION is in every s
 
 import re
 from binascii import crc32
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
+from typing import NamedTuple
 
 from service.store.contract import LayoutError
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 STRIPES = 64
 
 ENTRY_BYTES = 21
@@ -22,7 +23,9 @@ LISTED_LEAF = 128
 DELETED_STATUS = 7
 
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
-_HEAD = Struct("<II")
+# layout version, partitions, generation, gaps, horizon
+_HEAD = Struct("<IIIIQ")
+_VERSION = Struct("<I")
 _PROGRESS = Struct("<QQ")
 _HASHED = Struct(">IIII")
 _META = Struct("<8s8s8sQI")
@@ -41,14 +44,20 @@ def stripe_tag(stripe: int) -> str:
 
 
 def head_key(stripe: int) -> str:
-    """Layout version, and per partition the next offset and the watermark."""
+    """What is live in a stripe: see Head. Its key has no generation, as it names the one that is live."""
     return f"{stripe_tag(stripe)}head"
 
 
+def stripe_prefix(stripe: int, generation: int) -> str:
+    """What all keys of a stripe's generation begin with; a rebuild makes the next generation beside the live one."""
+    tag = stripe_tag(stripe)
+    return f"{tag[:-1]}{generation}:" if generation else tag
+
+
 @lru_cache(maxsize=65_536)
-def project_prefix(project_id: str) -> str:
+def project_prefix(project_id: str, generation: int = 0) -> str:
     """What the keys of a project begin with."""
-    return f"{stripe_tag(stripe_of(project_id))}{project_id}:"
+    return f"{stripe_prefix(stripe_of(project_id), generation)}{project_id}:"
 
 
 @lru_cache(maxsize=65_536)
@@ -89,12 +98,30 @@ class Progress:
     watermark_ms: int = 0
 
 
+class Live(NamedTuple):
+    """What of a stripe's head bears on the numbers, whatever the jobs: the live generation, and the horizon."""
+
+    generation: int = 0
+    horizon_ms: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A stripe's head; `progress` has one item for each partition of the topic."""
+    """A stripe's head; `progress` has one item for each partition of the topic.
+
+    `gaps` is the number of rows in the ledger of offsets that were never read. Jobs that start before the horizon
+    do not count.
+    """
 
     layout_version: int
     progress: tuple[Progress, ...]
+    live: Live = field(default_factory=Live)
+    gaps: int = 0
+
+    @property
+    def generation(self) -> int:
+        """The generation of keys that is live."""
+        return self.live.generation
 
     @property
     def as_of_ms(self) -> int:
@@ -106,10 +133,12 @@ def parse_head(data: bytes | None) -> Head:
     """A head from its string; one that is not there yet is of this version and knows no partition."""
     if not data:
         return Head(LAYOUT_VERSION, ())
-    version, partitions = _HEAD.unpack_from(data)
+    [version] = _VERSION.unpack_from(data)
     if version != LAYOUT_VERSION:  # what follows may mean anything
         return Head(version, ())
-    return Head(version, tuple(Progress(*_PROGRESS.unpack_from(data, 8 + 16 * i)) for i in range(partitions)))
+    _, partitions, generation, gaps, horizon_ms = _HEAD.unpack_from(data)
+    progress = tuple(Progress(*_PROGRESS.unpack_from(data, _HEAD.size + 16 * i)) for i in range(partitions))
+    return Head(version, progress, Live(generation, horizon_ms), gaps)
 
 
 def check_layout(head: Head) -> Head:

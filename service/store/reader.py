@@ -7,11 +7,14 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 
 from service.events import MAX_MS
-from service.store.answer_cache import AnswerCache, Question
+from service.store.answer_cache import AnswerCache, Question, Stamp
 from service.store.answers import Names, administrator_body, sub_user_body
 from service.store.contract import REDIS_ERRORS, Answer, StoreUnavailableError
 from service.store.cover import Node, Shape, Term, cover
 from service.store.layout import (
+    STRIPES,
+    Head,
+    Live,
     check_layout,
     head_key,
     parse_head,
@@ -60,6 +63,7 @@ class RedisStatisticsStore:
         self._shared = SharedRead(client)
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._answers = AnswerCache(MAX_CACHED_ANSWER_BYTES)
+        self._live = [Live()] * STRIPES  # as last seen
 
     async def ping(self) -> None:
         """Raises StoreUnavailableError unless the store answers, LayoutError if it isn't ours."""
@@ -73,43 +77,40 @@ class RedisStatisticsStore:
         """See StatisticsStore.read."""
         question = Question(project_id, start_ms or 0, MAX_MS + 1 if end_ms is None else end_ms, user_id)
         try:
-            return await self._read_again(question) or await self._read(question)
+            return await self._read(question)
         except REDIS_ERRORS as error:
             raise StoreUnavailableError(f"reading a project: {error}") from error
 
-    async def _read_again(self, question: Question) -> Answer | None:
-        """The answer given before, if the project has not been written since."""
-        known = self._answers.get(question)
-        if known is None:
-            return None
-        write_id, body = known
-        head, meta = await self._get_strings(question.project_id, [])
-        is_current = meta is not None and parse_meta(meta).write_id == write_id
-        return Answer(body, check_layout(parse_head(head)).as_of_ms) if is_current else None
-
     async def _read(self, question: Question) -> Answer:
-        project_id = question.project_id
-        known = self._remember(project_id)
+        """Asks until what the keys were chosen by - generation, horizon, shape, names - is what the reply says."""
+        known, stripe = self._remember(question.project_id), stripe_of(question.project_id)
+        remembered = self._answers.get(question)
         for _ in range(_ATTEMPTS):
-            shape = known.shape
-            terms = cover(shape.shape, question.start_ms, question.end_ms)
-            head_data, meta_data, *strings = await self._get_strings(project_id, [term.node for term in terms])
-            as_of_ms = check_layout(parse_head(head_data)).as_of_ms
-            if meta_data is None:
-                return Answer(_body(question, [], [], Names(b"", {})), as_of_ms)
-            meta = parse_meta(meta_data)
-            if meta.shape_id != shape.shape_id:
-                known.shape = await self._learn_shape(project_id)
+            shape, live = known.shape, self._live[stripe]
+            interval = range(max(question.start_ms, live.horizon_ms), question.end_ms)
+            terms = [] if remembered else cover(shape.shape, interval.start, interval.stop)
+            head_data, meta_data, *strings = await self._get_strings(question.project_id, live.generation, terms)
+            head = check_layout(parse_head(head_data))
+            if head.live != live:
+                self._live[stripe] = head.live
                 continue
-            names = known.names
-            if meta.names_id != names.names_id:
-                names = known.names = await self._learn_names(project_id)
-                if names.names_id != meta.names_id:  # renamed in between: the numbers are older
-                    continue
-            body = _body(question, terms, strings, names)
-            self._answers.put(question, meta.write_id, body)
-            return Answer(body, as_of_ms)
-        raise StoreUnavailableError(f"project {project_id} changed under each of {_ATTEMPTS} reads")
+            if meta_data is None:
+                return _answer(head, _body(question.user_id, interval, [], [], Names(b"", {})))
+            meta = parse_meta(meta_data)
+            stamp = Stamp(meta.write_id, live)
+            if remembered:
+                if remembered[0] == stamp:
+                    return _answer(head, remembered[1])
+                remembered = None
+            elif meta.shape_id != shape.shape_id:
+                known.shape = await self._learn_shape(question.project_id, live.generation)
+            elif meta.names_id != known.names.names_id:
+                known.names = await self._learn_names(question.project_id, live.generation)
+            else:
+                body = _body(question.user_id, interval, terms, strings, known.names)
+                self._answers.put(question, stamp, body)
+                return _answer(head, body)
+        raise StoreUnavailableError(f"project {question.project_id} changed under each of {_ATTEMPTS} reads")
 
     def _remember(self, project_id: str) -> _Known:
         known = self._known.get(project_id)
@@ -120,22 +121,22 @@ class RedisStatisticsStore:
         self._known.move_to_end(project_id)
         return known
 
-    async def _get_strings(self, project_id: str, nodes: list[Node]) -> list[Any]:
-        """The head of the project's stripe, its meta, and the strings of these nodes, all of one instant."""
-        stripe, prefix = stripe_of(project_id), project_prefix(project_id)
-        keys = [head_key(stripe), f"{prefix}m", *[node_key(prefix, node) for node in nodes]]
+    async def _get_strings(self, project_id: str, generation: int, terms: list[Term]) -> list[Any]:
+        """The head of the project's stripe, its meta, and the strings of a cover, all of one instant."""
+        stripe, prefix = stripe_of(project_id), project_prefix(project_id, generation)
+        keys = [head_key(stripe), f"{prefix}m", *[node_key(prefix, term.node) for term in terms]]
         return await self._shared.mget(stripe_tag(stripe), keys)
 
-    async def _learn_shape(self, project_id: str) -> _KnownShape:
-        prefix = project_prefix(project_id)
+    async def _learn_shape(self, project_id: str, generation: int) -> _KnownShape:
+        prefix = project_prefix(project_id, generation)
         replies: list[Any] = await self._client.mget([f"{prefix}m", f"{prefix}s"])
         meta, shape = replies
         if meta is None:
             return _KnownShape(b"", Shape())
         return _KnownShape(parse_meta(meta).shape_id, Shape.of(parse_shape(shape or b"")))
 
-    async def _learn_names(self, project_id: str) -> Names:
-        prefix = project_prefix(project_id)
+    async def _learn_names(self, project_id: str, generation: int) -> Names:
+        prefix = project_prefix(project_id, generation)
         async with self._client.pipeline(transaction=True) as pipeline:
             # by name: of a cluster's transaction hgetall() is broken
             pipeline.execute_command("GET", f"{prefix}m")
@@ -144,12 +145,15 @@ class RedisStatisticsStore:
         return Names(parse_meta(meta).names_id, users) if meta is not None else Names(b"", {})
 
 
-def _body(question: Question, terms: list[Term], strings: list[bytes | None], names: Names) -> bytes:
+def _answer(head: Head, body: bytes) -> Answer:
+    return Answer(body, head.as_of_ms, head.live.horizon_ms, head.gaps)
+
+
+def _body(user_id: str | None, interval: range, terms: list[Term], strings: list[bytes | None], names: Names) -> bytes:
     """The body of an answer; a sub-user's jobs are those under its own id."""
-    interval = range(question.start_ms, question.end_ms)
-    if question.user_id is None:
+    if user_id is None:
         return administrator_body(sum_terms(terms, strings, interval, names.users, None), names)
-    users = Users([user_number(question.user_id)])
-    if not names.has(question.user_id):
+    users = Users([user_number(user_id)])
+    if not names.has(user_id):
         terms, strings = [], []
-    return sub_user_body(sum_terms(terms, strings, interval, users, user_key(question.user_id)))
+    return sub_user_body(sum_terms(terms, strings, interval, users, user_key(user_id)))

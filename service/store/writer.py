@@ -19,8 +19,9 @@ from service.store.layout import LAYOUT_VERSION, STRIPES, Head, check_layout, he
 # A script holds Redis for about 10 us a job; a stripe's batch with more jobs goes in several calls.
 MAX_JOBS_PER_CALL = 2_000
 
-_PROGRESS = Struct("<IQQQ")
-_PARTITIONS = Struct("<I")
+_STEP = Struct("<IQQQ")
+# partitions, generation, horizon
+_STRIPE = Struct("<IIQ")
 
 
 def load_script() -> str:
@@ -41,11 +42,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class StripeBatch:
-    """What is applied to one stripe at once: progress of partitions, and the batches of its projects."""
+    """What is applied to one stripe at once: progress of partitions, and the batches of its projects.
+
+    It goes into that generation alone; a horizon later than the stored one replaces it.
+    """
 
     stripe: int
     steps: Sequence[Step]
     projects: Sequence[ProjectBatch] = ()
+    generation: int = 0
+    horizon_ms: int = 0
 
 
 def _calls(batch: StripeBatch) -> Iterator[tuple[list[Step], list[ProjectBatch]]]:
@@ -92,26 +98,16 @@ class StoreWriter:
         StoreUnavailableError (a stripe may or may not have been applied; the same batch may be sent again from
         the offsets that the heads then show), FencedError, RefusedError or LayoutError (that stripe unchanged).
         """
-        calls = [(batch.stripe, list(_calls(batch))) for batch in batches]
+        calls = [(batch, list(_calls(batch))) for batch in batches]
         changed = 0
         for turn in range(max((len(parts) for _, parts in calls), default=0)):
             arguments = [
-                (stripe, self._arguments(stripe, partitions, *parts[turn]))
-                for stripe, parts in calls
+                (batch.stripe, _arguments(batch, partitions, *parts[turn]))
+                for batch, parts in calls
                 if turn < len(parts)
             ]
             changed += await self._run(arguments)
         return changed
-
-    def _arguments(self, stripe: int, partitions: int, steps: list[Step], projects: list[ProjectBatch]) -> list[Any]:
-        progress = _PARTITIONS.pack(partitions) + b"".join(
-            _PROGRESS.pack(step.partition, step.expected_offset, step.next_offset, step.watermark_ms)
-            for step in sorted(steps, key=attrgetter("partition"))
-        )
-        arguments: list[Any] = [1, head_key(stripe), LAYOUT_VERSION, os.urandom(8), progress]
-        for project in projects:
-            arguments += project.project_id, project.users, project.jobs
-        return arguments
 
     async def _run(self, calls: list[tuple[int, list[Any]]]) -> int:
         try:
@@ -136,6 +132,17 @@ class StoreWriter:
             for _, arguments in calls:
                 pipeline.execute_command(command, script, *arguments)
             return await pipeline.execute(raise_on_error=False)
+
+
+def _arguments(batch: StripeBatch, partitions: int, steps: list[Step], projects: list[ProjectBatch]) -> list[Any]:
+    progress = _STRIPE.pack(partitions, batch.generation, batch.horizon_ms) + b"".join(
+        _STEP.pack(step.partition, step.expected_offset, step.next_offset, step.watermark_ms)
+        for step in sorted(steps, key=attrgetter("partition"))
+    )
+    arguments: list[Any] = [1, head_key(batch.stripe), LAYOUT_VERSION, os.urandom(8), progress]
+    for project in projects:
+        arguments += project.project_id, project.users, project.jobs
+    return arguments
 
 
 def _result(stripe: int, reply: Any) -> int:

@@ -78,9 +78,9 @@ async def test_names_are_as_old_as_the_numbers(store: Store, monkeypatch: pytest
     await store.apply(before, watermark_ms=1)
     learn_names = store.reader._learn_names
 
-    async def learn_late(prefix: str) -> object:
+    async def learn_late(project_id: str, generation: int) -> object:
         await store.apply(after, watermark_ms=2)
-        return await learn_names(prefix)
+        return await learn_names(project_id, generation)
 
     monkeypatch.setattr(store.reader, "_learn_names", learn_late)
     answer = await store.reader.read("project", None, None, None)

@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.store.contract import FencedError, LayoutError
-from service.store.layout import STRIPES, Progress, head_key, project_prefix, stripe_of
+from service.store.layout import LAYOUT_VERSION, STRIPES, Progress, head_key, project_prefix, stripe_of
 from service.store.reader import RedisStatisticsStore
 from service.store.writer import Step, StoreWriter, StripeBatch
 from tests.store.support import Store, assert_equals_oracle, event, everything
@@ -107,7 +107,7 @@ async def test_another_layout_is_neither_read_nor_written(store: Store) -> None:
     await store.apply([event(1)])
     assert (await store.body("project"))["total_running_num"] == 1
     for stripe in (0, STRIPE):
-        await store.client.set(head_key(stripe), (2).to_bytes(4, "little") + b"other")
+        await store.client.set(head_key(stripe), (LAYOUT_VERSION + 1).to_bytes(4, "little") + b"other")
     before = await everything(store.client)
     for attempt in (
         store.apply([event(2)]),
@@ -116,7 +116,7 @@ async def test_another_layout_is_neither_read_nor_written(store: Store) -> None:
         RedisStatisticsStore(store.client).read("project", 0, 1, None),
         store.reader.ping(),
     ):
-        with pytest.raises(LayoutError, match="layout version 2, this process knows 1"):
+        with pytest.raises(LayoutError, match=f"layout version {LAYOUT_VERSION + 1}, this process knows {LAYOUT_VERSION}"):
             await attempt
     assert await everything(store.client) == before
 
@@ -124,5 +124,5 @@ async def test_another_layout_is_neither_read_nor_written(store: Store) -> None:
 async def test_layout_of_another_stripe_does_not_matter_to_a_batch(store: Store) -> None:
     """Each stripe is judged by its own head."""
     assert isinstance(store.client, Redis)
-    await store.client.set(head_key(STRIPE - 1), (2).to_bytes(4, "little") + bytes(4))
+    await store.client.set(head_key(STRIPE - 1), (LAYOUT_VERSION + 1).to_bytes(4, "little") + bytes(4))
     assert await StoreWriter(store.client).apply(1, store.batches([event(1)])) == 1

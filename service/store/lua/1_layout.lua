@@ -1,10 +1,11 @@
 -- Applies one batch of one stripe, wholly or not at all. The files of this folder are joined in the order of
 -- their names into one script; the layout of every string is described in docs/store.md.
 --
--- KEYS[1]  the stripe's head, "{s07}:head"; every other key is derived from its hash tag
+-- KEYS[1]  the stripe's head, "{s07}:head"; every other key is derived from its hash tag and the generation
 -- ARGV[1]  layout version
 -- ARGV[2]  id of this write, 8 random bytes
--- ARGV[3]  progress: topic partition count, then per partition: number, offset expected, next offset, watermark
+-- ARGV[3]  topic partition count, generation expected, horizon, then per partition: number, offset expected, next
+--          offset, watermark
 -- ARGV[4]  then per project three arguments: project id, users, jobs
 --
 -- Everything is read and checked before the first write: Redis does not roll a script back.
@@ -14,7 +15,8 @@ local sub, find, byte = string.sub, string.find, string.byte
 local pack, unpack_s = struct.pack, struct.unpack
 local bxor, rshift = bit.bxor, bit.rshift
 
-local PREFIX = sub(KEYS[1], 1, -5)
+local PARTITIONS, GENERATION, HORIZON, STEPS = unpack_s('<I4I4I8', ARGV[3])
+local PREFIX = sub(KEYS[1], 1, find(KEYS[1], '}', 1, true)) .. (GENERATION > 0 and GENERATION or '') .. ':'
 local WRITE_ID = ARGV[2]
 local WORD = 4294967296
 

@@ -2,15 +2,20 @@
 
 local head = call('GET', KEYS[1]) or ''
 
+-- layout, partitions, generation, gaps, horizon; then per partition the next offset and the watermark
+local HEAD, HEAD_BYTES = '<I4I4I4I4I8', 24
+
 local function advance_head()
-  local known = #head > 0 and unpack_s('<I4', head, 5) or 0
-  local partitions = unpack_s('<I4', ARGV[3])
-  if known > partitions then partitions = known end
-  if #head < 8 + 16 * partitions then head = head .. string.rep('\0', 8 + 16 * partitions - #head) end
-  local parts, from = {pack('<I4I4', tonumber(ARGV[1]), partitions)}, 9
-  for at = 5, #ARGV[3], 28 do
+  local _, known, generation, gaps, horizon = 0, 0, 0, 0, 0
+  if #head > 0 then _, known, generation, gaps, horizon = unpack_s(HEAD, head) end
+  if generation ~= GENERATION then return false end
+  local partitions = math.max(known, PARTITIONS)
+  local size = HEAD_BYTES + 16 * partitions
+  if #head < size then head = head .. string.rep('\0', size - #head) end
+  local parts, from = {}, HEAD_BYTES + 1
+  for at = STEPS, #ARGV[3], 28 do
     local partition, expected, next_offset, watermark = unpack_s('<I4I8I8I8', ARGV[3], at)
-    local position = 9 + 16 * partition
+    local position = HEAD_BYTES + 1 + 16 * partition
     local stored, stored_watermark = unpack_s('<I8I8', head, position)
     if stored ~= expected then return false end
     if stored_watermark > watermark then watermark = stored_watermark end
@@ -19,5 +24,6 @@ local function advance_head()
     from = position + 16
   end
   parts[#parts + 1] = sub(head, from)
-  return table.concat(parts)
+  local first = pack(HEAD, tonumber(ARGV[1]), partitions, generation, gaps, math.max(horizon, HORIZON))
+  return first .. table.concat(parts)
 end
