@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 SHUTDOWN_TIMEOUT_SECONDS = 4
 SEND_TIMEOUT_SECONDS = 30
 BACKLOG = 1024
+_SMALL_BYTES = 32_768  # with its headers well below what a transport takes before it makes writers wait (64 KiB)
 _LIMITS: dict[str, Any] = {
     "keepalive_timeout": 75,  # also how long the headers of a connection's first request may take
     "lingering_time": 1.0,  # how long the rest of a body that nobody wants is read, before the connection ends
@@ -62,6 +63,8 @@ class _Protocol(web.RequestHandler):
         """Send an answer; a client that doesn't take it in time loses the connection."""
         if isinstance(resp, web.HTTPException):  # an `Expect` that aiohttp refuses before any middleware
             resp = self._refusal(from_http_exception(resp), request, request_id_of(request))
+        if self._takes_at_once(resp):
+            return await super().finish_response(request, resp, start_time)
         try:
             async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 return await super().finish_response(request, resp, start_time)
@@ -69,6 +72,16 @@ class _Protocol(web.RequestHandler):
             if isinstance(self.transport, asyncio.Transport):
                 self.transport.abort()
             return resp, True
+
+    def _takes_at_once(self, response: web.StreamResponse) -> bool:
+        """Whether an answer is small, and nothing before it waits to be sent: then to send it never waits."""
+        transport = self.transport
+        return (
+            isinstance(response, web.Response)
+            and isinstance(transport, asyncio.WriteTransport)
+            and transport.get_write_buffer_size() == 0
+            and (response.content_length or 0) < _SMALL_BYTES
+        )
 
     def _refusal(self, error: ApiError, request: web.BaseRequest, request_id: str) -> web.Response:
         self._metrics.malformed(error.kind.status)

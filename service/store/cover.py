@@ -5,9 +5,9 @@ A node is (level, index): the bucket [index * 2^level, (index + 1) * 2^level) of
 whole node and subtract the children outside the interval, whichever needs fewer strings.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,23 +21,25 @@ PARENT_LEVEL = {child: level for level, child in CHILD_LEVEL.items()}
 LOWEST_LISTED_LEVEL = 36
 
 Node = tuple[int, int]
+Run = tuple[int, Sequence[int]]
+"""Nodes of one level, by their indexes."""
 
 
-class Part(Enum):
-    """What of a node's string is counted."""
-
-    ROWS = auto()  # all rows
-    ENTRIES = auto()  # all entries
-    INSIDE = auto()  # the entries that start in the interval
-    OUTSIDE = auto()  # the entries that do not
-
-
-class Term(NamedTuple):
-    """One string of a cover: the node, +1 or -1, and what of it is counted."""
+class Cut(NamedTuple):
+    """A leaf that lies on an edge of the interval: of its entries those inside, or those outside, count so often."""
 
     node: Node
     sign: int
-    part: Part
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Nodes that are added whole, nodes that are taken off again, and leaves of which a part counts."""
+
+    added: list[Run] = field(default_factory=list)
+    taken: list[Run] = field(default_factory=list)
+    cuts: list[Cut] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -63,8 +65,15 @@ class Shape:
                 shape.listed.setdefault(parent, set()).add(index)
         return shape
 
-    def children(self, node: Node) -> Iterable[int]:
-        """Indexes of the children of an inner node that may hold jobs."""
+    def may_have(self, node: Node) -> bool:
+        """Whether a child of an inner node may hold jobs."""
+        level, index = node
+        if level != LOWEST_LISTED_LEVEL:
+            return True
+        return index in self.listed.get((TOP_LEVEL, index >> TOP_LEVEL - level), ())
+
+    def children(self, node: Node) -> Sequence[int]:
+        """Indexes of the children of an inner node that may hold jobs, ascending."""
         level, index = node
         child = CHILD_LEVEL[level]
         if child == LOWEST_LISTED_LEVEL:
@@ -73,49 +82,108 @@ class Shape:
         return range(index << width, (index + 1) << width)
 
 
-def _negate(terms: list[Term]) -> list[Term]:
-    return [Term(node, -sign, part) for node, sign, part in terms]
+_BEFORE, _BEHIND = 0, 1  # sides of an edge
 
 
-def _whole(shape: Shape, node: Node) -> Term:
-    return Term(node, 1, Part.ROWS if node[0] == 0 or node in shape.inner else Part.ENTRIES)
+class _Edge:
+    """An edge of the interval in a node: what lies before it and what behind, and how many strings each side takes.
+
+    Either side of a node is its children there, or the whole node without its children on the other side.
+    """
+
+    __slots__ = ("_bottom", "_has_before", "_is_end", "_is_there", "_steps", "before", "behind")
+
+    def __init__(self, shape: Shape, node: Node, at_ms: int, *, is_end: bool) -> None:
+        self._is_end = is_end
+        way, inner = [], shape.inner
+        while node in inner and at_ms > node[1] << node[0]:
+            level = CHILD_LEVEL[node[0]]
+            index = at_ms >> level
+            way.append((node, level, *_around(shape.children(node), index)))
+            node = level, index
+        self._bottom = node
+        self._is_there = is_there = shape.may_have(node)
+        self._has_before = is_there and at_ms > node[1] << node[0]
+        self._steps: list[tuple[Node, int, tuple[Sequence[int], Sequence[int]], tuple[bool, bool]]] = []
+        left, right = int(self._has_before), int(is_there)
+        for node, level, before, behind in reversed(way):
+            left, right = len(before) + left, len(behind) + right
+            self._steps.append((node, level, (before, behind), (left > right + 1, right > left + 1)))
+            left, right = min(left, right + 1), min(right, left + 1)
+        self.before, self.behind = left, right
+
+    def add(self, cover: Cover, sign: int, side: int) -> None:
+        """Adds, or by the sign takes off, what lies before the edge (_BEFORE) or behind it (_BEHIND)."""
+        runs, others = (cover.added, cover.taken) if sign > 0 else (cover.taken, cover.added)
+        for node, level, sides, flips in reversed(self._steps):
+            if flips[side]:
+                runs.append((node[0], node[1:]))
+                runs, others, sign, side = others, runs, -sign, 1 - side
+            if sides[side]:
+                runs.append((level, sides[side]))
+        if self._has_before:
+            cover.cuts.append(Cut(self._bottom, sign, (side == _BEFORE) == self._is_end))
+        elif side == _BEHIND and self._is_there:
+            runs.append((self._bottom[0], self._bottom[1:]))
 
 
-def _divide(
-    shape: Shape, level: int, indexes: Iterable[int], start_ms: int, end_ms: int
-) -> tuple[list[Term], list[Term]]:
-    """Covers of what lies inside and of what lies outside the interval, for siblings."""
-    inside: list[Term] = []
-    outside: list[Term] = []
-    for index in indexes:
-        first = index << level
-        last = first + (1 << level) - 1
-        node = (level, index)
-        if start_ms <= first and last < end_ms:
-            inside.append(_whole(shape, node))
-        elif last < start_ms or end_ms <= first:
-            outside.append(_whole(shape, node))
+def _around(children: Sequence[int], child: int) -> tuple[Sequence[int], Sequence[int]]:
+    """The children before one and behind it."""
+    if isinstance(children, range):
+        return range(children.start, child), range(child + 1, children.stop)
+    return children[: bisect_left(children, child)], children[bisect_left(children, child + 1) :]
+
+
+def _add_inside(cover: Cover, shape: Shape, node: Node, start_ms: int, end_ms: int) -> None:
+    """Adds what of a node, which the interval touches, lies inside."""
+    while True:
+        level, index = node
+        starts_inside, ends_inside = start_ms > index << level, end_ms < index + 1 << level
+        if not (starts_inside or ends_inside):
+            cover.added.append((level, (index,)))
         elif node not in shape.inner:
-            inside.append(Term(node, 1, Part.INSIDE))
-            outside.append(Term(node, 1, Part.OUTSIDE))
+            cover.cuts.append(Cut(node, 1, True))
+        elif not ends_inside:
+            _Edge(shape, node, start_ms, is_end=False).add(cover, 1, _BEHIND)
+        elif not starts_inside:
+            _Edge(shape, node, end_ms, is_end=True).add(cover, 1, _BEFORE)
         else:
-            part_inside, part_outside = _divide_node(shape, node, start_ms, end_ms)
-            inside += part_inside
-            outside += part_outside
-    return inside, outside
+            child = CHILD_LEVEL[level]
+            if start_ms >> child != end_ms - 1 >> child:
+                _add_between(cover, shape, node, start_ms, end_ms)
+            else:
+                node = child, start_ms >> child
+                if shape.may_have(node):
+                    continue
+        return
 
 
-def _divide_node(shape: Shape, node: Node, start_ms: int, end_ms: int) -> tuple[list[Term], list[Term]]:
-    """The same for an inner node, which may also be counted whole and corrected by what is on the other side."""
-    inside, outside = _divide(shape, CHILD_LEVEL[node[0]], shape.children(node), start_ms, end_ms)
-    whole = _whole(shape, node)
-    if len(inside) > len(outside) + 1:
-        return [whole, *_negate(outside)], outside
-    if len(outside) > len(inside) + 1:
-        return inside, [whole, *_negate(inside)]
-    return inside, outside
+def _add_between(cover: Cover, shape: Shape, node: Node, start_ms: int, end_ms: int) -> None:
+    """Adds what lies inside of an interval whose edges are in different children of a node."""
+    level = CHILD_LEVEL[node[0]]
+    first, last = start_ms >> level, end_ms >> level
+    before, rest = _around(shape.children(node), first)
+    between, behind = _around(rest, last)
+    lower = _Edge(shape, (level, first), start_ms, is_end=False)
+    upper = _Edge(shape, (level, last), end_ms, is_end=True)
+    inside = lower.behind + len(between) + upper.before
+    outside = len(before) + lower.before + upper.behind + len(behind)
+    if inside > outside + 1:
+        cover.added.append((node[0], node[1:]))
+        cover.taken.extend(((level, before), (level, behind)))
+        lower.add(cover, -1, _BEFORE)
+        upper.add(cover, -1, _BEHIND)
+    else:
+        cover.added.append((level, between))
+        lower.add(cover, 1, _BEHIND)
+        upper.add(cover, 1, _BEFORE)
 
 
-def cover(shape: Shape, start_ms: int, end_ms: int) -> list[Term]:
-    """The terms whose sum counts the jobs that start in `[start_ms, end_ms)`; few, whatever the interval."""
-    return _divide(shape, TOP_LEVEL, sorted(shape.tops), start_ms, end_ms)[0] if start_ms < end_ms else []
+def cover(shape: Shape, start_ms: int, end_ms: int) -> Cover:
+    """What counts the jobs that start in `[start_ms, end_ms)`: few nodes, none twice, whatever the interval."""
+    result = Cover()
+    if start_ms < end_ms:
+        for index in sorted(shape.tops):
+            if index << TOP_LEVEL < end_ms and start_ms < index + 1 << TOP_LEVEL:
+                _add_inside(result, shape, (TOP_LEVEL, index), start_ms, end_ms)
+    return result

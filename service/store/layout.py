@@ -54,6 +54,29 @@ def stripe_prefix(stripe: int, generation: int) -> str:
     return f"{tag[:-1]}{generation}:" if generation else tag
 
 
+def building_head_key(stripe: int, generation: int) -> str:
+    """The head of a generation that a rebuild makes beside the live one."""
+    return f"{stripe_prefix(stripe, generation)}head"
+
+
+def retired_key(stripe: int) -> str:
+    """The set of a stripe's generations that nobody reads any more, and whose keys are to be deleted."""
+    return f"{stripe_tag(stripe)}retired"
+
+
+def gaps_key(stripe: int, generation: int) -> str:
+    """The ledger of a stripe's gaps: see service.store.gaps."""
+    return f"{stripe_prefix(stripe, generation)}gaps"
+
+
+def topic_ids_key(building: int = 0) -> str:
+    """Of which topic the offsets in the heads are, those of what is live or of a generation that is being built.
+
+    See service.store.topic_ids.
+    """
+    return f"{stripe_prefix(0, building)}topics"
+
+
 @lru_cache(maxsize=65_536)
 def project_prefix(project_id: str, generation: int = 0) -> str:
     """What the keys of a project begin with."""
@@ -129,6 +152,7 @@ class Head:
         return min((each.watermark_ms for each in self.progress), default=0)
 
 
+@lru_cache(maxsize=1_024)
 def parse_head(data: bytes | None) -> Head:
     """A head from its string; one that is not there yet is of this version and knows no partition."""
     if not data:
@@ -139,6 +163,12 @@ def parse_head(data: bytes | None) -> Head:
     _, partitions, generation, gaps, horizon_ms = _HEAD.unpack_from(data)
     progress = tuple(Progress(*_PROGRESS.unpack_from(data, _HEAD.size + 16 * i)) for i in range(partitions))
     return Head(version, progress, Live(generation, horizon_ms), gaps)
+
+
+def pack_head(head: Head) -> bytes:
+    """A head as it is stored."""
+    first = _HEAD.pack(head.layout_version, len(head.progress), head.generation, head.gaps, head.live.horizon_ms)
+    return first + b"".join(_PROGRESS.pack(each.next_offset, each.watermark_ms) for each in head.progress)
 
 
 def check_layout(head: Head) -> Head:
@@ -162,6 +192,11 @@ class Meta:
 def parse_meta(data: bytes) -> Meta:
     """A project's meta from its string."""
     return Meta(*_META.unpack(data))
+
+
+def pack_meta(meta: Meta) -> bytes:
+    """A meta as it is stored."""
+    return _META.pack(meta.write_id, meta.shape_id, meta.names_id, meta.records, meta.hashes)
 
 
 def parse_shape(data: bytes) -> list[tuple[int, int]]:

@@ -1,8 +1,11 @@
 """Reads statistics: one MGET over the nodes of a cover, checked against the shape that the cover was made for."""
 
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis, RedisCluster
 
@@ -10,7 +13,7 @@ from service.events import MAX_MS
 from service.store.answer_cache import AnswerCache, Question, Stamp
 from service.store.answers import Names, administrator_body, sub_user_body
 from service.store.contract import REDIS_ERRORS, Answer, StoreUnavailableError
-from service.store.cover import Node, Shape, Term, cover
+from service.store.cover import Cover, Node, Shape, cover
 from service.store.layout import (
     STRIPES,
     Head,
@@ -27,7 +30,7 @@ from service.store.layout import (
     user_number,
 )
 from service.store.shared_read import SharedRead
-from service.store.sums import Users, sum_terms
+from service.store.sums import Summing, Sums, Users
 
 MAX_CACHED_PROJECTS = 4_096
 MAX_CACHED_ANSWER_BYTES = 64 * 1024 * 1024
@@ -42,12 +45,21 @@ class _KnownShape:
     shape: Shape
 
 
+class _Look(NamedTuple):
+    """What a stripe's head and a project's last write were, at this time or later."""
+
+    asked_at_seconds: float
+    head: Head
+    stamp: Stamp
+
+
 @dataclass(slots=True)
 class _Known:
     """What is known of a project between reads; replaced as a whole, since reads overlap."""
 
     shape: _KnownShape = field(default_factory=lambda: _KnownShape(b"", Shape()))
     names: Names = field(default_factory=lambda: Names(b"", {}))
+    look: _Look | None = None
 
 
 def node_key(prefix: str, node: Node) -> str:
@@ -56,10 +68,20 @@ def node_key(prefix: str, node: Node) -> str:
 
 
 class RedisStatisticsStore:
-    """Statistics from Redis; keeps shapes and names of the projects asked for last, and answers given before."""
+    """Statistics from Redis; keeps shapes and names of the projects asked for last, and answers given before.
 
-    def __init__(self, client: Redis | RedisCluster) -> None:
+    An answer given before is given again without asking Redis if that said less than `fresh_seconds` ago that it holds.
+    """
+
+    def __init__(
+        self,
+        client: Redis | RedisCluster,
+        fresh_seconds: float = 0.0,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
+        self._fresh_seconds = fresh_seconds
+        self._monotonic_seconds = monotonic_seconds
         self._shared = SharedRead(client)
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._answers = AnswerCache(MAX_CACHED_ANSWER_BYTES)
@@ -85,19 +107,24 @@ class RedisStatisticsStore:
         """Asks until what the keys were chosen by - generation, horizon, shape, names - is what the reply says."""
         known, stripe = self._remember(question.project_id), stripe_of(question.project_id)
         remembered = self._answers.get(question)
+        asked_at_seconds, look = self._monotonic_seconds(), known.look
+        is_fresh = look is not None and asked_at_seconds - look.asked_at_seconds < self._fresh_seconds
+        if remembered and look and is_fresh and remembered[0] == look.stamp:
+            return _answer(look.head, remembered[1])
         for _ in range(_ATTEMPTS):
             shape, live = known.shape, self._live[stripe]
             interval = range(max(question.start_ms, live.horizon_ms), question.end_ms)
-            terms = [] if remembered else cover(shape.shape, interval.start, interval.stop)
-            head_data, meta_data, *strings = await self._get_strings(question.project_id, live.generation, terms)
+            asked = Cover() if remembered else cover(shape.shape, interval.start, interval.stop)
+            head_data, meta_data, *strings = await self._get_strings(question.project_id, live.generation, asked)
             head = check_layout(parse_head(head_data))
             if head.live != live:
                 self._live[stripe] = head.live
                 continue
             if meta_data is None:
-                return _answer(head, _body(question.user_id, interval, [], [], Names(b"", {})))
+                return _answer(head, _body(question.user_id, interval, Cover(), [], Names(b"", {})))
             meta = parse_meta(meta_data)
             stamp = Stamp(meta.write_id, live)
+            known.look = _Look(asked_at_seconds, head, stamp)
             if remembered:
                 if remembered[0] == stamp:
                     return _answer(head, remembered[1])
@@ -107,7 +134,7 @@ class RedisStatisticsStore:
             elif meta.names_id != known.names.names_id:
                 known.names = await self._learn_names(question.project_id, live.generation)
             else:
-                body = _body(question.user_id, interval, terms, strings, known.names)
+                body = _body(question.user_id, interval, asked, strings, known.names)
                 self._answers.put(question, stamp, body)
                 return _answer(head, body)
         raise StoreUnavailableError(f"project {question.project_id} changed under each of {_ATTEMPTS} reads")
@@ -121,10 +148,14 @@ class RedisStatisticsStore:
         self._known.move_to_end(project_id)
         return known
 
-    async def _get_strings(self, project_id: str, generation: int, terms: list[Term]) -> list[Any]:
+    async def _get_strings(self, project_id: str, generation: int, asked: Cover) -> list[Any]:
         """The head of the project's stripe, its meta, and the strings of a cover, all of one instant."""
         stripe, prefix = stripe_of(project_id), project_prefix(project_id, generation)
-        keys = [head_key(stripe), f"{prefix}m", *[node_key(prefix, term.node) for term in terms]]
+        keys = [head_key(stripe), f"{prefix}m"]
+        for level, indexes in chain(asked.added, asked.taken):
+            stem = f"{prefix}n:{level}:"
+            keys += [f"{stem}{index}" for index in indexes]
+        keys += [node_key(prefix, cut.node) for cut in asked.cuts]
         return await self._shared.mget(stripe_tag(stripe), keys)
 
     async def _learn_shape(self, project_id: str, generation: int) -> _KnownShape:
@@ -149,11 +180,20 @@ def _answer(head: Head, body: bytes) -> Answer:
     return Answer(body, head.as_of_ms, head.live.horizon_ms, head.gaps)
 
 
-def _body(user_id: str | None, interval: range, terms: list[Term], strings: list[bytes | None], names: Names) -> bytes:
+def _body(user_id: str | None, interval: range, asked: Cover, strings: list[bytes | None], names: Names) -> bytes:
     """The body of an answer; a sub-user's jobs are those under its own id."""
     if user_id is None:
-        return administrator_body(sum_terms(terms, strings, interval, names.users, None), names)
-    users = Users([user_number(user_id)])
+        return administrator_body(_sum_up(Summing(names.users, None), interval, asked, strings), names)
+    summing = Summing(Users([user_number(user_id)]), user_key(user_id))
     if not names.has(user_id):
-        terms, strings = [], []
-    return sub_user_body(sum_terms(terms, strings, interval, users, user_key(user_id)))
+        return sub_user_body(summing.result())
+    return sub_user_body(_sum_up(summing, interval, asked, strings))
+
+
+def _sum_up(summing: Summing, interval: range, asked: Cover, strings: list[bytes | None]) -> Sums:
+    cuts, added = len(strings) - len(asked.cuts), sum(len(indexes) for _, indexes in asked.added)
+    summing.add(strings[:added], 1)
+    summing.add(strings[added:cuts], -1)
+    if asked.cuts:
+        summing.add_parts(asked.cuts, strings[cuts:], interval)
+    return summing.result()

@@ -1,54 +1,45 @@
-"""Sums the strings of a cover into counts and bytes per user. Pure, no I/O."""
+"""Sums the strings of a cover into counts and bytes per user. Pure, no I/O.
 
-from collections.abc import Iterable
+A node's string comes to a vector: per user a cell for each status, then the bytes in words of weight 1, 2^32 and 2^64.
+Cells are doubles: packed numbers of any width then come out of a string by one product with a matrix of weights, and
+whole numbers below 2^53, which is more than the words of all nodes of a cover add up to, are exact in them.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import EllipsisType
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.store.cover import Part, Term
+from service.store.cover import Cut
 from service.store.layout import ENTRY_BYTES, ROW_BYTES
 
-# numbers of 6, 7 and 10 bytes in the widths that numpy has
-_ROW = {
-    b"r": np.dtype(
-        [("user", "<u4"), ("user_high", "<u2"), ("counts", "u1", 6), ("low", "<u4"), ("middle", "<u2"), ("high", "u1")]
-    ),
-    b"R": np.dtype(
-        [
-            ("user", "<u4"),
-            ("user_high", "<u2"),
-            ("counts", "<u4", 6),
-            ("low", "<u4"),
-            ("middle", "<u4"),
-            ("high", "<u2"),
-        ]
-    ),
-}
-_MIDDLE_BITS = {b"r": 16, b"R": 32}
-_ENTRY = np.dtype(
-    [
-        *[("start", "<u4"), ("start_middle", "<u2"), ("start_high", "u1")],
-        *[("low", "<u4"), ("middle", "<u2"), ("high", "u1")],
-        *[("user", "<u4"), ("user_high", "<u2"), ("status", "u1")],
-    ]
-)
+Vector = NDArray[np.float64]
+
 _STATUSES = 6
+_LOW, _MIDDLE, _COLUMNS = 6, 7, 9
 _USER_OFFSET = {**dict.fromkeys(ROW_BYTES.values(), 0), ENTRY_BYTES: 14}
 
-
-# Sums are matrices of one row per user: jobs by status rank, then the bytes in words of weight 1, 2^32 and 2^64.
-Matrix = NDArray[np.int64]
-_LOW, _MIDDLE, _HIGH, _COLUMNS = _STATUSES, _STATUSES + 1, _STATUSES + 2, _STATUSES + 3
-
-# What whole strings of small projects sum up to is remembered: most of a tree does not change between questions.
-_SMALL_USERS = 128
-_SMALL_STRING_BYTES = 4_096
+# What whole strings of small projects come to is remembered: most of a tree does not change between questions.
+_SMALL_USERS = 64
 _SMALL_NODES = 8_192
-_LEAVES = 4_096
+
+
+def _weights(*widths: int) -> Vector:
+    """The matrix that turns bytes into little-endian numbers of so many bytes each."""
+    matrix = np.zeros((sum(widths), len(widths)))
+    at = 0
+    for column, width in enumerate(widths):
+        matrix[at : at + width, column] = 256.0 ** np.arange(width)
+        at += width
+    return matrix
+
+
+# user key; then the cells of a row
+_ROW_WEIGHTS = {b"r": _weights(6, *[1] * 6, 4, 3), b"R": _weights(6, *[4] * 6, 4, 4, 2)}
+# start, low and middle word of the bytes, user key, status
+_ENTRY_WEIGHTS = _weights(7, 4, 3, 6, 1)
 
 
 class UnknownUserError(Exception):
@@ -59,123 +50,107 @@ class Users:
     """Keys of users as numbers, ascending."""
 
     def __init__(self, keys: list[int]) -> None:
-        self.keys = np.array(keys, np.uint64)
+        self._keys = np.array(keys, np.float64)  # 48 bits: exact
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self._keys)
 
-    def positions(self, items: NDArray[np.void]) -> NDArray[np.intp]:
-        """Where the users of these rows or entries stand; raises UnknownUserError."""
-        keys = items["user"] | items["user_high"].astype(np.uint64) << np.uint64(32)
-        positions: NDArray[np.intp] = np.searchsorted(self.keys, keys)
-        if len(keys) and (not len(self.keys) or (self.keys.take(positions, mode="clip") != keys).any()):
+    def positions(self, keys: Vector) -> NDArray[np.intp]:
+        """Where the users with these keys stand; raises UnknownUserError."""
+        positions: NDArray[np.intp] = self._keys.searchsorted(keys)
+        if len(keys) and (not len(self) or np.count_nonzero(self._keys.take(positions, mode="clip") != keys)):
             raise UnknownUserError
         return positions
-
-
-class _Leaf(NamedTuple):
-    """A leaf's entries: start, position of the user, cell of user and status, and words of the bytes.
-
-    The words are doubles, as weights must be: exact for the few entries of a leaf.
-    """
-
-    starts: NDArray[np.int64]
-    at: NDArray[np.intp]
-    cells: NDArray[np.intp]
-    low: NDArray[np.float64]
-    middle: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
     """Per user, in the order of the users asked for, jobs by status rank and bytes."""
 
-    counts: Matrix
+    counts: NDArray[np.int64]
     size_bytes: list[int]  # exact: they exceed what a machine word holds
 
 
-def sum_terms(
-    terms: Iterable[Term], strings: Iterable[bytes | None], interval: range, users: Users, user: bytes | None
-) -> Sums:
-    """The sums over the terms of a cover and their strings (None: nothing there), of all users or of one.
+class Summing:
+    """Adds up strings, of all users or, with a user's key, of that one. All of it may raise UnknownUserError."""
 
-    Raises UnknownUserError.
-    """
-    matrix = _zeros(users)
-    is_small = len(users) <= _SMALL_USERS and user is None
-    for (_, sign, part), whole in zip(terms, strings, strict=True):
-        if not whole:
-            continue
-        string = whole if user is None else _only_user_of(whole, user)
-        if part is Part.INSIDE or part is Part.OUTSIDE:
-            leaf = _known_leaf(users, string) if user is None else _leaf(users, string)
-            inside = (leaf.starts >= interval.start) & (leaf.starts < interval.stop)
-            _add_entries(matrix, leaf, sign, inside if part is Part.INSIDE else ~inside)
-        elif is_small and len(string) <= _SMALL_STRING_BYTES:
-            matrix += sign * _known_node(users, string)
-        else:
-            _add(matrix, string, sign, users)
-    words = zip(*[matrix[:, column].tolist() for column in (_LOW, _MIDDLE, _HIGH)], strict=True)
-    return Sums(matrix[:, :_STATUSES], [low + (middle << 32) + (high << 64) for low, middle, high in words])
+    def __init__(self, users: Users, user: bytes | None) -> None:
+        self._users = users
+        self._user = user
+        self._total = np.zeros((len(users), _COLUMNS))
+        self._is_small = user is None and len(users) <= _SMALL_USERS
 
+    def add(self, strings: Sequence[bytes | None], sign: int) -> None:
+        """Adds whole nodes, or by the sign takes them off; None is a node that is not there."""
+        total, users = self._total, self._users
+        if self._is_small:
+            change = total.__iadd__ if sign > 0 else total.__isub__
+            for string in strings:
+                if string:
+                    change(_small_node(users, string))
+            return
+        for string in strings:
+            if string:
+                _add(total, self._only_asked(string), sign, users)
 
-def _zeros(users: Users) -> Matrix:
-    return np.zeros((len(users), _COLUMNS), np.int64)
+    def add_parts(self, cuts: Sequence[Cut], strings: Sequence[bytes | None], interval: range) -> None:
+        """Adds, or by the sign takes off, what counts of the leaves on the edges of the interval."""
+        pairs = [(cut, self._only_asked(string)) for cut, string in zip(cuts, strings, strict=True) if string]
+        entries = _unpack(b"".join([string[1:] for _, string in pairs]), _ENTRY_WEIGHTS)
+        starts = entries[:, 0]
+        counted = (starts >= interval.start) & (starts < interval.stop)
+        signs = np.ones(len(entries))
+        first = 0
+        for cut, string in pairs:
+            last = first + len(string) // ENTRY_BYTES
+            if not cut.inside:
+                counted[first:last] ^= True
+            signs[first:last] = cut.sign
+            first = last
+        _add_entries(self._total, entries[counted], signs[counted], self._users)
+
+    def result(self) -> Sums:
+        """The sums so far."""
+        whole = self._total.astype(np.int64)
+        words = whole[:, _LOW:].tolist()
+        return Sums(whole[:, :_STATUSES], [low + (middle << 32) + (high << 64) for low, middle, high in words])
+
+    def _only_asked(self, string: bytes) -> bytes:
+        if self._user is None:
+            return string
+        return string[:1] + only_user(string[1:], ROW_BYTES.get(string[:1], ENTRY_BYTES), self._user)
 
 
 @lru_cache(maxsize=_SMALL_NODES)
-def _known_node(users: Users, string: bytes) -> Matrix:
-    matrix = _zeros(users)
-    _add(matrix, string, 1, users)
-    return matrix
+def _small_node(users: Users, string: bytes) -> Vector:
+    vector = np.zeros((len(users), _COLUMNS))
+    _add(vector, string, 1, users)
+    return vector
 
 
-def _leaf(users: Users, string: bytes) -> _Leaf:
-    entries = np.frombuffer(string, _ENTRY, offset=1)
-    at = users.positions(entries)
-    return _Leaf(
-        entries["start"]
-        | entries["start_middle"].astype(np.int64) << 32
-        | entries["start_high"].astype(np.int64) << 48,
-        at,
-        at * _STATUSES + entries["status"],
-        entries["low"].astype(np.float64),
-        (entries["middle"] | entries["high"].astype(np.int64) << 16).astype(np.float64),
-    )
+def _unpack(items: bytes, weights: Vector) -> Vector:
+    """The numbers of each item."""
+    packed = np.frombuffer(items, np.uint8).reshape(-1, len(weights))
+    return packed.astype(np.float64) @ weights
 
 
-_known_leaf = lru_cache(maxsize=_LEAVES)(_leaf)
+def _add(total: Vector, string: bytes, sign: int, users: Users) -> None:
+    weights = _ROW_WEIGHTS.get(string[:1])
+    if weights is None:
+        entries = _unpack(string[1:], _ENTRY_WEIGHTS)
+        _add_entries(total, entries, np.full(len(entries), sign), users)
+        return
+    rows = _unpack(string[1:], weights)
+    values = rows[:, 1:]
+    at = users.positions(rows[:, 0])  # no user twice, so indexing adds each row
+    total[at, : values.shape[1]] += values if sign > 0 else -values
 
 
-def _add(matrix: Matrix, string: bytes, sign: int, users: Users) -> None:
-    marker = string[:1]
-    if marker in ROW_BYTES:
-        _add_rows(matrix, np.frombuffer(string, _ROW[marker], offset=1), _MIDDLE_BITS[marker], sign, users)
-    else:
-        _add_entries(matrix, _leaf(users, string), sign, ...)
-
-
-def _add_rows(matrix: Matrix, rows: NDArray[np.void], middle_bits: int, sign: int, users: Users) -> None:
-    at = users.positions(rows)  # no user twice, so indexing adds each row
-    matrix[at, :_STATUSES] += sign * rows["counts"].astype(np.int64)
-    matrix[at, _LOW] += sign * rows["low"].astype(np.int64)
-    if middle_bits == 32:
-        matrix[at, _MIDDLE] += sign * rows["middle"].astype(np.int64)
-        matrix[at, _HIGH] += sign * rows["high"].astype(np.int64)
-    else:
-        matrix[at, _MIDDLE] += sign * (rows["middle"] | rows["high"].astype(np.int64) << middle_bits)
-
-
-def _add_entries(matrix: Matrix, leaf: _Leaf, sign: int, wanted: NDArray[np.bool_] | EllipsisType) -> None:
-    size, at = len(matrix), leaf.at[wanted]
-    counts = np.bincount(leaf.cells[wanted], minlength=size * _STATUSES)
-    matrix[:, :_STATUSES] += sign * counts.reshape(size, _STATUSES)
-    matrix[:, _LOW] += sign * np.bincount(at, leaf.low[wanted], size).astype(np.int64)
-    matrix[:, _MIDDLE] += sign * np.bincount(at, leaf.middle[wanted], size).astype(np.int64)
-
-
-def _only_user_of(string: bytes, user: bytes) -> bytes:
-    return string[:1] + only_user(string[1:], ROW_BYTES.get(string[:1], ENTRY_BYTES), user)
+def _add_entries(total: Vector, entries: Vector, signs: Vector, users: Users) -> None:
+    at = users.positions(entries[:, 3]) * _COLUMNS
+    cells = np.concatenate((at + entries[:, 4].astype(np.intp), at + _LOW, at + _MIDDLE))
+    amounts = np.concatenate((signs, entries[:, 1] * signs, entries[:, 2] * signs))
+    total += np.bincount(cells, amounts, total.size).reshape(total.shape)
 
 
 def only_user(items: bytes, width: int, user: bytes) -> bytes:

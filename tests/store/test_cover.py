@@ -14,10 +14,9 @@ from service.store.cover import (
     LOWEST_LISTED_LEVEL,
     PARENT_LEVEL,
     TOP_LEVEL,
+    Cover,
     Node,
-    Part,
     Shape,
-    Term,
     cover,
 )
 from service.store.layout import LISTED_LEAF
@@ -58,15 +57,21 @@ class Tree:
         elif level >= LOWEST_LISTED_LEVEL:
             self.entries.append((level + LISTED_LEAF, index))
 
-    def counted(self, terms: Iterable[Term], start_ms: int, end_ms: int) -> Counter[int]:
-        """How often each start time is counted by the terms; a zero is as good as nothing."""
+    def counted(self, asked: Cover, start_ms: int, end_ms: int) -> Counter[int]:
+        """How often each start time is counted by a cover; a zero is as good as nothing."""
         counts: Counter[int] = Counter()
-        for (level, index), sign, part in terms:
+        for (level, index), sign, wanted in terms_of(asked):
             for start, jobs in self.starts.items():
-                inside = start_ms <= start < end_ms
-                if start >> level == index and (part in (Part.ROWS, Part.ENTRIES) or inside is (part is Part.INSIDE)):
+                if start >> level == index and wanted in {None, start_ms <= start < end_ms}:
                     counts[start] += sign * jobs
         return counts
+
+
+def terms_of(asked: Cover) -> list[tuple[Node, int, bool | None]]:
+    """A cover's nodes, each with its sign, and of a leaf that is cut which side counts."""
+    runs = [*[(run, 1) for run in asked.added], *[(run, -1) for run in asked.taken]]
+    whole = [((level, index), sign, None) for (level, indexes), sign in runs for index in indexes]
+    return [*whole, *[(cut.node, cut.sign, cut.inside) for cut in asked.cuts]]
 
 
 @st.composite
@@ -88,7 +93,7 @@ def bounds() -> st.SearchStrategy[tuple[int, int]]:
 @settings(max_examples=300)
 @given(trees(), bounds())
 def test_each_job_inside_is_counted_once(tree: Tree, interval: tuple[int, int]) -> None:
-    """The signed terms add up to one for each job in the interval, and to nothing for any other."""
+    """The signed nodes add up to one for each job in the interval, and to nothing for any other."""
     start, end = interval
     expected = Counter({at: jobs for at, jobs in tree.starts.items() if start <= at < end})
     assert tree.counted(cover(tree.shape, start, end), start, end) == expected
@@ -96,13 +101,15 @@ def test_each_job_inside_is_counted_once(tree: Tree, interval: tuple[int, int]) 
 
 @settings(max_examples=300)
 @given(trees(), bounds())
-def test_terms_read_what_the_node_holds(tree: Tree, interval: tuple[int, int]) -> None:
-    """Rows are asked of inner nodes and of single milliseconds, entries of leaves, and no string twice."""
+def test_only_leaves_are_cut_and_no_string_is_read_twice(tree: Tree, interval: tuple[int, int]) -> None:
+    """A part is asked of leaves alone, on an edge of the interval; each node is there once."""
     shape = tree.shape
-    terms = cover(shape, *interval)
-    assert len({term.node for term in terms}) == len(terms)
-    for node, _, part in terms:
-        assert (part is Part.ROWS) == (node in shape.inner or node[0] == 0)
+    asked = cover(shape, *interval)
+    nodes = [node for node, _, _ in terms_of(asked)]
+    assert len(set(nodes)) == len(nodes)
+    for cut in asked.cuts:
+        assert cut.node not in shape.inner
+        assert is_cut(cut.node, *interval)
 
 
 def is_cut(node: Node, start_ms: int, end_ms: int) -> bool:
@@ -141,7 +148,7 @@ def most_terms(shape: Shape, interval: tuple[int, int]) -> int:
 @given(trees(), bounds())
 def test_terms_are_at_most_half_of_the_nodes_beside_the_cuts(tree: Tree, interval: tuple[int, int]) -> None:
     """In any tree and for any interval a cut node is counted from whichever side has fewer nodes."""
-    assert len(cover(tree.shape, *interval)) <= most_terms(tree.shape, interval)
+    assert len(terms_of(cover(tree.shape, *interval))) <= most_terms(tree.shape, interval)
 
 
 def full_shape() -> Shape:
@@ -169,7 +176,7 @@ def test_no_more_than_half_of_the_nodes_are_read(top: int, siblings: int) -> Non
     """A cut at any place takes the siblings on one side of it or on the other, whichever are fewer at all levels."""
     shape = full_shape()
     first = NOON_MS >> top << top
-    sizes = [len(cover(shape, *each)) for each in near_noon(Random(1), first, first + (1 << top) - 1, 1_500)]
+    sizes = [len(terms_of(cover(shape, *each))) for each in near_noon(Random(1), first, first + (1 << top) - 1, 1_500)]
     assert max(sizes) <= siblings // 2 + 3
 
 
@@ -178,7 +185,7 @@ def test_topmost_nodes_are_read_only_if_they_touch_the_interval() -> None:
     shape = full_shape()
     most = 0
     for start, end in near_noon(Random(2), 0, MAX_MS + 1, 500):
-        terms = cover(shape, start, end)
+        terms = terms_of(cover(shape, start, end))
         tops = sorted(index for (level, index), _, _ in terms if level == TOP_LEVEL and index != NOON_TOP)
         touched = range(start >> TOP_LEVEL, (end - 1 >> TOP_LEVEL) + 1) if start < end else range(0)
         assert tops == [index for index in touched if index != NOON_TOP]
@@ -204,8 +211,6 @@ def test_jobs_under_many_topmost_nodes_are_counted_once() -> None:
 def test_empty_and_open_intervals() -> None:
     """Nothing is read for an empty interval or of an empty project, and the topmost nodes alone for all time."""
     shape = full_shape()
-    assert cover(shape, 5, 5) == []
-    assert cover(Shape(), 0, MAX_MS + 1) == []
-    assert cover(shape, 0, MAX_MS + 1) == [
-        Term((TOP_LEVEL, index), 1, Part.ROWS if index == NOON_TOP else Part.ENTRIES) for index in range(TOPS)
-    ]
+    assert cover(shape, 5, 5) == Cover()
+    assert cover(Shape(), 0, MAX_MS + 1) == Cover()
+    assert terms_of(cover(shape, 0, MAX_MS + 1)) == [((TOP_LEVEL, index), 1, None) for index in range(TOPS)]
