@@ -1,4 +1,4 @@
-"""`python -m bench [PART ...]`: measures all parts or those named; prints tables, writes .local/bench/latest.json."""
+"""`python -m bench [PART ...]`: measures all parts or those named; tables, and JSON and charts in .local/bench."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import http, ingest, memory, processes, queries, report, resident, visible
+from bench import chart, http, ingest, memory, processes, queries, report, resident, visible
 from bench.databases import measure as databases
 from bench.peers import measure as peers
 from bench.recount import WrongAnswerError
@@ -60,6 +60,7 @@ def main() -> int:
     if run.goals:
         report.show_goals(console, run.goals)
     report.write(folder / "latest.json", run.scale, results, run.goals)
+    chart.write(folder, results)
     return 0
 
 

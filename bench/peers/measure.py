@@ -44,6 +44,9 @@ _PEERS = (
 )
 
 
+_GOALS = {"Quix Streams": 7, "Faust": 7, "script": 2}
+
+
 @dataclass(frozen=True, slots=True)
 class _Pass:
     """One peer's way through a topic, or through its first records."""
@@ -90,7 +93,10 @@ def _measure_stream(run: Run, spec: StreamSpec, pythons: dict[str, Path]) -> lis
             for name, way in ways.items():
                 run.say(f"ingest-peers {spec.name}: {name}, pass {turn + 1} of {run.repeats}")
                 passes[name].append(way())
-    return [_row(f"{spec.name}: {name}", each, passes["ours"]) for name, each in passes.items()]
+    rows = {name: _row(f"{spec.name}: {name}", each, passes["ours"]) for name, each in passes.items()}
+    for name, times in _GOALS.items():
+        run.reach(f"{spec.name}: ours by {name}", float(rows[name]["ours_is_times_as_fast"]), times)
+    return list(rows.values())
 
 
 def _run_peer(run: Run, topic: Topic, recount: PeerRecount, peer: Peer, python: Path) -> _Pass:
