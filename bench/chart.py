@@ -19,16 +19,17 @@ def _ingest(rows: Sequence[Row]) -> pygal.HorizontalBar:
     streams = list(dict.fromkeys(stream for stream, _ in by_name))
     ways = list(dict.fromkeys(way for _, way in by_name))
     chart.x_labels = ways
-    chart.y_labels = _decades(by_name.values())
+    _set_scale(chart, by_name.values())
     for stream in streams:
         chart.add(stream, [by_name.get((stream, way)) for way in ways])
     return chart
 
 
-def _decades(values: Iterable[str | float]) -> list[float]:
-    """Powers of ten around these values."""
+def _set_scale(chart: pygal.graph.graph.Graph, values: Iterable[str | float]) -> None:
+    """Marks the powers of ten around these values, from the lowest of which the bars begin."""
     exponents = [log10(float(value)) for value in values]
-    return [10.0**exponent for exponent in range(floor(min(exponents)), ceil(max(exponents)) + 1)]
+    chart.y_labels = [10.0**exponent for exponent in range(floor(min(exponents)), ceil(max(exponents)) + 1)]
+    chart.zero = chart.y_labels[0]
 
 
 def _queries(rows: Sequence[Row]) -> pygal.Bar:
@@ -36,7 +37,7 @@ def _queries(rows: Sequence[Row]) -> pygal.Bar:
     chart = pygal.Bar(title="Median of a question, ms (logarithmic)", logarithmic=True, style=_STYLE)
     kinds = [name for name in rows[0] if name.endswith("_p50_ms")]
     chart.x_labels = [name.removesuffix("_p50_ms").replace("_", " ") for name in kinds]
-    chart.y_labels = _decades(row[name] for row in rows for name in kinds)
+    _set_scale(chart, [row[name] for row in rows for name in kinds])
     for row in rows:
         chart.add(str(row["measured"]), [row[name] for name in kinds])
     return chart
