@@ -29,7 +29,7 @@ def create_app(body: bytes) -> web.Application:
     names = Names(b"", {user_key(user_id(user)): _packed(user) for user in counts})
     by_key = [counts[user] for user in sorted(counts, key=lambda user: user_number(user_id(user)))]
     rows = np.array([row[:6] for row in by_key], np.int64)
-    sums = Sums(rows, [row[6] for row in by_key])
+    sums = Sums(rows, np.array([row[6] for row in by_key], np.int64))
 
     async def answer_constant(_request: web.Request) -> web.Response:
         return json_response(body)

@@ -1,6 +1,7 @@
 """`python -m service`: the API, until SIGTERM or SIGINT."""
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
@@ -66,6 +67,11 @@ async def run(settings: ServiceSettings) -> int:
         except OSError as error:
             _log.critical("STATS_HTTP_HOST, STATS_HTTP_PORT: cannot listen there: %s", error)
             return EXIT_LISTEN
+        # What is there now stays. Large answers are made of many objects without cycles: looking for some at each
+        # would take longer than the answer.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         _log.info("listening", extra={"host": settings.http_host, "port": port})
         await stop.wait()
         _log.info("stopping")

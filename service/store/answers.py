@@ -58,13 +58,11 @@ class Names:
 
 def administrator_body(sums: Sums, names: Names) -> bytes:
     """The body for a tenant administrator: every user with jobs, and the totals."""
-    positions, size_bytes = names.listed(sums), sums.size_bytes
-    users = [
-        _User(names.names[at], launching, running, failed, finished, canceling, cancelled, size_bytes[at])
-        for at, (launching, running, canceling, failed, finished, cancelled) in zip(
-            positions, sums.counts[positions].tolist(), strict=True
-        )
-    ]
+    positions = names.listed(sums)
+    launching, running, canceling, failed, finished, cancelled = sums.counts[positions].T.tolist()
+    listed = [names.names[at] for at in positions]
+    size_bytes = sums.size_bytes[positions].tolist()
+    users = list(map(_User, listed, launching, running, failed, finished, canceling, cancelled, size_bytes))
     return b'{"users":%b,%b' % (_encode(users), _totals(len(users), sums)[1:])
 
 
@@ -75,4 +73,6 @@ def sub_user_body(sums: Sums) -> bytes:
 
 def _totals(users: int, sums: Sums) -> bytes:
     launching, running, canceling, failed, finished, cancelled = sums.counts.sum(axis=0).tolist()
-    return _encode(_Totals(users, launching, running, failed, finished, canceling, cancelled, sum(sums.size_bytes)))
+    return _encode(
+        _Totals(users, launching, running, failed, finished, canceling, cancelled, sum(sums.size_bytes.tolist()))
+    )

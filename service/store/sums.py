@@ -19,6 +19,7 @@ Vector = NDArray[np.float64]
 
 _STATUSES = 6
 _LOW, _MIDDLE, _COLUMNS = 6, 7, 9
+_HALF_WORD = 1 << 30  # of a middle word: with the low word added it still fits into 63 bits
 _USER_OFFSET = {**dict.fromkeys(ROW_BYTES.values(), 0), ENTRY_BYTES: 14}
 
 # What whole strings of small projects come to is remembered: most of a tree does not change between questions.
@@ -68,7 +69,7 @@ class Sums:
     """Per user, in the order of the users asked for, jobs by status rank and bytes."""
 
     counts: NDArray[np.int64]
-    size_bytes: list[int]  # exact: they exceed what a machine word holds
+    size_bytes: NDArray[np.int64] | NDArray[np.object_]  # exact: objects where one exceeds a machine word
 
 
 class Summing:
@@ -112,8 +113,11 @@ class Summing:
     def result(self) -> Sums:
         """The sums so far."""
         whole = self._total.astype(np.int64)
-        words = whole[:, _LOW:].tolist()
-        return Sums(whole[:, :_STATUSES], [low + (middle << 32) + (high << 64) for low, middle, high in words])
+        low, middle, high = whole[:, _LOW:].T
+        if high.any() or (middle >= _HALF_WORD).any():
+            low, middle, high = low.astype(object), middle.astype(object), high.astype(object)
+            return Sums(whole[:, :_STATUSES], low + (middle << 32) + (high << 64))
+        return Sums(whole[:, :_STATUSES], low + (middle << 32))
 
     def _only_asked(self, string: bytes) -> bytes:
         if self._user is None:
