@@ -13,8 +13,8 @@ import time
 from aiokafka import TopicPartition
 
 from consumers.kafka import create_consumer
+from consumers.policy import WorkerPolicy
 from consumers.schema import JobEventModel
-from consumers.worker import WorkerPolicy
 from deploy.local.plan import PARTITIONS
 from service.settings import KafkaSettings, load
 

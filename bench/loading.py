@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Self
 
-from consumers.worker import WorkerPolicy
+from consumers.policy import WorkerPolicy
 from deploy.local.plan import TOPIC
 from service.events import JobEvent
 from service.store.batch import fold

@@ -6,28 +6,38 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from redis.backoff import ExponentialWithJitterBackoff
 
 from consumers.dead_letters import DeadLetterQueue, create_producer
-from consumers.health import serve_health
+from consumers.health import Pulse, serve_health
 from consumers.kafka import connection_options, create_consumer, keep_records_plain, prepare_topics
 from consumers.metrics import ConsumerMetrics
-from consumers.worker import Worker, WorkerPolicy
+from consumers.policy import WorkerPolicy
+from consumers.retention import Retention
+from consumers.stall import StalledError
+from consumers.synchronizing import Synchronizer
+from consumers.topic_watch import TopicWatch
+from consumers.waiting import pause, unless_set
+from consumers.worker import Worker
 from service import log
 from service.settings import ConsumerSettings, SettingsError, load
 from service.store.client import create_writer_client
-from service.store.contract import LayoutError, StoreUnavailableError
+from service.store.contract import EvictionError, LayoutError, StoreUnavailableError
+from service.store.eviction import check_eviction
+from service.store.retention import Sweeper
 from service.store.writer import StoreWriter
 
 _log = logging.getLogger("consumers")
 EXIT_SETTINGS, EXIT_LAYOUT = 2, 3
 _STOP_SECONDS = 2.0  # of each Kafka client; with the last commit it stays well within 10 s
 _TOPIC_CHECK_SECONDS = 1.0
+_STEADY_SECONDS = 30.0  # clients that have worked for so long fail for another reason than those before them
 
 
 class Consumer:
@@ -39,6 +49,7 @@ class Consumer:
         self._metrics = metrics
         self._worker: Worker | None = None
         self._stop = asyncio.Event()
+        self.pulse = Pulse(time.monotonic)
 
     def stop(self) -> None:
         """Asks the process to finish what it has begun and end."""
@@ -51,58 +62,72 @@ class Consumer:
         return self._worker.not_ready() if self._worker is not None else ["kafka"]
 
     async def run(self) -> None:
-        """Works until `stop`; a broker that is away is waited for. Raises LayoutError."""
+        """Works until `stop`; a broker that is away is waited for. Raises LayoutError, EvictionError."""
         backoff, failures = ExponentialWithJitterBackoff(base=0.2, cap=5.0), 0
         while not self._stop.is_set():
+            self.pulse.beat()
+            began = time.monotonic()
             try:
-                if await prepare_topics(self._settings):
-                    failures = 0
+                partitions = await unless_set(self._stop, prepare_topics(self._settings))
+                if partitions:
                     await self._work()
-                    continue
-                _log.warning("waiting for the topic to exist", extra={"topic": self._settings.kafka_topic})
-                delay_seconds = _TOPIC_CHECK_SECONDS
+                elif partitions == 0:
+                    _log.warning("waiting for the topic to exist", extra={"topic": self._settings.kafka_topic})
+                    await pause(self._stop, _TOPIC_CHECK_SECONDS)
             except KafkaError as error:
-                failures += 1
+                failures = 1 if time.monotonic() - began > _STEADY_SECONDS else failures + 1
                 delay_seconds = backoff.compute(failures)
+                if isinstance(error, StalledError):
+                    self._metrics.stalls.inc()
                 _log.warning(
                     "Kafka is not usable, trying again",
                     extra={"error": repr(error), "retry_seconds": round(delay_seconds, 3)},
                 )
-            with suppress(TimeoutError):
-                async with asyncio.timeout(delay_seconds):
-                    await self._stop.wait()
+                await pause(self._stop, delay_seconds)
 
     async def _work(self) -> None:
         """One life of the Kafka clients. Raises KafkaError when they are of no more use."""
-        settings = self._settings
+        settings, options = self._settings, connection_options(self._settings)
         async with AsyncExitStack() as stack:
-            producer = create_producer(**connection_options(settings))
-            stack.push_async_callback(_bounded_stop, producer)
-            await producer.start()
+            producer = create_producer(**options)
+            stack.push_async_callback(_bounded_stop, producer.stop)
+            client = AIOKafkaClient(**options)
+            stack.push_async_callback(_bounded_stop, client.close)
             consumer = create_consumer(settings)
-            stack.push_async_callback(_bounded_stop, consumer)
-            worker = Worker(
-                consumer,
-                self._writer,
-                DeadLetterQueue(producer, settings.kafka_dead_letter_topic),
-                self._metrics,
-                WorkerPolicy(settings.kafka_topic),
-                lambda: time.time_ns() // 1_000_000,
-            )
-            await consumer.start()
-            consumer.subscribe([settings.kafka_topic], listener=worker)  # before start(), it would wait for partitions
-            self._worker = worker
+            stack.push_async_callback(_bounded_stop, consumer.stop)
+            for start in (producer.start, client.bootstrap, consumer.start):
+                await unless_set(self._stop, start())
             if self._stop.is_set():
-                worker.stop()
+                return
+            watch = TopicWatch(client, settings.kafka_topic, _now_ms)
+            synchronizer = Synchronizer(consumer, self._writer, watch, self._metrics, settings.kafka_topic, _now_ms)
+            letters = DeadLetterQueue(producer, settings.kafka_dead_letter_topic)
+            policy = WorkerPolicy(settings.kafka_topic, settings.retention_days)
+            self._worker = worker = Worker(synchronizer, letters, policy, self.pulse)
+            consumer.subscribe([settings.kafka_topic], listener=worker)  # before start(), it would wait for partitions
+            if settings.retention_days is not None:
+                retention = Retention(consumer, Sweeper(self._writer.client), self._metrics, policy)
+                stack.push_async_callback(_cancel, asyncio.create_task(retention.run()))
             try:
                 await worker.run()
             finally:
                 self._worker = None
 
 
-async def _bounded_stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
+    """Ends a task; raises what ended it before."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _bounded_stop(stop: Callable[[], Awaitable[None]]) -> None:
     """Stops a Kafka client, which may hang for ever, or end in a cancellation of its own, when its broker is gone."""
-    stopping: asyncio.Task[None] = asyncio.create_task(client.stop())
+    stopping = asyncio.ensure_future(stop())
     await asyncio.wait([stopping], timeout=_STOP_SECONDS)
     stopping.cancel()
     [error] = await asyncio.gather(stopping, return_exceptions=True)
@@ -113,8 +138,9 @@ async def _bounded_stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
 
 
 async def _greet(writer: StoreWriter) -> None:
-    """Raises LayoutError at once, not only after the group was joined; a store that is away is waited for later."""
+    """Raises LayoutError or EvictionError before the group is joined; a store that is away is waited for later."""
     try:
+        await check_eviction(writer.client)
         await writer.read_heads()
     except StoreUnavailableError as error:
         _log.warning("Redis is away", extra={"error": str(error)})
@@ -132,7 +158,7 @@ async def run(settings: ConsumerSettings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, consumer.stop)
     try:
-        async with serve_health(settings.metrics_port, registry, consumer.not_ready):
+        async with serve_health(settings.metrics_port, registry, consumer.not_ready, consumer.pulse):
             # what is there now stays; what a batch makes is let go by counting references alone
             gc.collect()
             gc.freeze()
@@ -142,13 +168,20 @@ async def run(settings: ConsumerSettings) -> int:
     except LayoutError as error:
         _log.critical("STATS_REDIS_URL: %s", error)
         return EXIT_LAYOUT
+    except EvictionError as error:
+        _log.critical("STATS_REDIS_URL: %s", error)
+        return EXIT_SETTINGS
     finally:
         await client.aclose()
     return 0
 
 
 def main() -> int:
-    """Runs a consumer; returns the exit status."""
+    """Runs a consumer, or the command that the arguments name; returns the exit status."""
+    if sys.argv[1:]:
+        from consumers.commands.frame import main as run_command  # noqa: PLC0415 - a consumer needs nothing of it
+
+        return run_command(sys.argv[1:])
     try:
         settings = load(ConsumerSettings)
     except SettingsError as error:

@@ -1,16 +1,21 @@
 """Carries one batch out: dead letters first, then one script per stripe; what is believed moves only afterwards."""
 
+import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from aiokafka.errors import KafkaError
 
 from consumers.batches import Batch
-from consumers.dead_letters import DeadLetterQueue
+from consumers.dead_letters import DeadLetter, DeadLetterQueue, LetterTooLargeError
 from consumers.metrics import ConsumerMetrics
 from consumers.progress import Progress
+from consumers.sifting import KeptRecord, sift
+from service.store.contract import RefusedError
 from service.store.writer import StoreWriter, StripeBatch
+
+_log = logging.getLogger(__name__)
 
 
 class DeadLettersUnavailableError(Exception):
@@ -19,28 +24,26 @@ class DeadLettersUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """What a batch needs on its way out; `partitions` is the number that the topic has."""
+    """What a batch needs on its way out; `partitions` is the number that the topic has.
+
+    Without a queue dead letters are counted alone: who reads records again does not send their letters again.
+    """
 
     writer: StoreWriter
-    dead_letters: DeadLetterQueue
+    dead_letters: DeadLetterQueue | None
     metrics: ConsumerMetrics
     progress: Progress
     partitions: int
 
-    async def apply(self, batch: Batch, watermarks_ms: Mapping[int, int], everywhere: bool) -> None:
+    async def apply(self, batch: Batch, watermarks_ms: Mapping[int, int], everywhere: bool, horizon_ms: int) -> None:
         """Writes a batch to the stripes it has events for, or to all, so that idle ones learn of the progress.
 
-        Raises what the dead-letter topic and the store raise; then nothing of what is believed holds any more.
+        Events that the store refuses become dead letters if the batch has kept its records. Raises what the dead-letter
+        topic and the store raise; then nothing of what is believed holds any more.
         """
         started = time.perf_counter()
-        letters = [letter for letter in batch.dead_letters if letter.offset >= self.progress.settled[letter.partition]]
         # before the offsets: once the store is past a record, nobody reads it again
-        try:
-            await self.dead_letters.send(letters)
-        except KafkaError as error:
-            raise DeadLettersUnavailableError(f"writing {len(letters)} dead letters: {error!r}") from error
-        for letter in letters:
-            self.metrics.dead_letters.labels(letter.reason).inc()
+        await self._send([each for each in batch.dead_letters if each.offset >= self.progress.settled[each.partition]])
         positions = {**self.progress.positions, **batch.positions}
         batches = [
             StripeBatch(
@@ -48,14 +51,46 @@ class Applier:
                 self.progress.steps(stripe, positions, watermarks_ms),
                 batch.stripes.get(stripe, ()),
                 self.progress.generation(stripe),
+                horizon_ms,
             )
             for stripe in (self.progress.stripes if everywhere else batch.stripes)
         ]
-        await self.writer.apply(self.partitions, batches)
+        if batch.records_kept is None:
+            await self.writer.apply(self.partitions, batches)
+        else:
+            await self._sift(batches, batch.records_kept)
         for each in batches:
             self.progress.written(each.stripe, each.steps)
         self.progress.positions.update(positions)
         self._measure(batch, watermarks_ms, time.perf_counter() - started)
+
+    async def _send(self, letters: Sequence[DeadLetter]) -> None:
+        try:
+            if self.dead_letters is not None:
+                await self.dead_letters.send(letters)
+        except KafkaError as error:
+            if isinstance(error, LetterTooLargeError):
+                _log.error(
+                    "a dead letter is too large for its topic; its partition waits", extra={"detail": str(error)}
+                )
+            raise DeadLettersUnavailableError(f"writing {len(letters)} dead letters: {error!r}") from error
+        for letter in letters:
+            self.metrics.dead_letters.labels(letter.reason).inc()
+
+    async def _sift(self, batches: Sequence[StripeBatch], records: Sequence[KeptRecord]) -> None:
+        """Applies the batches stripe by stripe; the events that the store refuses become dead letters."""
+        for batch in batches:
+            try:
+                await self.writer.apply(self.partitions, [batch])
+            except RefusedError as error:
+                letters = await sift(self.writer, self.partitions, batch, records)
+                if letters:
+                    _log.error(
+                        "the store refuses events; they become dead letters",
+                        extra={"stripe": batch.stripe, "letters": len(letters), "detail": str(error)},
+                    )
+                await self._send(letters)
+                await self.writer.apply(self.partitions, [replace(batch, projects=())])
 
     def _measure(self, batch: Batch, watermarks_ms: Mapping[int, int], seconds: float) -> None:
         metrics = self.metrics

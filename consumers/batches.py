@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.dead_letters import DeadLetter
 from consumers.folding import RecordFold
+from consumers.sifting import KeptRecord
 from service.store.batch import ProjectBatch
 
 # Unpacking and decoding this many holds the event loop for a few milliseconds; in between heartbeats run, and the write
@@ -19,8 +20,9 @@ _DECODE_RECORDS = 500
 class Batch:
     """What one turn brings; positions and timestamps are per partition, of the last record."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_records: bool = False) -> None:
         self._fold = RecordFold()
+        self.records_kept: list[KeptRecord] | None = [] if keep_records else None
         self.stripes: dict[int, list[ProjectBatch]] = {}
         self.positions: dict[int, int] = {}
         self.timestamps_ms: dict[int, int] = {}
@@ -39,6 +41,8 @@ class Batch:
             for first in range(0, len(records), _DECODE_RECORDS):
                 self._fold.add(tp, records[first : first + _DECODE_RECORDS])
                 await asyncio.sleep(0)
+            if self.records_kept is not None:
+                self.records_kept += [(tp, record) for record in records]
             count += len(records)
             self.positions[tp.partition] = records[-1].offset + 1
             self.timestamps_ms[tp.partition] = records[-1].timestamp
@@ -51,13 +55,18 @@ class Batch:
 
 
 async def read_batch(
-    consumer: AIOKafkaConsumer, timeout_ms: int, max_records: int, is_ours: Callable[[], bool]
+    consumer: AIOKafkaConsumer,
+    timeout_ms: int,
+    max_records: int,
+    is_ours: Callable[[], bool],
+    keep_records: bool = False,
 ) -> Batch | None:
     """Polls until nothing more is there or the batch is full; None as soon as the partitions are no longer ours.
 
-    Waits for the first records for the timeout at most. Raises the KafkaErrors of `getmany`.
+    Waits for the first records for the timeout at most. Records are kept if the batch may have to be sifted. Raises
+    the KafkaErrors of `getmany`.
     """
-    batch = Batch()
+    batch = Batch(keep_records)
     while not batch.drained and batch.records < max_records:
         polled = await consumer.getmany(timeout_ms=0 if batch.records else timeout_ms, max_records=POLL_RECORDS)
         if not is_ours():

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError
 
 from consumers.decoding import Reason
 
@@ -52,6 +53,21 @@ class DeadLetter:
         return [*self.headers, *((name, text.encode()) for name, text in ours.items())]
 
 
+def dead_letter(tp: TopicPartition, record: Any, reason: Reason, detail: str) -> DeadLetter:
+    """The letter of a record as aiokafka gives it."""
+    return DeadLetter(
+        topic=tp.topic,
+        partition=tp.partition,
+        offset=record.offset,
+        timestamp_ms=record.timestamp,
+        key=record.key,
+        value=record.value,
+        headers=tuple(record.headers),
+        reason=reason,
+        detail=detail,
+    )
+
+
 def create_producer(bootstrap_servers: str, **connection: Any) -> AIOKafkaProducer:
     """A producer for dead letters, not started; `connection` holds aiokafka's security arguments.
 
@@ -68,6 +84,10 @@ def create_producer(bootstrap_servers: str, **connection: Any) -> AIOKafkaProduc
     )
 
 
+class LetterTooLargeError(MessageSizeTooLargeError):  # type: ignore[misc]  # aiokafka has no types
+    """The dead-letter topic takes no record as large as this letter; the text names the letter and the limit."""
+
+
 class DeadLetterQueue:
     """Writes dead letters with a started producer, which belongs to the caller."""
 
@@ -77,6 +97,8 @@ class DeadLetterQueue:
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
         """Return once the broker has acknowledged every letter; raise its KafkaError if it refused one.
+
+        For a letter that is too large that is LetterTooLargeError: it is never cut, nor left out.
 
         After an error some letters may have been written. The caller sends all of them again until it succeeds, so a
         letter can be there twice (its topic, partition and offset tell), but none is missing. Letters of one
@@ -100,17 +122,23 @@ class DeadLetterQueue:
     async def _send_in_order(self, partition: int, letters: Sequence[DeadLetter]) -> None:
         # Batches of our own making: producer.send() refuses a record with neither key nor value, and one with
         # a header without a value, and both occur. The first record of a batch fits whatever its size.
-        batch = self._producer.create_batch()
+        batch, first = self._producer.create_batch(), letters[0]
         for letter in letters:
             if not _append(batch, letter):
-                await self._write(batch, partition)
-                batch = self._producer.create_batch()
+                await self._write(batch, partition, first)
+                batch, first = self._producer.create_batch(), letter
                 _append(batch, letter)
-        await self._write(batch, partition)
+        await self._write(batch, partition, first)
 
-    async def _write(self, batch: Any, partition: int) -> None:
-        acknowledged = await self._producer.send_batch(batch, self._topic, partition=partition)
-        await acknowledged
+    async def _write(self, batch: Any, partition: int, first: DeadLetter) -> None:
+        try:
+            acknowledged = await self._producer.send_batch(batch, self._topic, partition=partition)
+            await acknowledged
+        except MessageSizeTooLargeError as error:
+            raise LetterTooLargeError(
+                f"{batch.size()} bytes, {batch.record_count()} letters from offset {first.offset} of partition"
+                f" {first.partition} on, are more than max.message.bytes of {self._topic} allows: raise it there"
+            ) from error
 
 
 def _append(batch: Any, letter: DeadLetter) -> bool:

@@ -41,7 +41,9 @@ Reason = Literal[
     "bad_key",
     "key_mismatch",
     "tombstone_without_key",
+    "refused",
 ]
+"""Why a record is a dead letter. `refused` is the store's: an event that it could not take, with the store's words."""
 
 
 class InvalidRecordError(Exception):

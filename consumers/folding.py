@@ -5,7 +5,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from consumers.dead_letters import DeadLetter
+from consumers.dead_letters import DeadLetter, dead_letter
 from consumers.decoding import InvalidRecordError, decode, decode_next
 from service.events import JobEvent, is_newer
 from service.store.batch import Fold, ProjectBatch
@@ -48,23 +48,9 @@ class RecordFold:
         try:
             event = decode(record.key, record.value)
         except InvalidRecordError as error:
-            self.dead_letters.append(_dead_letter(tp, record, error))
+            self.dead_letters.append(dead_letter(tp, record, error.reason, error.detail))
             return
         if isinstance(event, JobEvent) and record.key is not None and record.key not in self._latest:
             self._latest[record.key] = event
         else:
             self._fold.add([event])
-
-
-def _dead_letter(tp: TopicPartition, record: Any, error: InvalidRecordError) -> DeadLetter:
-    return DeadLetter(
-        topic=tp.topic,
-        partition=tp.partition,
-        offset=record.offset,
-        timestamp_ms=record.timestamp,
-        key=record.key,
-        value=record.value,
-        headers=tuple(record.headers),
-        reason=error.reason,
-        detail=error.detail,
-    )

@@ -8,6 +8,7 @@ Two kinds of evidence, and the later one counts:
   producer's, so they are never believed beyond the wall clock.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -37,3 +38,23 @@ class Freshness:
     def applied(self, record_timestamp_ms: int, now_ms: int) -> None:
         """Takes in the timestamp of the last record of a batch, once everything before it is in the batch too."""
         self.watermark_ms = max(self.watermark_ms, min(record_timestamp_ms, now_ms))
+
+
+class Watermarks:
+    """The evidence for all partitions of one assignment."""
+
+    def __init__(self, partitions: Iterable[int]) -> None:
+        self._freshness = {partition: Freshness() for partition in partitions}
+
+    def polled(
+        self, responses_ms: Mapping[int, int | None], timestamps_ms: Mapping[int, int], drained: bool, now_ms: int
+    ) -> None:
+        """Takes in one poll: see Freshness; `timestamps_ms` has those partitions that records came of."""
+        for partition, freshness in self._freshness.items():
+            freshness.polled(responses_ms[partition], partition in timestamps_ms, drained)
+            if partition in timestamps_ms:
+                freshness.applied(timestamps_ms[partition], now_ms)
+
+    def values_ms(self, most_ms: int) -> dict[int, int]:
+        """The watermark of each partition, none later than that."""
+        return {partition: min(each.watermark_ms, most_ms) for partition, each in self._freshness.items()}

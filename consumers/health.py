@@ -14,17 +14,36 @@ NotReady = Callable[[], Awaitable[Sequence[str]]]
 
 # A probe or a scrape under way at the end is not worth a longer wait.
 _SHUTDOWN_SECONDS = 1.0
+_ALIVE_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
 
+class Pulse:
+    """Beats with every turn of the loop that does the work; `clock` gives seconds that never go back."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._beat = clock()
+
+    def beat(self) -> None:
+        """Says that the loop turns."""
+        self._beat = self._clock()
+
+    def is_alive(self) -> bool:
+        """Whether the loop has turned within the last minute."""
+        return self._clock() - self._beat < _ALIVE_SECONDS
+
+
 @asynccontextmanager
-async def serve_health(port: int, registry: CollectorRegistry, not_ready: NotReady) -> AsyncIterator[int]:
+async def serve_health(port: int, registry: CollectorRegistry, not_ready: NotReady, pulse: Pulse) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port bound (with port 0, one that was free).
 
     Raises OSError if the port cannot be bound.
     """
-    runner = web.AppRunner(_application(registry, not_ready), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    runner = web.AppRunner(
+        _application(registry, not_ready, pulse), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
+    )
     await runner.setup()
     try:
         # Prometheus and the orchestrator's probes come from other machines.
@@ -36,11 +55,13 @@ async def serve_health(port: int, registry: CollectorRegistry, not_ready: NotRea
         await runner.cleanup()
 
 
-def _application(registry: CollectorRegistry, not_ready: NotReady) -> web.Application:
+def _application(registry: CollectorRegistry, not_ready: NotReady, pulse: Pulse) -> web.Application:
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def healthz(_request: web.Request) -> web.Response:
+        if not pulse.is_alive():
+            return web.json_response({"status": "stuck"}, status=503)
         return web.json_response({"status": "alive"})
 
     async def readyz(_request: web.Request) -> web.Response:

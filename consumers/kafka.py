@@ -4,6 +4,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -14,6 +15,7 @@ from service.settings import KafkaSettings
 # A coordinator holds a member's request to join for up to the rebalance timeout: it must be the shorter of the two.
 REBALANCE_TIMEOUT_MS = 10_000
 _REQUEST_TIMEOUT_MS = 15_000  # a hung broker is given up after this
+_METADATA_AGE_MS = 3_000  # partitions that the topic gets are assigned about so much later
 _FETCH_WAIT_MS = 100  # an idle partition is as fresh as two of these
 
 
@@ -43,24 +45,33 @@ def keep_records_plain() -> None:
     fetcher.PartitionRecords._consumer_record = lambda _self, _tp, record: record
 
 
-def create_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
-    """A consumer that commits nothing by itself and starts nowhere by itself: the store says where it is."""
+def create_reader(settings: KafkaSettings, **group: Any) -> AIOKafkaConsumer:
+    """A consumer that commits nothing by itself and starts nowhere by itself; without a group it owns nothing."""
     return AIOKafkaConsumer(
         **connection_options(settings),
-        group_id=settings.kafka_group_id,
         client_id="gene-job-statistics",
         enable_auto_commit=False,
         auto_offset_reset="none",  # an offset out of range must never be silent
         isolation_level="read_committed",
+        metadata_max_age_ms=_METADATA_AGE_MS,
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+        fetch_max_bytes=32 * 1024 * 1024,
+        check_crcs=True,
+        **group,
+    )
+
+
+def create_consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
+    """A reader in the group; the store says where it is."""
+    return create_reader(
+        settings,
+        group_id=settings.kafka_group_id,
         session_timeout_ms=10_000,  # the callbacks of a rebalance await nothing long, so heartbeats hardly pause
         heartbeat_interval_ms=1_000,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
         max_poll_interval_ms=600_000,
         partition_assignment_strategy=(StickyPartitionAssignor,),
-        fetch_max_wait_ms=_FETCH_WAIT_MS,
-        max_partition_fetch_bytes=4 * 1024 * 1024,
-        fetch_max_bytes=32 * 1024 * 1024,
-        check_crcs=True,
     )
 
 
@@ -80,6 +91,22 @@ async def prepare_topics(settings: KafkaSettings) -> int:
         if settings.kafka_dead_letter_topic not in topics:
             await _create_topic(admin, settings.kafka_dead_letter_topic, replicas=len(partitions[0]["replicas"]))
         return len(partitions)
+    finally:
+        await admin.close()
+
+
+async def is_compacted(settings: KafkaSettings) -> bool:
+    """Whether the topic loses nothing but what a later record of the same key replaces. Raises KafkaError.
+
+    False where the broker does not say.
+    """
+    admin = AIOKafkaAdminClient(**connection_options(settings))
+    try:
+        await admin.start()
+        resource = ConfigResource(ConfigResourceType.TOPIC, settings.kafka_topic, {"cleanup.policy": None})
+        [response] = await admin.describe_configs([resource])
+        entries = [entry for described in response.resources for entry in described[4]]
+        return [entry[1] for entry in entries if entry[0] == "cleanup.policy"] == ["compact"]
     finally:
         await admin.close()
 

@@ -46,9 +46,22 @@ class ConsumerMetrics:
         self.resyncs: Counter = counter(
             "resyncs", "Times that a partition was sought to the store's offset, by reason.", "reason"
         )
+        self.forgotten_jobs: Counter = counter(
+            "forgotten_jobs", "Jobs taken out of the store because they start before the horizon."
+        )
+        self.gaps: Counter = counter(
+            "gaps", "Ranges of offsets that the topic no longer had when they were to be read."
+        )
+        self.gap_records: Gauge = gauge(
+            "gap_records", "Offsets of an assigned partition that were never read, by the store's ledger.", "partition"
+        )
+        self.stalls: Counter = counter(
+            "stalls", "Times that the Kafka clients had to be replaced because they stalled."
+        )
         self.redis_errors: Counter = counter("redis_errors", "Calls to Redis that failed.")
 
     def forget_partition(self, partition: int) -> None:
         """Drop the series of a partition that is no longer ours; their last values would stay for ever."""
         self.lag_records.remove(partition)
         self.watermark_seconds.remove(partition)
+        self.gap_records.remove(partition)

@@ -29,9 +29,9 @@ class Progress:
         """The generation that a stripe is believed to have."""
         return self._generations[stripe]
 
-    def restart(self, stripe: int, partition: int, offset: int) -> Step:
-        """What moves a stripe back to an offset, for a partition whose log was made anew."""
-        return Step(partition, self._stored[stripe][partition], offset, 0)
+    def stored(self, stripe: int, partition: int) -> int:
+        """The next offset that a stripe is believed to have of a partition."""
+        return self._stored[stripe][partition]
 
     def written(self, stripe: int, steps: Sequence[Step]) -> None:
         """Takes in that a stripe has taken these steps."""

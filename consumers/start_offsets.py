@@ -1,47 +1,82 @@
-"""Where to start reading: where the store says, unless the topic no longer, or not yet, reaches there."""
+"""Where to start reading: where the store says, unless the topic no longer reaches there, or is another by now."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from consumers.progress import Progress
-from service.store.writer import StoreWriter, StripeBatch
+from service.store.gaps import Gap
+from service.store.writer import Step, StripeBatch
 
 _log = logging.getLogger(__name__)
 
 _FETCH_TIMEOUT_MS = 2_000
 
 
-async def find_starts(consumer: AIOKafkaConsumer, topic: str, progress: Progress) -> tuple[dict[int, int], list[int]]:
-    """Per partition the offset to start from, and the partitions that end before what the store has applied.
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What must be moved before anything is read: per partition the offset to go to."""
 
-    Offsets that retention has taken are skipped, never silently. Raises KafkaError.
+    back: dict[int, int] = field(default_factory=dict)
+    """The partition's log was made anew, and begins there."""
+    forward: dict[int, int] = field(default_factory=dict)
+    """The topic no longer has what comes before."""
+
+    def batches(self, progress: Progress, now_ms: int) -> list[StripeBatch]:
+        """The moves of each stripe, with the gaps that they leave."""
+        batches = []
+        for stripe in progress.stripes:
+            steps, gaps = [], []
+            for partition in progress.partitions:
+                stored = progress.stored(stripe, partition)
+                target = self.back.get(partition, max(stored, self.forward.get(partition, 0)))
+                missing_from = 0 if partition in self.back else stored
+                if target != stored:
+                    steps.append(Step(partition, stored, target, 0))
+                if target > missing_from:
+                    gaps.append(Gap(partition, missing_from, target, now_ms))
+            if steps:
+                batches.append(StripeBatch(stripe, steps, generation=progress.generation(stripe), gaps=gaps))
+        return batches
+
+
+async def find_moves(consumer: AIOKafkaConsumer, topic: str, progress: Progress, made_anew: Sequence[int]) -> Moves:
+    """Compares the store's offsets with the topic's; the partitions `made_anew` are known to be of another topic.
+
+    Raises KafkaError.
     """
     tps = [TopicPartition(topic, partition) for partition in progress.partitions]
     if not tps:
-        return {}, []
+        return Moves()
     beginnings = await consumer.beginning_offsets(tps)
-    starts = {}
+    old = [tp for tp in tps if tp.partition not in made_anew and progress.positions[tp.partition] > 0]
+    ahead = await _ahead(consumer, [tp for tp in old if progress.positions[tp.partition] >= beginnings[tp]], progress)
+    moves = Moves()
     for tp in tps:
         stored, beginning = progress.positions[tp.partition], beginnings[tp]
-        starts[tp.partition] = max(stored, beginning)
-        if beginning > stored:
+        if tp.partition in made_anew or tp.partition in ahead:
+            moves.back[tp.partition] = beginning
+            _log.error(
+                "the topic is another than the one that the store has applied; reading it from its beginning",
+                extra={"partition": tp.partition, "stored_offset": stored, "beginning": beginning},
+            )
+        elif stored < beginning:
+            moves.forward[tp.partition] = beginning
             _log.error(
                 "records were deleted from the topic before they were applied",
                 extra={"partition": tp.partition, "from_offset": stored, "to_offset": beginning},
             )
-    ahead = await _ahead(consumer, [tp for tp in tps if starts[tp.partition] > 0], starts)
-    for partition in ahead:
-        starts[partition] = beginnings[TopicPartition(topic, partition)]
-    return starts, ahead
+    return moves
 
 
-async def _ahead(consumer: AIOKafkaConsumer, tps: list[TopicPartition], starts: dict[int, int]) -> list[int]:
-    """Partitions whose log ends before their start."""
+async def _ahead(consumer: AIOKafkaConsumer, tps: list[TopicPartition], progress: Progress) -> list[int]:
+    """Partitions whose log ends before the store's offset."""
     ends = await consumer.end_offsets(tps)
-    short = [tp for tp in tps if ends[tp] < starts[tp.partition]]
-    return [tp.partition for tp in short if not await _reaches(consumer, tp, starts[tp.partition])]
+    short = [tp for tp in tps if ends[tp] < progress.positions[tp.partition]]
+    return [tp.partition for tp in short if not await _reaches(consumer, tp, progress.positions[tp.partition])]
 
 
 async def _reaches(consumer: AIOKafkaConsumer, tp: TopicPartition, start: int) -> bool:
@@ -54,26 +89,3 @@ async def _reaches(consumer: AIOKafkaConsumer, tp: TopicPartition, start: int) -
         return False
     finally:
         consumer.pause(tp)
-
-
-async def restart_stripes(writer: StoreWriter, partitions: int, progress: Progress, restarts: dict[int, int]) -> None:
-    """Moves every stripe back to these offsets, for partitions whose topic was made anew.
-
-    What was applied stays: events that come again change nothing. Raises what StoreWriter.apply raises.
-    """
-    for partition, offset in restarts.items():
-        _log.error(
-            "the topic ends before what the store has applied; reading it from its beginning",
-            extra={"partition": partition, "stored_offset": progress.positions[partition], "beginning": offset},
-        )
-    await writer.apply(
-        partitions,
-        [
-            StripeBatch(
-                stripe,
-                [progress.restart(stripe, partition, offset) for partition, offset in restarts.items()],
-                generation=progress.generation(stripe),
-            )
-            for stripe in progress.stripes
-        ],
-    )

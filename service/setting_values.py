@@ -77,6 +77,7 @@ def _file(path: str) -> str:
 
 
 WholeNumber = Annotated[int, BeforeValidator(_decimal)]
+PositiveNumber = Annotated[WholeNumber, Field(ge=1)]
 Port = Annotated[WholeNumber, Field(le=65535)]
 UpperCase = BeforeValidator(_upper)
 Names = Annotated[frozenset[str], BeforeValidator(_names)]

@@ -15,6 +15,7 @@ from service.setting_values import (
     HttpUrl,
     Names,
     Port,
+    PositiveNumber,
     RedisUrl,
     Servers,
     Topic,
@@ -136,6 +137,9 @@ class ConsumerSettings(CommonSettings, KafkaSettings):
     """What `python -m consumers` needs: Redis, Kafka, and the port of its metrics and health."""
 
     metrics_port: Port = Field(9464, description="0 to 65535 (0: any free port)")
+    retention_days: PositiveNumber | None = Field(
+        None, description="days, a whole number from 1 on; jobs that started earlier no longer count (unset: all do)"
+    )
 
 
 SettingsModel = TypeVar("SettingsModel", bound=BaseSettings)

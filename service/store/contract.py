@@ -17,6 +17,13 @@ class LayoutError(Exception):
     """The store was written by another version of the layout; this process must not touch it."""
 
 
+class EvictionError(Exception):
+    """Redis would evict counters when its memory is used up; this process must not rely on it."""
+
+    def __init__(self, policy: str) -> None:
+        super().__init__(f"Redis has maxmemory-policy {policy}, which throws counters away; noeviction is needed")
+
+
 class FencedError(Exception):
     """A stripe is not where the writer believed it to be: another writer was there, or the store went back."""
 

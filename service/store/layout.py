@@ -5,6 +5,7 @@ The scripts in `lua/` write what this module reads; LAYOUT_VERSION is in every s
 
 import re
 from binascii import crc32
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -57,6 +58,16 @@ def stripe_prefix(stripe: int, generation: int) -> str:
 def building_head_key(stripe: int, generation: int) -> str:
     """The head of a generation that a rebuild makes beside the live one."""
     return f"{stripe_prefix(stripe, generation)}head"
+
+
+def projects_key(stripe: int, generation: int) -> str:
+    """The set of the ids of a stripe's projects."""
+    return f"{stripe_prefix(stripe, generation)}projects"
+
+
+def swept_key(stripe: int, generation: int) -> str:
+    """The horizon (ms, as text) up to which the jobs of a stripe's generation have been taken out."""
+    return f"{stripe_prefix(stripe, generation)}swept"
 
 
 def retired_key(stripe: int) -> str:
@@ -202,6 +213,13 @@ def pack_meta(meta: Meta) -> bytes:
 def parse_shape(data: bytes) -> list[tuple[int, int]]:
     """(level, index) of each entry of a shape; a level above LISTED_LEAF means a leaf that its parent lists."""
     return [(level, low | middle << 32 | high << 48) for level, low, middle, high in _SHAPE_ENTRY.iter_unpack(data)]
+
+
+def pack_shape(entries: Iterable[tuple[int, int]]) -> bytes:
+    """A shape as it is stored."""
+    return b"".join(
+        _SHAPE_ENTRY.pack(level, index & 0xFFFFFFFF, index >> 32 & 0xFFFF, index >> 48) for level, index in entries
+    )
 
 
 def parse_user(value: bytes) -> tuple[str, str]:

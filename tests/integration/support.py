@@ -99,9 +99,10 @@ class RedisServer:
 
 @dataclass(frozen=True, slots=True)
 class RunningConsumer:
-    """A consumer in this process, over one Redis."""
+    """A consumer in this process, over one Redis; `working` ends with it."""
 
     consumer: Consumer
+    working: asyncio.Task[None]
     registry: CollectorRegistry
     redis: Redis
     writer: StoreWriter
@@ -133,6 +134,14 @@ class RunningConsumer:
 
             await eventually(is_so, f"{len(events)} events counted in project {project_id}")
 
+    async def wait_at(self, offset: int) -> None:
+        """Waits until all stripes have this next offset of partition 0."""
+
+        async def is_so() -> bool:
+            return await self.offsets() == {offset}
+
+        await eventually(is_so, f"all stripes know of all records before offset {offset}")
+
     async def offsets(self) -> set[int]:
         """The next offsets of partition 0 that the stripes have."""
         heads = await self.writer.read_heads()
@@ -149,7 +158,7 @@ async def running_consumer(settings: ConsumerSettings) -> AsyncIterator[RunningC
     consumer = Consumer(settings, writer, ConsumerMetrics(registry))
     task = asyncio.create_task(consumer.run())
     try:
-        yield RunningConsumer(consumer, registry, client, writer)
+        yield RunningConsumer(consumer, task, registry, client, writer)
     finally:
         consumer.stop()
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,43 +13,21 @@ from consumers import __main__ as consumers_main
 from consumers.dead_letters import DeadLetter, DeadLetterQueue
 from deploy.local.process import is_ready, wait_until
 from deploy.local.servers import create_topics, find_broker, free_port, start_broker
-from service.settings import ConsumerSettings
+from service.store import client as clients
 from service.store.batch import fold
+from service.store.contract import EvictionError
 from service.store.layout import LAYOUT_VERSION, STRIPES, head_key
 from service.store.writer import Step, StripeBatch
 from tests.conftest import MakeTopic
+from tests.integration.conftest import MakeSettings
 from tests.integration.support import Event, RedisServer, eventually, publish, running_consumer
 from tests.servers import Processes
+from tests.store.proxy import Proxy, Replies, running_proxy
 from tests.store.support import event
 
 FIRST: list[Event] = [event(job) for job in range(300)]
 SECOND: list[Event] = [event(job, sequence=2, user_id="other") for job in range(200, 500)]
 ALL = FIRST + SECOND
-
-MakeSettings = Callable[..., ConsumerSettings]
-
-
-@pytest.fixture
-async def topic(make_topic: MakeTopic) -> str:
-    """A topic of one partition."""
-    return await make_topic(partitions=1)
-
-
-@pytest.fixture
-def make_settings(kafka_bootstrap: str, topic: str) -> MakeSettings:
-    """Settings of a consumer: `make_settings(redis_url, **changes)`."""
-
-    def make(redis_url: str, **changes: str) -> ConsumerSettings:
-        given = {
-            "kafka_bootstrap_servers": kafka_bootstrap,
-            "kafka_topic": topic,
-            "kafka_dead_letter_topic": f"{topic}.dead-letters",
-            "kafka_group_id": f"group-of-{topic}",
-            "redis_url": redis_url,
-        }
-        return ConsumerSettings.model_validate({**given, **changes})
-
-    return make
 
 
 @pytest.fixture
@@ -89,7 +67,7 @@ async def test_redis_that_goes_back_is_noticed_without_any_event(
         older = {key: await running.redis.dump(key) async for key in running.redis.scan_iter()}
         await publish(kafka_bootstrap, topic, SECOND)
         await running.wait_counted(ALL)
-        await eventually(lambda: are_at(running.offsets(), {len(ALL)}), "all stripes know of all records")
+        await running.wait_at(len(ALL))
         assert running.count("fence_refusals") == 0
 
         async with running.redis.pipeline(transaction=True) as pipeline:
@@ -99,14 +77,9 @@ async def test_redis_that_goes_back_is_noticed_without_any_event(
                     pipeline.restore(key, 0, value)
             await pipeline.execute()
         await running.wait_counted(ALL)
-        await eventually(lambda: are_at(running.offsets(), {len(ALL)}), "all stripes know of all records again")
+        await running.wait_at(len(ALL))
         assert running.count("fence_refusals") >= 1
         assert running.count("resyncs", reason="FencedError") >= 1
-
-
-async def are_at(offsets: Awaitable[set[int]], expected: set[int]) -> bool:
-    """Whether these offsets are as expected."""
-    return await offsets == expected
 
 
 async def test_a_writer_that_should_be_gone_is_noticed(
@@ -117,7 +90,7 @@ async def test_a_writer_that_should_be_gone_is_noticed(
     async with running_consumer(make_settings(redis_flushed)) as running:
         await publish(kafka_bootstrap, topic, FIRST)
         await running.wait_counted(FIRST)
-        await eventually(lambda: are_at(running.offsets(), {len(FIRST)}), "all stripes know of all records")
+        await running.wait_at(len(FIRST))
         [(stripe, projects)] = fold(late).items()
         step = Step(0, len(FIRST), len(FIRST) + len(late), 0)
         await running.writer.apply(1, [StripeBatch(stripe, [step], projects)])
@@ -146,10 +119,10 @@ async def test_dead_letters_that_cannot_be_written_hold_the_partition(
     async with running_consumer(make_settings(redis_flushed)) as running:
         await publish(kafka_bootstrap, topic, FIRST)
         await running.wait_counted(FIRST)
-        await eventually(lambda: are_at(running.offsets(), {len(FIRST)}), "all stripes know of all records")
+        await running.wait_at(len(FIRST))
         await publish(kafka_bootstrap, topic, [b"no event", *SECOND])
         await running.wait_counted(ALL)
-        await eventually(lambda: are_at(running.offsets(), {len(ALL) + 1}), "all stripes know of all records")
+        await running.wait_at(len(ALL) + 1)
         assert offsets_when_failing == [{len(FIRST)}] * 3
         assert written == [len(FIRST)]
         assert running.count("resyncs", reason="DeadLettersUnavailableError") == 3
@@ -211,14 +184,14 @@ async def test_a_topic_made_anew_is_read_from_its_beginning(
     async with running_consumer(make_settings(redis_flushed)) as running:
         await publish(kafka_bootstrap, topic, FIRST)
         await running.wait_counted(FIRST)
-        await eventually(lambda: are_at(running.offsets(), {len(FIRST)}), "all stripes know of all records")
+        await running.wait_at(len(FIRST))
     anew = await make_topic(partitions=1)
     await publish(kafka_bootstrap, anew, SECOND[:200])
     async with running_consumer(make_settings(redis_flushed, kafka_topic=anew, kafka_group_id=anew)) as running:
         await running.wait_counted([*FIRST, *SECOND[:200]])
         await publish(kafka_bootstrap, anew, SECOND[200:])
         await running.wait_counted(ALL)
-        await eventually(lambda: are_at(running.offsets(), {len(SECOND)}), "all stripes know of all records")
+        await running.wait_at(len(SECOND))
 
 
 async def test_settings_that_are_wrong_are_named(processes: Processes) -> None:
@@ -260,3 +233,90 @@ async def test_another_layout_ends_the_process(
         [line] = child.log_path.read_text().splitlines()
         assert f"the store has layout version {LAYOUT_VERSION + 1}, this process knows {LAYOUT_VERSION}" in line
         assert await client.dbsize() == 1
+
+
+@pytest.fixture
+async def proxy(redis_flushed: str) -> AsyncIterator[Proxy]:
+    """A proxy in front of the emptied Redis."""
+    async with running_proxy(redis_flushed) as proxy:
+        yield proxy
+
+
+async def test_redis_that_hangs_is_given_up_and_tried_again(
+    proxy: Proxy, make_settings: MakeSettings, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that stays open and answers nothing is replaced; what may have been written counts once."""
+    monkeypatch.setattr(clients, "_WRITE_TIMEOUT_SECONDS", 0.5)
+    async with running_consumer(make_settings(proxy.url)) as running:
+        await publish(kafka_bootstrap, topic, FIRST)
+        await running.wait_counted(FIRST)
+        proxy.replies = Replies.KEEP
+        await publish(kafka_bootstrap, topic, SECOND)
+        await proxy.withheld.wait()
+        await running.wait_not_ready(["redis"])
+        proxy.replies = Replies.PASS
+        await running.wait_counted(ALL)
+        assert running.count("redis_errors") > 0
+
+
+async def test_a_consumer_stops_while_redis_hangs(proxy: Proxy, make_settings: MakeSettings) -> None:
+    """It does not wait for a reply that it only asks for to know where to begin."""
+    proxy.replies = Replies.KEEP
+    async with asyncio.timeout(None) as bound, running_consumer(make_settings(proxy.url)) as running:
+        await running.wait_not_ready(["redis"])
+        await proxy.withheld.wait()
+        # long before the reply would be given up
+        bound.reschedule(asyncio.get_running_loop().time() + clients._WRITE_TIMEOUT_SECONDS / 2)
+
+
+async def test_a_consumer_stops_while_the_broker_hangs(redis_flushed: str, make_settings: MakeSettings) -> None:
+    """A broker that takes connections and never answers does not keep the process."""
+    connected = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await reader.read()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    bootstrap = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    settings = make_settings(redis_flushed, kafka_bootstrap_servers=bootstrap)
+    async with server, asyncio.timeout(10), running_consumer(settings):  # a request is given up after 15 s
+        await connected.wait()
+
+
+async def test_redis_that_evicts_is_refused_at_start(redis_flushed: str, processes: Processes) -> None:
+    """Status 2, and one line that names the setting and the policy, before Kafka is asked for anything."""
+    async with Redis.from_url(redis_flushed) as client:
+        await client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            environment = {
+                "STATS_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
+                "STATS_REDIS_URL": redis_flushed,
+                "STATS_METRICS_PORT": str(free_port()),
+                "STATS_LOG_LEVEL": "CRITICAL",
+            }
+            child = processes.start("consumers", environment)
+            assert await asyncio.to_thread(child.process.wait, 60) == 2
+        finally:
+            await client.config_set("maxmemory-policy", "noeviction")
+    [line] = child.log_path.read_text().splitlines()
+    assert "STATS_REDIS_URL: Redis has maxmemory-policy allkeys-lru" in line
+
+
+@pytest.mark.parametrize("redis_server", [["--maxmemory-policy", "allkeys-random"]], indirect=True, ids=["evicts"])
+async def test_redis_that_was_away_at_start_is_asked_for_its_policy_later(
+    redis_server: RedisServer, make_settings: MakeSettings
+) -> None:
+    """Nothing is read before it is known that counters stay."""
+    redis_server.kill()
+
+    async def run_until_it_ends() -> None:
+        async with running_consumer(make_settings(redis_server.url)) as running:
+            await eventually(lambda: running.count("redis_errors") > 0, "the consumer knows that Redis is away")
+            redis_server.start()
+            await asyncio.wait([running.working])
+
+    with pytest.raises(EvictionError, match="allkeys-random"):
+        await run_until_it_ends()

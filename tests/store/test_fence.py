@@ -76,13 +76,14 @@ async def test_watermark_never_goes_back(store: Store) -> None:
     assert (await store.writer.read_heads())[STRIPE].progress == (Progress(3, 100),)
 
 
-async def test_topic_that_gets_partitions_has_no_as_of_until_they_are_read(store: Store) -> None:
-    """New partitions enlarge the head; a writer that knows fewer loses none of them."""
-    await store.writer.apply(1, [StripeBatch(STRIPE, [Step(0, 0, 5, 100)])])
-    await store.writer.apply(2, [StripeBatch(STRIPE, [Step(0, 5, 6, 100)])])
-    assert (await store.writer.read_heads())[STRIPE].as_of_ms == 0
-    await store.writer.apply(1, [StripeBatch(STRIPE, [Step(0, 6, 7, 100)])])
-    assert (await store.writer.read_heads())[STRIPE].progress == (Progress(7, 100), Progress(0, 0))
+async def test_as_of_of_a_topic_that_gets_partitions_stands_still_until_they_are_read(store: Store) -> None:
+    """New partitions enlarge the head, and hold nothing older than it; a writer that knows fewer loses none of them."""
+    await store.writer.apply(2, [StripeBatch(STRIPE, [Step(0, 0, 5, 300), Step(1, 0, 5, 100)])])
+    await store.writer.apply(4, [StripeBatch(STRIPE, [Step(0, 5, 6, 400), Step(1, 5, 6, 400)])])
+    assert (await store.writer.read_heads())[STRIPE].as_of_ms == 100
+    await store.writer.apply(2, [StripeBatch(STRIPE, [Step(0, 6, 7, 500)])])
+    progress = (Progress(7, 500), Progress(6, 400), Progress(0, 100), Progress(0, 100))
+    assert (await store.writer.read_heads())[STRIPE].progress == progress
 
 
 async def test_large_batch_is_acknowledged_by_its_last_call_alone(store: Store) -> None:

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from consumers.freshness import Freshness
+from consumers.freshness import Freshness, Watermarks
 
 milliseconds = st.integers(0, 5)  # small, so that much happens in the same millisecond
 
@@ -107,3 +107,12 @@ def test_a_partition_that_is_behind_is_as_fresh_as_its_last_record() -> None:
         freshness.applied(timestamp_ms, now_ms=1_000)
         watermarks_ms.append(freshness.watermark_ms)
     assert watermarks_ms == [500, 500, 900, 1_000]
+
+
+def test_watermarks_are_of_each_partition_and_never_later_than_the_last_look_at_the_topic() -> None:
+    """A partition that brought nothing is as fresh as its fetch, one behind as its last record, up to the bound."""
+    watermarks = Watermarks([0, 1])
+    watermarks.polled({0: 1_000, 1: 1_000}, {1: 400}, drained=True, now_ms=2_000)
+    watermarks.polled({0: 1_100, 1: 1_100}, {1: 500}, drained=True, now_ms=2_000)
+    assert watermarks.values_ms(5_000) == {0: 1_000, 1: 500}
+    assert watermarks.values_ms(900) == {0: 900, 1: 500}

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumers.health import serve_health
+from consumers.health import Pulse, serve_health
 from consumers.metrics import ConsumerMetrics
 
 
@@ -25,15 +25,35 @@ def registry() -> CollectorRegistry:
     return CollectorRegistry()
 
 
+class Clock:
+    """Seconds, as a test sets them."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def pulse(clock: Clock) -> Pulse:
+    return Pulse(clock)
+
+
 @pytest.fixture
 def waiting() -> Waiting:
     return Waiting()
 
 
 @pytest.fixture
-async def client(registry: CollectorRegistry, waiting: Waiting) -> AsyncIterator[aiohttp.ClientSession]:
+async def client(registry: CollectorRegistry, waiting: Waiting, pulse: Pulse) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
-        serve_health(0, registry, waiting.not_ready) as port,
+        serve_health(0, registry, waiting.not_ready, pulse) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
     ):
         yield session
@@ -54,6 +74,20 @@ async def test_readiness_names_what_is_missing(client: aiohttp.ClientSession, wa
         assert await response.json() == {"status": "ready"}
 
 
+async def test_a_loop_that_has_not_turned_for_a_minute_is_not_alive(
+    client: aiohttp.ClientSession, clock: Clock, pulse: Pulse
+) -> None:
+    """Then only a new process helps; one turn, and it is alive again."""
+    for seconds, status, body in ((59.0, 200, "alive"), (60.0, 503, "stuck")):
+        clock.seconds = 1_000.0 + seconds
+        async with client.get("/healthz") as response:
+            assert response.status == status
+            assert await response.json() == {"status": body}
+    pulse.beat()
+    async with client.get("/healthz") as response:
+        assert response.status == 200
+
+
 async def test_metrics_are_served_for_prometheus(client: aiohttp.ClientSession, registry: CollectorRegistry) -> None:
     """A scrape gives the registry's metrics in Prometheus' text format, with help texts."""
     metrics = ConsumerMetrics(registry)
@@ -69,16 +103,17 @@ async def test_metrics_are_served_for_prometheus(client: aiohttp.ClientSession, 
 
 
 async def test_a_revoked_partition_leaves_no_series(registry: CollectorRegistry) -> None:
-    """Lag and watermark of a partition are gone with it; forgetting one that was never seen is no error."""
+    """Lag, watermark and gaps of a partition are gone with it; forgetting one that was never seen is no error."""
     metrics = ConsumerMetrics(registry)
     for partition in (0, 1):
         metrics.lag_records.labels(partition).set(5)
         metrics.watermark_seconds.labels(partition).set(1.5)
+        metrics.gap_records.labels(partition).set(0)
     metrics.forget_partition(1)
     metrics.forget_partition(7)
-    for name in ("stats_consumer_lag_records", "stats_consumer_watermark_timestamp_seconds"):
-        assert registry.get_sample_value(name, {"partition": "0"}) is not None
-        assert registry.get_sample_value(name, {"partition": "1"}) is None
+    for name in ("lag_records", "watermark_timestamp_seconds", "gap_records"):
+        assert registry.get_sample_value(f"stats_consumer_{name}", {"partition": "0"}) is not None
+        assert registry.get_sample_value(f"stats_consumer_{name}", {"partition": "1"}) is None
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("POST", "/healthz", 405)])
@@ -90,11 +125,11 @@ async def test_errors_are_json(client: aiohttp.ClientSession, method: str, path:
         assert ("Allow" in response.headers) == (status == 405)
 
 
-async def test_a_port_in_use_is_an_error(registry: CollectorRegistry, waiting: Waiting) -> None:
+async def test_a_port_in_use_is_an_error(registry: CollectorRegistry, waiting: Waiting, pulse: Pulse) -> None:
     """A process that cannot have its port fails at once, and the port is free again when the server ends."""
-    async with serve_health(0, registry, waiting.not_ready) as port:
+    async with serve_health(0, registry, waiting.not_ready, pulse) as port:
         with pytest.raises(OSError, match=str(port)):
-            async with serve_health(port, registry, waiting.not_ready):
+            async with serve_health(port, registry, waiting.not_ready, pulse):
                 pass
-    async with serve_health(port, registry, waiting.not_ready) as again:
+    async with serve_health(port, registry, waiting.not_ready, pulse) as again:
         assert again == port

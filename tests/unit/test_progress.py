@@ -49,12 +49,7 @@ def test_what_was_written_is_expected_next() -> None:
         [Step(0, 7, 9, 0)],
         [Step(0, 5, 9, 0)],
     ]
-
-
-def test_a_restart_moves_back_and_claims_no_watermark() -> None:
-    """A partition whose log was made anew goes back, from where the stripe is."""
-    progress = Progress([head(5), head(3)], [0])
-    assert [progress.restart(stripe, 0, 0) for stripe in progress.stripes] == [Step(0, 5, 0, 0), Step(0, 3, 0, 0)]
+    assert [progress.stored(stripe, 0) for stripe in progress.stripes] == [7, 5]
 
 
 @given(heads, st.lists(st.dictionaries(st.integers(0, 3), offsets), max_size=6), st.data())

@@ -83,6 +83,7 @@ def test_consumer_needs_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         "kafka_sasl_password": None,
         "kafka_ssl_cafile": None,
         "metrics_port": 9464,
+        "retention_days": None,
     }
 
 
@@ -103,6 +104,8 @@ GOOD: list[tuple[type[Any], dict[str, str], str, object]] = [
     (KafkaSettings, SASL, "kafka_sasl_mechanism", "SCRAM-SHA-512"),
     (KafkaSettings, {"STATS_KAFKA_SSL_CAFILE": __file__}, "kafka_ssl_cafile", __file__),
     (ConsumerSettings, {"STATS_METRICS_PORT": "0"}, "metrics_port", 0),
+    (ConsumerSettings, {"STATS_RETENTION_DAYS": "1"}, "retention_days", 1),
+    (ConsumerSettings, {"STATS_RETENTION_DAYS": ""}, "retention_days", None),
     (ServiceSettings, {**JWT, "STATS_HTTP_PORT": "65535"}, "http_port", 65535),
     (ServiceSettings, {**JWT, "STATS_RATE_LIMIT": "0"}, "rate_limit", 0),
     (ServiceSettings, {**JWT, "STATS_ADMIN_ROLES": " a ,,b b,"}, "admin_roles", frozenset({"a", "b b"})),
@@ -143,6 +146,7 @@ BAD: list[tuple[type[Any], str, list[str]]] = [
     (KafkaSettings, "STATS_KAFKA_SASL_MECHANISM", ["GSSAPI", "plain"]),
     (KafkaSettings, "STATS_KAFKA_SSL_CAFILE", ["/no/such/file", "/"]),
     (ConsumerSettings, "STATS_METRICS_PORT", _PORTS),
+    (ConsumerSettings, "STATS_RETENTION_DAYS", ["0", "-1", "1.5", "1d", "for ever"]),
     (ServiceSettings, "STATS_HTTP_PORT", _PORTS),
     (ServiceSettings, "STATS_HTTP_HOST", ["a b"]),
     (ServiceSettings, "STATS_RATE_LIMIT", ["-1", "1.5", "1e3", "1_000", "many"]),

@@ -6,7 +6,8 @@
 -- ARGV[2]  id of this write, 8 random bytes
 -- ARGV[3]  topic partition count, generation expected, horizon, then per partition: number, offset expected, next
 --          offset, watermark
--- ARGV[4]  then per project three arguments: project id, users, jobs
+-- ARGV[4]  rows for the ledger of gaps
+-- ARGV[5]  then per project three arguments: project id, users, jobs
 --
 -- Everything is read and checked before the first write: Redis does not roll a script back.
 

@@ -38,12 +38,16 @@ local function apply_jobs(tree, jobs, hashes)
       elseif time ~= old_time then newer = time > old_time
       else newer = status > old_status end
       if old_status ~= DELETED then old_entry = sub(old, 12, 32) end
+    elseif status ~= DELETED and HORIZON > 0 and unpack_s('<I7', jobs, at + 31) < HORIZON then
+      newer = false  -- it counts nowhere, and nothing need be known of it
     else
       fresh = fresh + 1
     end
     if newer then
-      local n = #records
-      records[n + 1], records[n + 2], records[n + 3] = job, hash, sub(jobs, at + 20, at + 51)
+      local n, record = #records, sub(jobs, at + 20, at + 51)
+      -- of a deleted job the start stays known: once it is before the horizon the record may go
+      if old and status == DELETED then record = sub(record, 1, 11) .. sub(old, 12, 18) .. sub(record, 19) end
+      records[n + 1], records[n + 2], records[n + 3] = job, hash, record
       local new_entry = status ~= DELETED and sub(jobs, at + 31, at + 51) or nil
       if old_entry ~= new_entry then change(tree, old_entry, new_entry) end
     end

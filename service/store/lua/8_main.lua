@@ -31,13 +31,21 @@ local function apply_project(project, users, jobs)
   return changed
 end
 
+-- What these errors say is wrong with the batch or with the keys of its project, and stays wrong. Any other is about
+-- the server, and passes: it must not look like a refusal. pcall hands on an error's text alone.
+local REFUSALS = {COLLISION = true, OVERFLOW = true, DRIFT = true, WRONGTYPE = true}
+local function refusal(problem)
+  if REFUSALS[string.match(problem, '^(%u+) ')] then return problem end
+  return find(problem, '^user_script:%d+: ') and 'FAULT ' .. problem
+end
+
 local changed = 0
-for i = 4, #ARGV, 3 do
+for i = 5, #ARGV, 3 do
   local ok, result = pcall(apply_project, ARGV[i], ARGV[i + 1], ARGV[i + 2])
   if not ok then
-    -- pcall hands on an error's text alone; a refusal begins with a word in capitals, a fault of this script does not
-    if find(result, '^%u+ ') then return {'refused', ARGV[i], result} end
-    error(result)
+    local problem = refusal(result)
+    if problem then return {'refused', ARGV[i], problem} end
+    error({err = result})
   end
   changed = changed + result
 end
@@ -45,6 +53,7 @@ end
 -- From here on everything is written. The head comes first: its SET is refused where memory is used up, and then
 -- nothing has been written yet.
 call('SET', KEYS[1], new_head)
+if ledger then call('SET', PREFIX .. 'gaps', ledger) end
 for i = 1, #hset_key do call('HSET', hset_key[i], hset_field[i], hset_value[i]) end
 for i = 1, #set_key do call('SET', set_key[i], set_value[i]) end
 for i = 1, #range_key do call('SETRANGE', range_key[i], range_at[i], range_value[i]) end

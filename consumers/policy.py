@@ -1,0 +1,23 @@
+"""How the ingest loop behaves."""
+
+from dataclasses import dataclass
+
+from consumers.kafka import REBALANCE_TIMEOUT_MS
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPolicy:
+    """The topic that is read, sizes, and times."""
+
+    topic: str
+    retention_days: int | None = None
+    max_batch_records: int = 20_000
+    sifted_batch_records: int = 2_000
+    poll_timeout_ms: int = 50
+    advance_seconds: float = 0.2  # how often stripes without events learn how far their partitions are
+    commit_seconds: float = 1.0
+    commit_timeout_seconds: float = 2.0
+    release_timeout_seconds: float = REBALANCE_TIMEOUT_MS / 2_000
+    quiet_seconds: float = 10.0  # see StallWatch
+    sweep_seconds: float = 10.0  # how often it is looked whether the horizon has moved
+    assignment_seconds: float = 60.0  # a group that gives no partitions for so long has stalled

@@ -1,0 +1,68 @@
+"""Which records of a batch the store refuses, found by halving; all others are applied on the way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from consumers.dead_letters import DeadLetter, dead_letter
+from consumers.decoding import MAX_DETAIL_CHARS, InvalidRecordError, decode
+from service.events import JobDeletion, JobEvent
+from service.store.batch import fold
+from service.store.contract import RefusedError
+from service.store.layout import stripe_of
+from service.store.writer import StoreWriter, StripeBatch
+
+# What is wrong with the store, and not with the event: once mended, the letters can be sent back.
+_STORE_IS_WRONG = ("DRIFT", "WRONGTYPE", "FAULT")
+_REMEDY = "; run `python -m consumers verify --repair`, then `python -m consumers replay-dead-letters`"
+
+KeptRecord = tuple[TopicPartition, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    record: KeptRecord
+    event: JobEvent | JobDeletion
+
+
+async def sift(
+    writer: StoreWriter, partitions: int, batch: StripeBatch, records: Sequence[KeptRecord]
+) -> list[DeadLetter]:
+    """Applies those of the records that are the stripe's, all but the refused ones, which it returns as dead letters.
+
+    The stripe's offsets stay where they are. Raises what StoreWriter.apply raises, but for RefusedError.
+    """
+    # what the stripe is past already was applied, or is a dead letter already
+    at = {step.partition: step.expected_offset for step in batch.steps}
+    fresh = [(tp, record) for tp, record in records if record.offset >= at[tp.partition]]
+    events = [each for each in map(_decoded, fresh) if each and stripe_of(each.event.project_id) == batch.stripe]
+    letters: list[DeadLetter] = []
+
+    async def apply(some: Sequence[_Event]) -> None:
+        projects = fold(each.event for each in some).get(batch.stripe, [])
+        try:
+            await writer.apply(partitions, [batch.held(projects)])
+        except RefusedError as error:
+            if len(some) == 1:
+                letters.append(_refused(some[0].record, error))
+                return
+            middle = len(some) // 2
+            await apply(some[:middle])
+            await apply(some[middle:])
+
+    await apply(events)
+    return letters
+
+
+def _decoded(record: KeptRecord) -> _Event | None:
+    try:
+        return _Event(record, decode(record[1].key, record[1].value))
+    except InvalidRecordError:
+        return None  # it is a dead letter already
+
+
+def _refused(record: KeptRecord, error: RefusedError) -> DeadLetter:
+    remedy = _REMEDY if error.problem.startswith(_STORE_IS_WRONG) else ""
+    return dead_letter(*record, "refused", error.problem[: MAX_DETAIL_CHARS - len(remedy)] + remedy)

@@ -1,0 +1,77 @@
+"""The ledger of gaps: ranges of offsets that were never read, kept in each stripe that they are missing from.
+
+The script writes a row in the same call that moves the stripe past the range, and counts the rows in the head.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from struct import Struct
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+
+from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from service.store.layout import Head, gaps_key
+
+_ROW = Struct("<IQQQB")
+
+
+class GapReason(IntEnum):
+    """Why offsets were never read."""
+
+    DELETED = 0
+    """The topic no longer had them: its retention, or somebody, deleted them before they were read."""
+    SEVERAL = 255
+    """The ledger had no room for another row: some offsets of the range were never read, others were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Offsets `[from_offset, to_offset)` of a partition that were never read, and when that was found (Unix ms)."""
+
+    partition: int
+    from_offset: int
+    to_offset: int
+    time_ms: int
+    reason: GapReason = GapReason.DELETED
+
+
+def pack_gaps(gaps: Iterable[Gap]) -> bytes:
+    """29 bytes a row: partition 4, from 8, to 8, time 8, reason 1."""
+    return b"".join(_ROW.pack(gap.partition, gap.from_offset, gap.to_offset, gap.time_ms, gap.reason) for gap in gaps)
+
+
+def parse_gaps(data: bytes) -> list[Gap]:
+    """The rows of a ledger, in the order in which they were recorded."""
+    return [
+        Gap(partition, from_offset, to_offset, time_ms, GapReason(reason))
+        for partition, from_offset, to_offset, time_ms, reason in _ROW.iter_unpack(data)
+    ]
+
+
+async def read_gaps(client: Redis | RedisCluster, heads: Sequence[Head]) -> dict[int, list[Gap]]:
+    """The gaps of each stripe whose head says that it has any; `heads` are those of all stripes, in their order.
+
+    Raises StoreUnavailableError.
+    """
+    stripes = [stripe for stripe, head in enumerate(heads) if head.gaps]
+    try:
+        ledgers: list[Any] = await asyncio.gather(
+            *[client.get(gaps_key(stripe, heads[stripe].live.generation)) for stripe in stripes]
+        )
+    except REDIS_ERRORS as error:
+        raise StoreUnavailableError(f"reading the ledger of gaps: {error}") from error
+    return {stripe: parse_gaps(ledger or b"") for stripe, ledger in zip(stripes, ledgers, strict=True)}
+
+
+def count_skipped(ledgers: Iterable[Sequence[Gap]]) -> dict[int, int]:
+    """Per partition how many offsets were never read, in the stripe that misses most of it."""
+    most: dict[int, int] = {}
+    for ledger in ledgers:
+        skipped: dict[int, int] = {}
+        for gap in ledger:
+            skipped[gap.partition] = skipped.get(gap.partition, 0) + gap.to_offset - gap.from_offset
+        most = {partition: max(most.get(partition, 0), skipped.get(partition, 0)) for partition in {*most, *skipped}}
+    return most

@@ -1,0 +1,33 @@
+"""A topic of a test's own, and the settings of a consumer that reads it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from service.settings import ConsumerSettings
+from tests.conftest import MakeTopic
+
+MakeSettings = Callable[..., ConsumerSettings]
+
+
+@pytest.fixture
+async def topic(make_topic: MakeTopic) -> str:
+    """A topic of one partition."""
+    return await make_topic(partitions=1)
+
+
+@pytest.fixture
+def make_settings(kafka_bootstrap: str, topic: str) -> MakeSettings:
+    """Settings of a consumer: `make_settings(redis_url, **changes)`."""
+
+    def make(redis_url: str, **changes: str) -> ConsumerSettings:
+        given = {
+            "kafka_bootstrap_servers": kafka_bootstrap,
+            "kafka_topic": topic,
+            "kafka_dead_letter_topic": f"{topic}.dead-letters",
+            "kafka_group_id": f"group-of-{topic}",
+            "redis_url": redis_url,
+        }
+        return ConsumerSettings.model_validate({**given, **changes})
+
+    return make

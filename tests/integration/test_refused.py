@@ -1,0 +1,123 @@
+"""Events that the store refuses: each is found and becomes a dead letter, and everything else counts."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from redis.asyncio import Redis
+
+from service.events import JobDeletion
+from service.store.client import create_writer_client
+from service.store.layout import head_key, project_prefix, stripe_of, user_key
+from tests.integration.conftest import MakeSettings
+from tests.integration.support import Event, RunningConsumer, eventually, publish, running_consumer
+from tests.store.support import Store, event, stored
+
+PREFIX = project_prefix("project")
+
+
+async def read_letters(bootstrap: str, topic: str, count: int) -> list[Any]:
+    """The first dead letters of a topic of one partition."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, 0)])
+        return [await asyncio.wait_for(consumer.getone(), 30) for _ in range(count)]
+    finally:
+        await consumer.stop()
+
+
+def header(record: Any, name: str) -> str:
+    """A header of a dead letter, the last of its name."""
+    return str(dict(record.headers)[f"dead-letter-{name}"].decode())
+
+
+async def wait_refused(running: RunningConsumer, count: int) -> None:
+    """Waits until so many events were refused."""
+    await eventually(lambda: running.count("dead_letters", reason="refused") == count, f"{count} events refused")
+
+
+async def settle(redis_url: str, events: list[Event]) -> None:
+    """What a consumer had applied earlier, of another topic."""
+    client = create_writer_client(redis_url, cluster=False)
+    store = Store(client)
+    batches = store.batches(events)
+    for batch in batches:
+        await store.writer.apply(1, [batch.held(batch.projects)])
+    await client.aclose()
+
+
+@pytest.fixture
+async def redis(redis_flushed: str) -> Any:
+    """A client to the emptied Redis."""
+    async with Redis.from_url(redis_flushed) as client:
+        yield client
+
+
+async def test_each_refused_event_is_found_among_thousands(
+    redis: Redis, redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
+) -> None:
+    """Ten events of a user whose key another user has are dead letters with the reason; the others all count."""
+    await settle(redis_flushed, [event("first", user_id="ann")])
+    await redis.hset(f"{PREFIX}u", user_key("ann"), b"\x03bobname")
+    good: list[Event] = [event(job, project_id=f"project-{job % 40}") for job in range(6_000)]
+    records: list[Event | bytes] = [*good]
+    poison = [event(f"bad-{number}", user_id="ann", user_name="new", event_time_ms=9_000) for number in range(10)]
+    offsets = [17 + 600 * number for number in range(10)]
+    for offset, bad in zip(offsets, poison, strict=True):
+        records.insert(offset, bad)
+    await publish(kafka_bootstrap, topic, records)
+    async with running_consumer(make_settings(redis_flushed)) as running:
+        await running.wait_counted(good)
+        await wait_refused(running, 10)
+        await running.wait_at(len(records))
+        await running.wait_counted([event("first", user_id="ann")])
+        assert running.count("dead_letters", reason="refused") == 10
+    letters = await read_letters(kafka_bootstrap, f"{topic}.dead-letters", 10)
+    assert {header(letter, "reason") for letter in letters} == {"refused"}
+    assert sorted(int(header(letter, "offset")) for letter in letters) == offsets
+    assert {header(letter, "detail") for letter in letters} == {"COLLISION users bob and ann share a key"}
+    assert {letter.key for letter in letters} == {f"project/bad-{number}".encode() for number in range(10)}
+
+
+async def test_refused_tombstone_counts_once_the_store_was_mended_and_it_is_sent_again(
+    redis: Redis, redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
+) -> None:
+    """A deletion whose job is not where its record says is a dead letter that tells what to run."""
+    known: list[Event] = [event(job) for job in range(3)]
+    async with running_consumer(make_settings(redis_flushed)) as running:
+        await publish(kafka_bootstrap, topic, known)
+        await running.wait_counted(known)
+        leaf = f"{PREFIX}n:42:0"
+        whole = await stored(redis, leaf)
+        await redis.setrange(leaf, 1, bytes(21 * 3))
+        deletion = JobDeletion("project", event(1).job_id)
+        await publish(kafka_bootstrap, topic, [deletion, event("other", project_id="project-2")])
+        await wait_refused(running, 1)
+        await running.wait_counted([event("other", project_id="project-2")])
+        [letter] = await read_letters(kafka_bootstrap, f"{topic}.dead-letters", 1)
+        assert (letter.key, letter.value) == (f"project/{event(1).job_id}".encode(), None)
+        assert header(letter, "detail") == (
+            f"DRIFT no such contribution in {leaf}; run `python -m consumers verify --repair`, then"
+            " `python -m consumers replay-dead-letters`"
+        )
+        await redis.set(leaf, whole)
+        await publish(kafka_bootstrap, topic, [deletion])
+        await running.wait_counted([*known, deletion])
+
+
+async def test_stripe_that_cannot_be_written_at_all_makes_no_dead_letters(
+    redis: Redis, redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
+) -> None:
+    """Where it is not the event's fault the consumer waits, and goes on by itself when the store is mended."""
+    head = head_key(stripe_of("project"))
+    await redis.xadd(head, {"a": "b"})
+    await publish(kafka_bootstrap, topic, [event(1)])
+    async with running_consumer(make_settings(redis_flushed)) as running:
+        await eventually(
+            lambda: running.count("resyncs", reason="StoreUnavailableError") >= 2, "the consumer tries again"
+        )
+        await redis.delete(head)
+        await running.wait_counted([event(1)])
+        assert running.count("dead_letters", reason="refused") == 0

@@ -1,0 +1,94 @@
+"""Sifting: of a batch that the store refused every event is applied but those that it refuses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+from aiokafka import TopicPartition
+from redis.asyncio import Redis
+
+from consumers.sifting import sift
+from service.events import JobDeletion
+from service.store.layout import Progress, project_prefix, stripe_of, user_key
+from service.store.writer import Step, StripeBatch
+from tests.integration.support import record_of
+from tests.store.support import Event, Store, assert_equals_oracle, event
+
+PREFIX = project_prefix("project")
+STRIPE = stripe_of("project")
+TOPIC = TopicPartition("events", 0)
+GOOD: list[Event] = [event(job, user_id=f"user{job % 3}", start_time_ms=job) for job in range(40)]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as aiokafka gives it."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int = 5
+    headers: tuple[tuple[str, bytes], ...] = (("trace", b"1"),)
+
+
+def records(events: Sequence[Event]) -> list[tuple[TopicPartition, Record]]:
+    """The records of events, from offset 0 on."""
+    return [(TOPIC, Record(offset, *record_of(each))) for offset, each in enumerate(events)]
+
+
+@pytest.fixture
+async def refused_user(store: Store) -> Event:
+    """An event of a user under whose key another is stored."""
+    assert isinstance(store.client, Redis)
+    await store.writer.apply(1, [each.held(each.projects) for each in store.batches([event("known", user_id="ann")])])
+    await store.client.hset(f"{PREFIX}u", user_key("ann"), b"\x03bobname")
+    return event("refused", user_id="ann", user_name="new", event_time_ms=9_000)
+
+
+async def test_refused_events_are_found_and_all_others_applied(store: Store, refused_user: Event) -> None:
+    """Several of them, at both ends and side by side; the stripe stays where it was."""
+    events = [refused_user, *GOOD[:20], refused_user, refused_user, *GOOD[20:], refused_user]
+    batch = StripeBatch(STRIPE, [Step(0, 0, len(events), 7)], gaps=())
+    letters = await sift(store.writer, 1, batch, records(events))
+    assert [letter.offset for letter in letters] == [0, 21, 22, 43]
+    key, value = record_of(refused_user)
+    assert {(letter.key, letter.value, letter.reason, letter.topic, letter.partition) for letter in letters} == {
+        (key, value, "refused", "events", 0)
+    }
+    assert {letter.detail for letter in letters} == {"COLLISION users bob and ann share a key"}
+    assert letters[0].headers == (("trace", b"1"),)
+    assert (await store.writer.read_heads())[STRIPE].progress == (Progress(0, 0),)
+    await assert_equals_oracle(store, GOOD, [("project", 0, 100, None)])
+
+
+async def test_what_the_stripe_is_past_is_left_alone(store: Store, refused_user: Event) -> None:
+    """A letter of it has been written already; to write it again would be for nothing."""
+    await store.writer.apply(1, [StripeBatch(STRIPE, [Step(0, 0, 2, 7)])])
+    batch = StripeBatch(STRIPE, [Step(0, 2, 4, 7)])
+    letters = await sift(store.writer, 1, batch, records([refused_user, GOOD[0], refused_user, GOOD[1]]))
+    assert [letter.offset for letter in letters] == [2]
+    await assert_equals_oracle(store, [GOOD[1]], [("project", 0, 100, None)])
+
+
+async def test_other_stripes_and_what_is_no_event_are_left_alone(store: Store) -> None:
+    """Only the records of the stripe that refused its batch are sifted."""
+    others = [event(1, project_id="project-2"), event(2)]
+    found = [*records(others), (TOPIC, Record(2, None, b"no event"))]
+    assert await sift(store.writer, 1, StripeBatch(STRIPE, [Step(0, 0, 3, 7)]), found) == []
+    await assert_equals_oracle(store, others[1:], [("project", None, None, None), ("project-2", None, None, None)])
+
+
+async def test_fault_of_the_store_is_told_with_its_remedy(store: Store) -> None:
+    """Events that stumble over damage are good, and so is a deletion: the letter tells how to send them again."""
+    assert isinstance(store.client, Redis)
+    await store.apply(GOOD)
+    await store.client.setrange(f"{PREFIX}n:42:0", 1, bytes(21))
+    moved = event(0, user_id="user0", sequence=1, start_time_ms=1)
+    gone = JobDeletion("project", event(0).job_id)
+    untouched = event("untouched")
+    batch = StripeBatch(STRIPE, [Step(0, len(GOOD), len(GOOD) + 43, 7)])
+    letters = await sift(store.writer, 1, batch, [*records([*GOOD, moved, untouched, gone])])
+    assert [letter.offset for letter in letters] == [40, 42]
+    assert letters[0].detail.startswith("DRIFT no such contribution in ")
+    assert letters[0].detail.endswith("verify --repair`, then `python -m consumers replay-dead-letters`")
+    await assert_equals_oracle(store, [untouched], [("project", 100, None, None)])

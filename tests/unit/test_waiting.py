@@ -1,0 +1,43 @@
+"""Waiting ends when it is time to stop, and cancels what it waited for."""
+
+import asyncio
+
+import pytest
+
+from consumers.waiting import pause, unless_set
+
+
+async def test_work_that_ends_gives_its_result() -> None:
+    """Also if its result is an error."""
+
+    async def fail() -> None:
+        raise ValueError("no")
+
+    event = asyncio.Event()
+    assert await unless_set(event, asyncio.sleep(0, "done")) == "done"
+    with pytest.raises(ValueError, match="no"):
+        await unless_set(event, fail())
+
+
+async def test_work_is_cancelled_when_it_is_time_to_stop() -> None:
+    """It has ended, whatever it does at its end, when the wait ends."""
+    event, ended = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.set()
+
+    asyncio.get_running_loop().call_soon(event.set)
+    await unless_set(event, hang())
+    assert ended.is_set()
+
+
+async def test_a_pause_ends_early_when_it_is_time_to_stop() -> None:
+    """And otherwise by itself."""
+    event = asyncio.Event()
+    await pause(event, 0.001)
+    event.set()
+    await pause(event, 3_600)
