@@ -1,89 +1,85 @@
-"""Recomputes a project's tree from its job records and says where the two differ.
+"""Recomputes a project's tree from its job records and says where the two differ, also while the project is written.
 
-For a store at rest: what is read is not one atomic view, so a write meanwhile can look like drift.
+What is read at one instant is compared exactly. What cannot be read at one instant - all job records - only raises
+doubts, each of which is then settled by itself (see audit_bottoms). Nothing is written, and no read holds Redis for
+more than about a millisecond. In memory are some hundred bytes a node, and what is remembered of nodes in doubt.
 """
 
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable
 
-from redis.asyncio import Redis, RedisCluster
+import numpy as np
 
-from service.store.audit_tree import (
-    RECORD_BYTES,
-    Problems,
-    are_ascending,
-    check_bottoms,
-    check_nodes,
-    check_shape,
-    check_sums,
-    contributions,
-    items_of,
-    sum_of,
-)
-from service.store.batch import pack_user
-from service.store.contents import Contents, read_contents
-from service.store.layout import job_hash, parse_user, project_prefix, user_key
+from service.store.audit_bottoms import settle
+from service.store.audit_digests import Bottoms, numbers
+from service.store.audit_findings import Drift, Findings
+from service.store.audit_names import check_names
+from service.store.audit_reads import Client, GenerationChangedError, ProjectReads
+from service.store.audit_records import check_count, check_records, scan
+from service.store.audit_walk import Walk, check_shape
+from service.store.contract import StoreUnavailableError
+from service.store.cover import TOP_LEVEL
+from service.store.layout import DELETED_STATUS, LISTED_LEAF, Meta, parse_shape
 
-_NAME_BYTES = 19
+_ATTEMPTS = 3  # a rebuild changes the generation once
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """A key of a project that is not what the rest of the project says it must be."""
-
-    project_id: str
-    key: str
-    what: str
+Advance = Callable[[int], None]
 
 
-async def audit_project(client: Redis | RedisCluster, project_id: str) -> list[Drift]:
-    """Every drift of a project, an empty list if all is well; the whole project is held in memory.
+def ignore(_records: int) -> None:
+    """Does not care how far it is."""
+
+
+async def audit_project(client: Client, project_id: str, advance: Advance = ignore) -> list[Drift]:
+    """Every drift of a project, an empty list if all is well or nobody wrote it; `advance` hears of records scanned.
 
     Raises StoreUnavailableError, LayoutError.
     """
-    contents = await read_contents(client, project_id)
-    checks = (_check_records, check_shape, check_nodes, check_bottoms, check_sums, _check_users)
-    problems = chain.from_iterable(check(contents) for check in checks)
-    prefix = project_prefix(project_id)
-    return [Drift(project_id, prefix + key, what) for key, what in problems]
+    for _ in range(_ATTEMPTS):
+        reads = await ProjectReads.open(client, project_id)
+        try:
+            return await _audit(reads, advance)
+        except GenerationChangedError:
+            continue
+    raise StoreUnavailableError(f"the generation of project {project_id} changed under each of {_ATTEMPTS} audits")
 
 
-def _check_records(contents: Contents) -> Problems:
-    """Job records against the hashes they lie in, and against the meta."""
-    hashes = len(contents.records)
-    power = 1 << max(hashes.bit_length() - 1, 0)
-    for number, records in enumerate(contents.records):
-        for job, record in records.items():
-            if len(record) != RECORD_BYTES:
-                yield f"j:{number}", f"job {job.hex()} has a record of {len(record)} bytes"
-            home = job_hash(job) % (2 * power)
-            home = home if home < hashes else home % power
-            if home != number:
-                yield f"j:{number}", f"job {job.hex()} belongs into hash {home}"
-    if contents.meta is None:
-        if contents.nodes or contents.users or contents.times or contents.shape:
-            yield "m", "is missing, and other keys are there"
-        return
-    found = sum(map(len, contents.records))
-    if contents.meta.records != found:
-        yield "m", f"says {contents.meta.records} records, {found} are there"
+async def _audit(reads: ProjectReads, advance: Advance) -> list[Drift]:
+    view = await reads.view(["s", "t"], [("HLEN", "u")])
+    if view.meta is None:
+        findings = Findings(reads)
+        if any(view.strings) or any(view.replies):
+            findings.add("m", "is missing, and other keys are there")
+        return findings.drifts
+    tops = {index for level, index in parse_shape(view.strings[0] or b"") if level % LISTED_LEAF == TOP_LEVEL}
+    while True:
+        findings = Findings(reads)
+        unknown = await _compare(reads, view.meta, tops, findings, advance)
+        if not unknown:
+            break
+        tops |= unknown  # a job has begun a new age, or the shape has lost one
+    view = await reads.view(["t"], [("HGETALL", "u")])
+    check_names(view.replies[0], view.strings[0] or b"", findings)
+    return findings.drifts
 
 
-def _check_users(contents: Contents) -> Problems:
-    """Who is named, and when, against who has jobs."""
-    named = {item[:6]: item for item in items_of(contents.times, _NAME_BYTES)}
-    counted = {entry[14:20] for entry in contributions(contents)}
-    counted |= {user for string in contents.nodes.values() for user, _ in sum_of(string)}
-    for user in sorted(counted - contents.users.keys()):
-        yield "u", f"lacks user {user.hex()}, who has jobs"
-    for user in sorted(contents.users.keys() ^ named.keys()):
-        yield "t", f"{'lacks' if user in contents.users else 'has a surplus'} user {user.hex()}"
-    if len(contents.times) % _NAME_BYTES or not are_ascending(items_of(contents.times, _NAME_BYTES)):
-        yield "t", "is not sorted by user key"
-    for user, value in sorted(contents.users.items()):
-        user_id, name = parse_user(value)
-        if user_key(user_id) != user:
-            yield "u", f"has user {user_id} under the key {user.hex()}"
-        item = named.get(user)
-        if item and item != pack_user(user_id, int.from_bytes(item[6:13], "little"), name)[:_NAME_BYTES]:
-            yield "t", f"has another name of user {user_id} than u"
+async def _compare(reads: ProjectReads, first: Meta, tops: set[int], findings: Findings, advance: Advance) -> set[int]:
+    """Walks the tree, scans the records and settles what differs; returns topmost nodes that should be walked too."""
+    walk = Walk(reads, findings)
+    await walk.run(tops)
+    bottoms, last, records, unknown = Bottoms(walk.bottoms), first, 0, set[int]()
+    async for scanned in scan(reads):
+        check_records(scanned, findings)
+        _, whole = scanned.whole()
+        outside = bottoms.count(whole)
+        unknown |= {int(start) >> TOP_LEVEL for start in outside} - tops
+        users = np.unique(numbers(whole[whole[:, 31] != DELETED_STATUS], 25, 6)).tolist()
+        findings.users |= {user.to_bytes(6, "little") for user in users}
+        advance(len(scanned))
+        records, last = records + len(scanned), scanned.meta
+    if unknown:
+        return unknown
+    await settle(reads, bottoms.differing(), findings)
+    await check_count(reads, first, last, records, findings)
+    await check_shape(reads, walk, findings)
+    return set()

@@ -11,6 +11,8 @@ from redis.asyncio import Redis, RedisCluster
 from service.events import JobDeletion, JobEvent, JobStatus
 from service.store.audit import audit_project
 from service.store.batch import fold
+from service.store.cover import Node
+from service.store.layout import project_prefix
 from service.store.reader import RedisStatisticsStore
 from service.store.writer import Step, StoreWriter, StripeBatch
 from tests.oracle import Oracle
@@ -103,6 +105,13 @@ async def stored_hash(client: Client, key: str) -> dict[bytes, bytes]:
     """The fields of a hash."""
     fields = await client.hgetall(key)
     return {bytes(field): bytes(value) for field, value in fields.items()}  # type: ignore[arg-type]
+
+
+async def stored_nodes(client: Client, project_id: str) -> dict[Node, bytes]:
+    """The nodes of a project's tree."""
+    keys = [bytes(key) async for key in client.scan_iter(f"{project_prefix(project_id)}n:*", count=1_000)]
+    nodes = [tuple(map(int, key.split(b":")[-2:])) for key in keys]
+    return {(level, index): await stored(client, key.decode()) for (level, index), key in zip(nodes, keys, strict=True)}
 
 
 async def everything(client: Client) -> dict[bytes, object]:

@@ -9,8 +9,7 @@ from redis.asyncio import Redis
 
 from service.events import MAX_SIZE_BYTES, JobDeletion, JobStatus
 from service.store.audit import audit_project
-from service.store.audit_tree import sum_of
-from service.store.contents import is_inner, read_contents
+from service.store.audit_tree import is_inner, sum_of
 from service.store.cover import TOP_LEVEL, Node
 from service.store.layout import project_prefix, user_key
 from tests.store.histories import History, heavy_histories, make_queries
@@ -25,6 +24,7 @@ from tests.store.support import (
     event,
     job_uuid,
     stored,
+    stored_nodes,
 )
 
 MOST_JOBS = 255
@@ -58,8 +58,8 @@ class Watched:
         """Applies a batch: then just the outgrown nodes are wide, answers equal a recount, the audit finds nothing."""
         await self.store.apply(batch)
         self.applied += batch
-        contents = await read_contents(self.store.client, PROJECT)
-        with_rows = {node: string for node, string in contents.nodes.items() if is_inner(string)}
+        nodes = await stored_nodes(self.store.client, PROJECT)
+        with_rows = {node: string for node, string in nodes.items() if is_inner(string)}
         self.outgrown |= {node for node, string in with_rows.items() if does_not_fit(string)}
         assert {node for node, string in with_rows.items() if string[:1] == b"R"} == self.outgrown
         for string in with_rows.values():
@@ -261,7 +261,7 @@ async def test_busy_users_node_leaves_others_narrow(watched: Watched) -> None:
         for n in range(150)
     ]
     await watched.apply([*quiet, *busy], queries_of([*busy, *quiet]))
-    nodes = (await read_contents(watched.store.client, PROJECT)).nodes
+    nodes = await stored_nodes(watched.store.client, PROJECT)
     narrow = {node for node, string in nodes.items() if string[:1] == b"r"}
     assert {(27, (NOON_MS >> 27) + day) for day in range(1, 4)} <= narrow
     assert {TOP, (0, NOON_MS)} <= watched.outgrown

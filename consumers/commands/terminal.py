@@ -1,0 +1,42 @@
+"""What a command shows: its result on standard output, how far it is on standard error if that is a terminal."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+Advance = Callable[[int], None]
+
+
+class Terminal:
+    """Text for people, or with `as_json` one JSON document for programs."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def result(self, document: Mapping[str, object], lines: Iterable[str]) -> None:
+        """Prints the document, or the lines that say the same."""
+        text = json.dumps(document) if self._as_json else "\n".join(lines)
+        print(text, file=sys.stdout, flush=True)  # noqa: T201 - what the command is for
+
+    @contextmanager
+    def progress(self, what: str, total: int) -> Iterator[Advance]:
+        """A bar while the block runs; give it how many of the total have been done since it was last told."""
+        console = Console(stderr=True)
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda done: bar.advance(task, done)
+
+
+def instant(time_ms: int) -> str:
+    """An instant for people: ISO 8601, UTC, milliseconds; one that no calendar has as Unix milliseconds."""
+    try:
+        time = datetime.fromtimestamp(time_ms / 1000, UTC)
+    except (ValueError, OverflowError):
+        return f"{time_ms} ms"
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,135 @@
+"""`verify`: recomputes what the store counts from its job records, and mends it on demand."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from consumers.commands.arguments import project_id
+from consumers.commands.terminal import Terminal, instant
+from service.settings import ConsumerSettings
+from service.store.audit import audit_project
+from service.store.audit_findings import Drift
+from service.store.audit_scope import find_projects
+from service.store.client import create_writer_client
+from service.store.gaps import Gap, read_gaps
+from service.store.layout import Head
+from service.store.repair import Repair, repair_project
+from service.store.writer import StoreWriter
+
+SUMMARY = "compare what is counted with the job records, and mend it"
+DESCRIPTION = """\
+Recomputes each project's tree from its job records, and reports every drift: a key that is not what the rest of its
+project says it must be. Consumers and the API go on meanwhile. With --repair what has drifted is mended from the job
+records; what these do not tell (a record or a name that is damaged itself) is left, and takes a rebuild.
+
+Listed as well, though no drift: gaps, that is offsets that the topic lost before they were read, and stripes that no
+consumer has written yet.
+
+example:
+  python -m consumers verify --project e9993fc787d94b6c886cbaa340f9c0f4 --repair
+"""
+FOUND = "there is drift (with --repair: some that could not be mended), or no such project"
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What was looked at, and what was found."""
+
+    projects: Mapping[str, int]  # job records by project
+    repairs: Sequence[Repair]
+    gaps: Mapping[Gap, Sequence[int]]  # stripes by gap
+    unwritten_stripes: Sequence[int]
+
+    @property
+    def drifts(self) -> Iterator[tuple[Drift, bool]]:
+        """Each drift, and whether it is still there."""
+        return ((drift, drift in repair.left) for repair in self.repairs for drift in _once(repair))
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the command's own arguments."""
+    parser.add_argument("--project", metavar="ID", type=project_id, help="this project alone")
+    parser.add_argument("--repair", action="store_true", help="mend what can be mended")
+
+
+async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
+    """Audits one project or all. Raises StoreUnavailableError, LayoutError."""
+    async with aclosing(create_writer_client(settings.redis_url, settings.redis_cluster)) as client:
+        heads = await StoreWriter(client).read_heads()
+        projects = await find_projects(client, heads, arguments.project)
+        gaps = _by_gap(await read_gaps(client, heads))
+        repairs = []
+        with terminal.progress("job records", sum(projects.values())) as advance:
+            for project in sorted(projects):
+                if arguments.repair:
+                    repairs.append(await repair_project(client, project, advance))
+                else:
+                    drifts = await audit_project(client, project, advance)
+                    repairs.append(Repair(drifts, drifts))
+    verdict = _Verdict(projects, repairs, gaps, _unwritten(heads))
+    terminal.result(_document(verdict), _lines(verdict))
+    is_unknown = arguments.project is not None and not projects
+    return 1 if is_unknown or any(repair.left for repair in repairs) else 0
+
+
+def _once(repair: Repair) -> Iterable[Drift]:
+    return dict.fromkeys([*repair.found, *repair.left])
+
+
+def _by_gap(ledgers: Mapping[int, Sequence[Gap]]) -> dict[Gap, list[int]]:
+    stripes: dict[Gap, list[int]] = {}
+    for stripe, ledger in ledgers.items():
+        for gap in ledger:
+            stripes.setdefault(gap, []).append(stripe)
+    return stripes
+
+
+def _unwritten(heads: Sequence[Head]) -> list[int]:
+    return [stripe for stripe, head in enumerate(heads) if not any(each.next_offset for each in head.progress)]
+
+
+def _document(verdict: _Verdict) -> dict[str, object]:
+    drifts = [
+        {
+            "project_id": drift.project_id,
+            "key": drift.key,
+            "what": drift.what,
+            "mended": not is_left,
+            "mendable": drift.cause is not None,
+        }
+        for drift, is_left in verdict.drifts
+    ]
+    gaps = [
+        {
+            "partition": gap.partition,
+            "from_offset": gap.from_offset,
+            "to_offset": gap.to_offset,
+            "reason": gap.reason.name.lower(),
+            "found_ms": gap.time_ms,
+            "stripes": list(stripes),
+        }
+        for gap, stripes in verdict.gaps.items()
+    ]
+    return {
+        "projects": len(verdict.projects),
+        "job_records": sum(verdict.projects.values()),
+        "drifts": drifts,
+        "gaps": gaps,
+        "unwritten_stripes": list(verdict.unwritten_stripes),
+    }
+
+
+def _lines(verdict: _Verdict) -> Iterator[str]:
+    drifts = list(verdict.drifts)
+    for drift, is_left in drifts:
+        remedy = "verify --repair mends it" if drift.cause is not None else "takes a rebuild"
+        yield f"drift   {drift.key}  {drift.what}  [{remedy if is_left else 'mended'}]"
+    for gap, stripes in verdict.gaps.items():
+        offsets = f"partition {gap.partition}, offsets {gap.from_offset} to {gap.to_offset - 1}"
+        yield f"gap     {offsets}, {gap.reason.name.lower()}, found {instant(gap.time_ms)}, {len(stripes)} stripes"
+    if verdict.unwritten_stripes:
+        yield f"stripes without any progress: {', '.join(map(str, verdict.unwritten_stripes))}"
+    left = sum(is_left for _, is_left in drifts)
+    counted = f"{len(verdict.projects)} projects, {sum(verdict.projects.values())} job records"
+    yield f"{counted}: {left} drifted keys, {len(drifts) - left} mended, {len(verdict.gaps)} gaps"

@@ -1,0 +1,186 @@
+"""Mends what an audit has found: some places of a project, and all that depends on them, in one step.
+
+What must be there is worked out from one atomic view, and written by a script that first makes sure that nobody has
+written the project since; otherwise it is worked out anew. So an answer sees all of it or nothing of it, and no
+consumer is held up. Records are taken for the truth: what is wrong with themselves only a rebuild mends.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from struct import Struct
+from typing import Any
+
+from service.store.audit import Advance, audit_project, ignore
+from service.store.audit_findings import Cause, Drift, WrongBottom, WrongCount, WrongListing, WrongPlace, WrongRows
+from service.store.audit_reads import Client, GenerationChangedError, ProjectReads, View, node_name, place_of
+from service.store.audit_tree import possible_children
+from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from service.store.cover import Node
+from service.store.layout import (
+    LAYOUT_VERSION,
+    Meta,
+    head_key,
+    job_hash,
+    pack_meta,
+    parse_shape,
+    stripe_of,
+)
+from service.store.repair_tree import Mending, path_of
+from service.store.script import Script
+
+_ROUNDS = 8  # what is mended may bring to light what lies below it
+_ATTEMPTS = 200  # a project is written some dozen times a second, and to work it out takes milliseconds
+_PLACES, _JOBS = 64, 2_000  # mended in one step
+_STAMP = Struct("<II")  # layout version, generation
+_REPLACE = Script("lua_repair/replace.lua")
+
+Command = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Every drift that was found, and what of it is still there."""
+
+    found: list[Drift]
+    left: list[Drift]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Commands that mend a project as it was seen, and its meta afterwards."""
+
+    seen: View
+    meta: Meta
+    commands: list[Command]
+
+
+async def repair_project(client: Client, project_id: str, advance: Advance = ignore) -> Repair:
+    """Audits a project and mends what can be mended, until nothing of it is left.
+
+    `client` must not repeat a command by itself. Raises StoreUnavailableError, LayoutError.
+    """
+    found: dict[Drift, None] = {}
+    drifts = await audit_project(client, project_id, advance)
+    for _ in range(_ROUNDS):
+        found |= dict.fromkeys(drifts)
+        causes = [drift.cause for drift in drifts if drift.cause is not None]
+        if not causes:
+            break
+        reads = await ProjectReads.open(client, project_id)
+        try:
+            for plan in _plans(reads, causes):
+                await _carry_out(reads, plan)
+        except GenerationChangedError:
+            pass  # the next audit is of the generation that is live now
+        drifts = await audit_project(client, project_id)
+    return Repair(list(found), drifts)
+
+
+def _plans(reads: ProjectReads, causes: Sequence[Cause]) -> Iterator[Callable[[], Awaitable[_Plan | None]]]:
+    """What to do about the causes, each step by itself. Nothing is judged by records that lie in the wrong hash."""
+    places = [cause for cause in causes if isinstance(cause, WrongPlace)]
+    if places:
+        yield from (partial(_plan_place, reads, cause) for cause in places)
+        return
+    for group in _groups(causes):
+        yield partial(_plan_nodes, reads, group)
+    if any(isinstance(cause, WrongCount) for cause in causes):
+        yield partial(_plan_count, reads)
+
+
+def _groups(causes: Sequence[Cause]) -> Iterator[list[WrongBottom | WrongRows | WrongListing]]:
+    group: list[WrongBottom | WrongRows | WrongListing] = []
+    jobs = 0
+    for kind in (WrongBottom, WrongRows, WrongListing):  # from below: what lies above depends on it
+        for cause in causes:
+            if isinstance(cause, kind):
+                more = len(cause.jobs) if isinstance(cause, WrongBottom) else 0
+                if group and (len(group) == _PLACES or jobs + more > _JOBS):
+                    yield group
+                    group, jobs = [], 0
+                group.append(cause)
+                jobs += more
+    if group:
+        yield group
+
+
+async def _carry_out(reads: ProjectReads, plan: Callable[[], Awaitable[_Plan | None]]) -> None:
+    for _ in range(_ATTEMPTS):
+        planned = await plan()
+        if planned is None or await _write(reads, planned):
+            return
+    raise StoreUnavailableError(f"project {reads.project_id} was written under each of {_ATTEMPTS} repairs")
+
+
+async def _write(reads: ProjectReads, plan: _Plan) -> bool:
+    """Whether the project was still as it was seen, and now is as planned."""
+    words: list[Any] = []
+    for command, name, *arguments in plan.commands:
+        words += [2 + len(arguments), command, reads.prefix + name, *arguments]
+    keys = [head_key(stripe_of(reads.project_id)), f"{reads.prefix}m"]
+    stamp = _STAMP.pack(LAYOUT_VERSION, reads.generation)
+    meta = pack_meta(replace(plan.meta, write_id=os.urandom(8)))
+    try:
+        return bool(await _REPLACE.run(reads.client, keys, stamp, plan.seen.meta_data or b"", meta, *words))
+    except REDIS_ERRORS as error:
+        raise StoreUnavailableError(f"mending project {reads.project_id}: {error}") from error
+
+
+async def _plan_nodes(reads: ProjectReads, causes: Sequence[WrongBottom | WrongRows | WrongListing]) -> _Plan | None:
+    above = {node: None for cause in causes for node in (cause.node, *path_of(cause.node))}
+    nodes: list[Node] = list(above | {child: None for node in above for child in possible_children(node)})
+    jobs = {job for cause in causes if isinstance(cause, WrongBottom) for job in cause.jobs}
+    view, records = await reads.records(["s", *map(node_name, nodes)], jobs)
+    if view.meta is None:
+        return None
+    mending = Mending(dict(zip(nodes, view.strings[1:], strict=True)), parse_shape(view.strings[0] or b""))
+    for cause in causes:
+        match cause:
+            case WrongBottom(node, of_jobs, surplus):
+                mending.mend_bottom(node, [records[job] for job in of_jobs if job in records], surplus)
+            case WrongRows(node):
+                mending.mend_rows(node)
+            case WrongListing(node):
+                mending.mend_listing(node)
+    commands: list[Command] = [
+        ("SET", node_name(node), string) if string is not None else ("DEL", node_name(node))
+        for node, string in mending.changed.items()
+    ]
+    meta = view.meta
+    if mending.shape_changed:
+        commands.append(("SET", "s", mending.shape_data()))
+        meta = replace(meta, shape_id=os.urandom(8))
+    return _Plan(view, meta, commands) if commands else None
+
+
+async def _plan_place(reads: ProjectReads, cause: WrongPlace) -> _Plan | None:
+    """Moves a record into its own hash; if there is one already, the later version stays."""
+    view = await reads.view([], [("HGET", f"j:{cause.number}", cause.job)])
+    if view.meta is None or view.replies[0] is None:
+        return None
+    own = place_of(job_hash(cause.job), view.meta.hashes)
+    view = await reads.view([], [("HGET", f"j:{number}", cause.job) for number in (cause.number, own)])
+    record, present = view.replies
+    if view.meta is None or own == cause.number or record is None:
+        return None
+    commands: list[Command] = [("HDEL", f"j:{cause.number}", cause.job)]
+    if present is None or _version(record) > _version(present):
+        commands.append(("HSET", f"j:{own}", cause.job, record))
+    return _Plan(view, view.meta, commands)
+
+
+def _version(record: bytes) -> tuple[int, int, int]:
+    return int.from_bytes(record[:4], "little"), int.from_bytes(record[4:11], "little"), record[31]
+
+
+async def _plan_count(reads: ProjectReads) -> _Plan | None:
+    meta = (await reads.view([])).meta
+    if meta is None:
+        return None
+    view = await reads.view([], [("HLEN", f"j:{number}") for number in range(meta.hashes)])
+    records = sum(view.replies)
+    if view.meta is None or view.meta.hashes != meta.hashes or view.meta.records == records:
+        return None
+    return _Plan(view, replace(view.meta, records=records), [])
