@@ -1,0 +1,40 @@
+-- Takes the jobs that start before the horizon out of some record hashes of a project.
+--
+-- ARGV[5]  number of the first hash, and of the one after the last
+--
+-- Returns 'ok', the number of records taken out, and of hashes there are; or 'refused' and why, if there is drift.
+
+local tree, leaving, removed = new_tree(project), {}, 0
+
+-- A deleted job whose start was never known stays: its record says 0.
+local function may_go(record)
+  local start = unpack_s('<I7', record, 12)
+  return start < HORIZON and (start > 0 or byte(record, 32) ~= DELETED)
+end
+
+local function sweep_hash(number)
+  local all, fields = call('HGETALL', project .. 'j:' .. number), {}
+  for i = 1, #all, 2 do
+    local record = all[i + 1]
+    if may_go(record) then
+      if byte(record, 32) ~= DELETED then change(tree, sub(record, 12, 32), nil) end
+      fields[#fields + 1] = all[i]
+    end
+  end
+  removed = removed + #fields
+  leaving[number] = fields
+end
+
+local ok, problem = pcall(function()
+  local first, last = unpack_s('<I4I4', ARGV[5])
+  for number = first, math.min(last, hashes) - 1 do sweep_hash(number) end
+  apply_tree(tree)
+end)
+if not ok then return {'refused', problem} end
+if removed > 0 then
+  write_meta(shape_id, records - removed)
+  for i = 1, #set_key do call('SET', set_key[i], set_value[i]) end
+  for i = 1, #range_key do call('SETRANGE', range_key[i], range_at[i], range_value[i]) end
+  for number, fields in pairs(leaving) do call_many('HDEL', project .. 'j:' .. number, fields) end
+end
+return {'ok', removed, hashes}

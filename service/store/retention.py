@@ -1,0 +1,139 @@
+"""Takes the jobs that start before the horizon out of the store, a few at a time.
+
+No answer counts them any more: the horizon is in the head, beside what a question reads. Sweeps may be repeated, broken
+off, and run side by side with each other and with ingest.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from struct import Struct
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+
+from service.store.contract import REDIS_ERRORS, FencedError, StoreUnavailableError
+from service.store.layout import (
+    LAYOUT_VERSION,
+    Head,
+    check_layout,
+    head_key,
+    pack_shape,
+    parse_head,
+    parse_meta,
+    parse_shape,
+    project_prefix,
+    projects_key,
+    swept_key,
+)
+from service.store.pruning import find_groups, without
+from service.store.script import Script
+
+_HASHES_PER_CALL = 16  # some 400 records: Redis is held for some milliseconds if all of them go
+_GROUPS_PER_CALL = 50  # some 400 nodes
+_ATTEMPTS = 20  # a shape changes at splits only; what is left over is for the next sweep
+
+_TREE = ["lua/4_tree.lua", "lua/5_rows.lua", "lua/6_split.lua", "lua/7_records.lua"]
+_FENCE = ["lua_sweep/flags.lua", "lua/1_layout.lua", "lua_sweep/fence.lua"]
+_PROJECT = [*_FENCE, *_TREE, "lua_sweep/project.lua"]
+_EXPECTED = Struct("<IIQ")
+_HASHES = Struct("<II")
+
+Pause = Callable[[], Awaitable[None]]
+"""Awaited after each call, so that others have their turn."""
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep of a stripe came to: records taken out, and by project why it was left as it is."""
+
+    records: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A stripe that is swept, and the head that it had when that began."""
+
+    stripe: int
+    head: Head
+    pause: Pause
+
+    @property
+    def horizon_ms(self) -> int:
+        return self.head.live.horizon_ms
+
+
+class Sweeper:
+    """Sweeps stripes of a store."""
+
+    def __init__(self, client: Redis | RedisCluster) -> None:
+        self._client = client
+        self._sweep = Script(*_PROJECT, "lua_sweep/sweep.lua")
+        self._prune = Script(*_PROJECT, "lua_sweep/prune.lua")
+        self._done = Script(*_FENCE, "lua_sweep/done.lua")
+
+    async def sweep(self, stripe: int, pause: Pause) -> Swept | None:
+        """Sweeps a stripe up to its horizon; None if that has been done.
+
+        Raises StoreUnavailableError, LayoutError, and FencedError if another generation is live meanwhile.
+        """
+        try:
+            head_data: Any = await self._client.get(head_key(stripe))
+            turn = _Turn(stripe, check_layout(parse_head(head_data)), pause)
+            done_ms: Any = await self._client.get(swept_key(stripe, turn.head.generation))
+            if int(done_ms or 0) >= turn.horizon_ms:
+                return None
+            swept = Swept()
+            projects: Any = await self._client.smembers(projects_key(stripe, turn.head.generation))
+            for project_id in sorted(project.decode() for project in projects):
+                await self._sweep_project(turn, project_id, swept)
+            await self._run(turn, self._done)
+        except REDIS_ERRORS as error:
+            raise StoreUnavailableError(f"sweeping stripe {stripe}: {error}") from error
+        return swept
+
+    async def _sweep_project(self, turn: _Turn, project_id: str, swept: Swept) -> None:
+        first, hashes = 0, 1
+        while first < hashes:  # hashes that a split makes meanwhile come last
+            word, *reply = await self._run(turn, self._sweep, project_id, _HASHES.pack(first, first + _HASHES_PER_CALL))
+            if word == b"refused":
+                swept.refused[project_id] = reply[0].decode()
+                return
+            swept.records += reply[0]
+            first, hashes = first + _HASHES_PER_CALL, reply[1]
+        for _ in range(_ATTEMPTS):
+            if await self._prune_project(turn, project_id):
+                return
+
+    async def _prune_project(self, turn: _Turn, project_id: str) -> bool:
+        """Deletes the nodes that hold nothing any more; False if the shape changed meanwhile."""
+        prefix = project_prefix(project_id, turn.head.generation)
+        replies: Any = await self._client.mget([f"{prefix}m", f"{prefix}s"])
+        if not replies[0]:
+            return True
+        shape_id, entries = parse_meta(replies[0]).shape_id, parse_shape(replies[1] or b"")
+        groups = find_groups(entries, turn.horizon_ms)
+        while piece := list(islice(groups, _GROUPS_PER_CALL)):
+            word = b"full"
+            while word == b"full":
+                nodes = {node for group in piece for node in group}
+                left = without(entries, nodes)
+                names = [f"{level}:{index}" for level, index in nodes]
+                word, *reply = await self._run(turn, self._prune, project_id, shape_id, pack_shape(left), *names)
+                full = {name.decode() for name in reply} if word == b"full" else set()
+                piece = [group for group in piece if not any(f"{level}:{index}" in full for level, index in group)]
+            if word == b"changed":
+                return False
+            shape_id, entries = reply[0], left
+        return True
+
+    async def _run(self, turn: _Turn, script: Script, *arguments: bytes | str) -> Any:
+        expected = _EXPECTED.pack(0, turn.head.generation, turn.horizon_ms)
+        keys = [head_key(turn.stripe)]
+        reply = await script.run(self._client, keys, LAYOUT_VERSION, os.urandom(8), expected, *arguments)
+        await turn.pause()
+        if reply[0] == b"fenced":
+            raise FencedError(turn.stripe)
+        return reply
