@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_CACHE_DIR ?= $(CURDIR)/.local/pip-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench clean
+.PHONY: help run test chaos bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -19,6 +19,10 @@ test: $(VENV)/.ready-test ## check style and types, run all tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+chaos: $(VENV)/.ready-test ## break a running system by chance: MINUTES=10, SEED=... repeats a run
+	$(BIN)/python -m pytest tests/chaos tests/faults/test_records.py --log-cli-level=INFO --timeout=0 \
+		--many-jobs=1000000 --chaos-minutes=$(or $(MINUTES),10) $(if $(SEED),--chaos-seed=$(SEED))
 
 bench: $(VENV)/.ready-bench ## measure speed, memory and latency; takes some minutes
 	@$(BIN)/python -m bench --repeats 3

@@ -1,7 +1,9 @@
 """Real servers for the tests, started once a session, and what isolates one test from the next."""
 
+import os
+import random
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,12 @@ from hypothesis import settings as hypothesis_settings
 from redis import Redis
 
 from deploy.local.servers import create_topics, find_broker, free_port, start_broker, start_redis
+from tests.kafka.jars import KafkaProgram, MissingPartError, find_kafka
+from tests.kafka.server import KafkaServers, start_kafka
 from tests.servers import Processes, redis_program, start_one_node_cluster
+
+# so that a failure shows the question and both answers
+pytest.register_assert_rewrite("tests.end_to_end.checks", "tests.chaos")
 
 MakeTopic = Callable[..., Awaitable[str]]
 
@@ -21,6 +28,17 @@ hypothesis_settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 hypothesis_settings.load_profile("project")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("chaos", "faults (tests/chaos, tests/faults)")
+    group.addoption("--chaos-minutes", type=float, default=0.75, help="how long faults go on")
+    group.addoption("--many-jobs", type=int, default=20_000, help="how many jobs a user with many has")
+    group.addoption("--chaos-seed", type=int, default=random.randrange(10**6), help="repeats a run's choices")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"chaos: --chaos-seed={config.getoption('--chaos-seed')}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,6 +91,25 @@ def kafka_bootstrap(servers_folder: Path, pytestconfig: pytest.Config) -> Iterat
     child = start_broker(program, port, servers_folder / "broker.log")
     yield f"127.0.0.1:{port}"
     child.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_program(pytestconfig: pytest.Config) -> KafkaProgram:
+    """Apache Kafka. Without it a test is skipped; with STATS_TEST_ALL_PARTS set, as in CI, it fails."""
+    try:
+        return find_kafka(pytestconfig.rootpath / ".local" / "kafka")
+    except MissingPartError as error:
+        if os.environ.get("STATS_TEST_ALL_PARTS"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+async def kafka(kafka_program: KafkaProgram, servers_folder: Path) -> AsyncIterator[KafkaServers]:
+    """Apache Kafka of one node. A test that makes it fail puts it right again."""
+    servers = await start_kafka(kafka_program, servers_folder / "kafka")
+    yield servers
+    servers.end()
 
 
 @pytest.fixture

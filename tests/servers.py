@@ -36,11 +36,11 @@ class Processes:
         self._logs = logs
         self._children: list[Child] = []
 
-    def start(self, module: str, environment: Mapping[str, str]) -> Child:
+    def start(self, module: str, environment: Mapping[str, str], *arguments: str) -> Child:
         """Starts `python -m module`; of the STATS_ variables it sees those in `environment` alone."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("STATS_")}
         log_path = self._logs / f"{module}-{len(self._children)}.log"
-        child = start_child(module, [sys.executable, "-m", module], {**inherited, **environment}, log_path)
+        child = start_child(module, [sys.executable, "-m", module, *arguments], {**inherited, **environment}, log_path)
         self._children.append(child)
         return child
 

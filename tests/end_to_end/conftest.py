@@ -13,8 +13,6 @@ from tests.end_to_end.system import System
 from tests.end_to_end.traffic import PARTITIONS
 from tests.servers import Processes
 
-pytest.register_assert_rewrite("tests.end_to_end.checks")  # so that a failure shows the question and both answers
-
 
 @pytest.fixture
 async def topic(kafka_bootstrap: str) -> str:

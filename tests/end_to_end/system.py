@@ -3,14 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local.process import Child
+from deploy.local.process import Child, is_ready, wait_until
 from deploy.local.servers import free_port
 from deploy.local.tokens import sign_token
 from tests.integration.support import eventually
@@ -23,7 +23,7 @@ _QUESTIONS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class RunningConsumer:
-    """A consumer process that has been ready."""
+    """A consumer process."""
 
     child: Child
     metrics_port: int
@@ -41,21 +41,29 @@ class System:
         self._processes = processes
         self._environment = environment
         self._http = http
-        self._api_port = 0
+        self.api_port = 0
 
-    async def start_consumer(self, group: str = "group") -> RunningConsumer:
-        """A consumer with partitions; the group's name is of this system alone."""
+    async def start_consumer(self, group: str = "group", **changes: str) -> RunningConsumer:
+        """A consumer with partitions; see `launch_consumer`."""
+        consumer = self.launch_consumer(group, **changes)
+        # In a thread: what the process waits for may be served by this loop.
+        await asyncio.to_thread(wait_until, consumer.child, lambda: is_ready(consumer.metrics_port), "get ready")
+        return consumer
+
+    def launch_consumer(self, group: str = "group", **changes: str) -> RunningConsumer:
+        """A consumer that begins; the group's name is of this system alone, `changes` are other settings."""
         port = free_port()
         environment = {
             **self._environment,
             "STATS_METRICS_PORT": str(port),
             "STATS_KAFKA_GROUP_ID": f"{group} of {self._environment['STATS_KAFKA_TOPIC']}",
+            **changes,
         }
-        return RunningConsumer(await self._processes.start_ready("consumers", environment, port), port)
+        return RunningConsumer(self._processes.start("consumers", environment), port)
 
     async def start_service(self) -> Child:
         """The API that is asked from now on."""
-        self._api_port = port = free_port()
+        self.api_port = port = free_port()
         environment = {
             **self._environment,
             "STATS_HTTP_PORT": str(port),
@@ -73,6 +81,12 @@ class System:
 
     async def ask(self, question: Question) -> tuple[int, dict[str, Any]]:
         """As-of (Unix ms) and body of an answer."""
+        status, headers, body = await self.get(question)
+        assert status == 200, body
+        return int(headers["X-Statistics-As-Of"]), body
+
+    async def get(self, question: Question) -> tuple[int, Mapping[str, str], dict[str, Any]]:
+        """Status, headers and body of whatever the API says to a question."""
         project_id, start_ms, end_ms, user_id = question
         token = sign_token(
             SECRET,
@@ -84,13 +98,11 @@ class System:
         )
         bounds = {"start": start_ms, "end": end_ms}
         async with self._http.get(
-            f"http://127.0.0.1:{self._api_port}/v2.0/{project_id}/gene/statistics",
+            f"http://127.0.0.1:{self.api_port}/v2.0/{project_id}/gene/statistics",
             params={name: str(bound) for name, bound in bounds.items() if bound is not None},
             headers={"X-Auth-Token": token},
         ) as response:
-            body = await response.json()
-            assert response.status == 200, body
-            return int(response.headers["X-Statistics-As-Of"]), body
+            return response.status, response.headers, await response.json()
 
     async def ask_all(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
         """The bodies of the answers to many questions."""

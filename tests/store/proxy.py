@@ -1,4 +1,5 @@
-"""A server between a client and Redis that passes commands on, and on demand keeps or drops the replies."""
+"""A server between a client and Redis that passes commands on; on demand it keeps or drops the replies, is slow, hangs,
+or leads elsewhere."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,28 +23,45 @@ class Proxy:
         self._target = urlsplit(target_url)
         self.url = ""
         self.replies = Replies.PASS
+        self.delay_seconds = 0.0  # of each piece of a reply
         self.withheld = asyncio.Event()
+        self.flowing = asyncio.Event()  # while it is cleared nothing goes either way, and nothing is lost
+        self.flowing.set()
         self._connections: list[asyncio.Task[None]] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one connection until either end closes it, or the proxy ends."""
-        redis_reader, redis_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            redis_reader, redis_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except ConnectionError:
+            writer.close()
+            return
         try:
             async with asyncio.TaskGroup() as group:
                 self._connections.append(group.create_task(self._answer(redis_reader, writer)))
                 self._connections.append(group.create_task(self._pass_on(reader, redis_writer)))
+        except* ConnectionError:
+            pass  # one end is gone, the other learns of it
         finally:
             for each in (writer, redis_writer):
                 each.close()
 
+    async def lead_to(self, target_url: str) -> None:
+        """Ends all connections; new ones lead to this Redis."""
+        self._target = urlsplit(target_url)
+        await self.end()
+
     async def end(self) -> None:
         """Ends all connections, and waits until they have ended."""
-        for task in self._connections:
+        ending, self._connections = self._connections, []
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
+            await asyncio.sleep(self.delay_seconds)
+            await self.flowing.wait()
             if self.replies is Replies.PASS:
                 writer.write(data)
                 continue
@@ -54,6 +72,7 @@ class Proxy:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
+            await self.flowing.wait()
             writer.write(data)
         writer.close()
 

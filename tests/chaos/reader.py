@@ -1,0 +1,129 @@
+"""Asks the API all the while, and checks each answer by itself: half of a batch, an old answer with a new as-of, a
+number that falls back show up at once, whatever the consumers are doing."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import aiohttp
+
+from tests.chaos.load import GROWING, JOB_BYTES, MOVING, MOVING_JOBS, MOVING_SPAN_MS, Known, growing_start_ms
+from tests.end_to_end.system import Question, System
+from tests.end_to_end.traffic import NOON_MS, PROJECTS
+
+_PAUSE_SECONDS = 0.01
+_COUNTS = ("launching_num", "running_num", "failed_num", "finished_num", "canceling_num", "cancelled_num")
+
+
+def total_jobs(body: dict[str, Any]) -> int:
+    """How many jobs an answer counts."""
+    return sum(int(body[f"total_{name}"]) for name in _COUNTS)
+
+
+class Reader:
+    """Asks one question after another; `answers` and `refusals` say how often the API answered, or could not."""
+
+    def __init__(self, system: System, known: Known, rnd: Random) -> None:
+        self._system = system
+        self._known = known
+        self._rnd = rnd
+        self._as_of_ms: dict[str, int] = {}
+        self._grown = 0
+        self._goings_back = 0
+        self.answers = 0
+        self.refusals = 0
+
+    @contextmanager
+    def store_goes_back(self) -> Iterator[None]:
+        """While the block runs the store loses what it knew last: answers may be older than those before."""
+        self._goings_back += 1
+        try:
+            yield
+        finally:
+            self._goings_back += 1
+            self._as_of_ms, self._grown = {}, 0
+
+    def _was_whole_since(self, goings_back: int) -> bool:
+        """Whether the store has lost nothing since it had gone back so often."""
+        return goings_back == self._goings_back and goings_back % 2 == 0
+
+    async def run(self) -> None:
+        """Asks until it is cancelled. Raises AssertionError for an answer that cannot be right."""
+        asks = (self._ask_growing, self._ask_grown_before, self._ask_moving, self._ask_any)
+        while True:
+            for ask in asks:
+                try:
+                    await ask()
+                except (aiohttp.ClientConnectionError, aiohttp.ServerTimeoutError):
+                    self.refusals += 1  # the API itself is away
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _ask(self, question: Question, check: Callable[[int, dict[str, Any]], None]) -> None:
+        """Checks what every answer to this question must be, then `check`; 503 as the contract has it is no answer."""
+        project_id, goings_back = question[0], self._goings_back
+        status, headers, body = await self._system.get(question)
+        if status == 503:
+            assert body["error_code"] == "DLI.0012", body
+            assert int(headers["Retry-After"]) > 0
+            self.refusals += 1
+            return
+        assert status == 200, (question, status, body)
+        self.answers += 1
+        as_of_ms = int(headers["X-Statistics-As-Of"])
+        _check_sums(body)
+        check(as_of_ms, body)
+        if self._was_whole_since(goings_back):
+            before_ms = self._as_of_ms.get(project_id, 0)
+            assert as_of_ms >= before_ms, f"{question}: as-of went back by {before_ms - as_of_ms} ms"
+            self._as_of_ms[project_id] = as_of_ms
+
+    async def _ask_growing(self) -> None:
+        def check(as_of_ms: int, body: dict[str, Any]) -> None:
+            count = total_jobs(body)
+            assert self._known.grown_before(as_of_ms) <= count <= self._known.sent, (as_of_ms, body)
+            assert body["total_input_size"] == count * JOB_BYTES, body
+            if self._was_whole_since(goings_back):
+                assert count >= self._grown, (self._grown, body)
+                self._grown = count
+
+        goings_back = self._goings_back
+        await self._ask((GROWING, None, None, None), check)
+
+    async def _ask_grown_before(self) -> None:
+        """The first so many jobs: neither more, nor less once they are older than as-of."""
+
+        def check(as_of_ms: int, body: dict[str, Any]) -> None:
+            assert min(self._known.grown_before(as_of_ms), number) <= total_jobs(body) <= number, (number, body)
+
+        number = self._rnd.randrange(self._known.sent + 1)
+        await self._ask((GROWING, None, growing_start_ms(number), None), check)
+
+    async def _ask_moving(self) -> None:
+        """Jobs that move are somewhere, each once, in any interval that spans where they move."""
+
+        def check(as_of_ms: int, body: dict[str, Any]) -> None:
+            count, since_ms = total_jobs(body), self._known.moving_since_ms
+            assert count <= MOVING_JOBS, body
+            assert count == MOVING_JOBS or since_ms is None or as_of_ms < since_ms, (as_of_ms, since_ms, body)
+            assert body["total_input_size"] == count * JOB_BYTES, body
+
+        start_ms = self._rnd.choice((None, 0, NOON_MS, NOON_MS - self._rnd.randrange(10**9)))
+        end_ms = self._rnd.choice((None, NOON_MS + MOVING_SPAN_MS + self._rnd.randrange(10**9)))
+        await self._ask((MOVING, start_ms, end_ms, None), check)
+
+    async def _ask_any(self) -> None:
+        start_ms = NOON_MS + self._rnd.randrange(MOVING_SPAN_MS)
+        question = self._rnd.choice((*PROJECTS, MOVING)), start_ms, start_ms + self._rnd.randrange(10**10), None
+        await self._ask(question, lambda _as_of_ms, _body: None)
+
+
+def _check_sums(body: dict[str, Any]) -> None:
+    """The totals are the sums of the users, who are sorted by name."""
+    users = body["users"]
+    assert body["total_user_num"] == len(users), body
+    for name in (*_COUNTS, "input_size"):
+        assert body[f"total_{name}"] == sum(user[name] for user in users), (name, body)
+    names = [user["user_name"] for user in users]
+    assert names == sorted(names), names

@@ -1,0 +1,113 @@
+"""The Redis of a system that breaks: behind a proxy, with an append-only file, replaced by others that know less."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from tests.integration.support import RedisServer, eventually
+from tests.store.proxy import Proxy, running_proxy
+
+_OPTIONS = ("--appendonly", "yes", "--appendfsync", "everysec")
+
+
+class BreakableStore:
+    """`url` stays the same whatever Redis is behind it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._servers = 0
+        self._server, self._data = self._start_new()
+        self._proxy: Proxy
+        self.url = ""
+
+    def _start_new(self, snapshot: Path | None = None, options: tuple[str, ...] = _OPTIONS) -> tuple[RedisServer, Path]:
+        """Another Redis, empty or with the snapshot given, and where it keeps its data."""
+        data = self._folder / f"redis-{self._servers}"
+        self._servers += 1
+        data.mkdir(parents=True)
+        if snapshot is not None:
+            shutil.copy(snapshot, data / "dump.rdb")
+        return RedisServer(data, options), data
+
+    @asynccontextmanager
+    async def reachable(self) -> AsyncIterator["BreakableStore"]:
+        """The store with its proxy; both end with the block."""
+        try:
+            async with running_proxy(self._server.url) as self._proxy:
+                self.url = self._proxy.url
+                yield self
+        finally:
+            self._server.kill()
+
+    @property
+    def proxy(self) -> Proxy:
+        """What is between the store and all its clients."""
+        return self._proxy
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[Redis]:
+        """A client of the Redis itself, past the proxy."""
+        async with Redis.from_url(self._server.url) as client:
+            yield client
+
+    def kill(self) -> None:
+        """Ends Redis without any warning."""
+        self._server.kill()
+
+    def start(self) -> None:
+        """Starts the same Redis again, over what its file has."""
+        self._server.start()
+
+    def cut_file(self, length_bytes: int) -> None:
+        """Takes so much from the end of the append-only file of a Redis that was killed."""
+        path = max((self._data / "appendonlydir").glob("*.incr.aof"), key=lambda each: each.stat().st_mtime_ns)
+        with path.open("r+b") as file:
+            file.truncate(max(0, path.stat().st_size - length_bytes))
+
+    async def replace(self, snapshot: Path | None) -> None:
+        """Another Redis takes over: an empty one, or one that knows what the snapshot does."""
+        self._server.kill()
+        # told to append to a file that is not there, Redis does not look at the snapshot
+        self._server, self._data = self._start_new(snapshot, _OPTIONS if snapshot is None else ())
+        async with self.client() as client:
+            await client.config_set("appendonly", "yes")
+        await self._proxy.lead_to(self._server.url)
+
+    async def snapshot(self) -> Path:
+        """What Redis holds now, in a file."""
+        async with self.client() as client:
+            await client.save()
+        return Path(shutil.copy(self._data / "dump.rdb", self._folder / f"{self._data.name}.rdb"))
+
+    async def cut_off_replica(self) -> "Replica":
+        """A replica that knows what Redis knows now, and hears no more from it."""
+        replica = Replica(*self._start_new())
+        async with Redis.from_url(replica.server.url) as client, self.client() as primary:
+            address = primary.connection_pool.connection_kwargs
+            await client.replicaof(address["host"], address["port"])
+
+            async def is_in_step() -> bool:
+                info = await client.info("replication")
+                return info["master_link_status"] == "up" and not info["master_sync_in_progress"]
+
+            await eventually(is_in_step, "the replica is in step")
+            await client.replicaof("NO", "ONE")
+        return replica
+
+    async def promote(self, replica: "Replica") -> None:
+        """The replica takes over from a Redis that knows more."""
+        self._server.kill()
+        self._server, self._data = replica.server, replica.data
+        await self._proxy.lead_to(self._server.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A Redis that may take over, and where it keeps its data."""
+
+    server: RedisServer
+    data: Path

@@ -1,0 +1,30 @@
+"""Topics of Apache Kafka, made and changed by name; what the broker refuses is raised."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
+
+
+@asynccontextmanager
+async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client that administers these brokers."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def create_topic(
+    bootstrap: str, name: str, partitions: int, replicas: int = 1, configs: Mapping[str, str] | None = None
+) -> None:
+    """Creates a topic. Raises the KafkaError that the broker answers with."""
+    async with admin(bootstrap) as client:
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=replicas, topic_configs=configs or {})
+        response = await client.create_topics([topic])
+    for _, code, *message in response.topic_errors:
+        if code:
+            raise for_code(code)(f"creating topic {name}: {message}")
