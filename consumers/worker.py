@@ -104,7 +104,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def run(self) -> None:
         """Works until `stop`. Raises LayoutError, EvictionError, or the KafkaError that no seek is a remedy for."""
-        watching = asyncio.create_task(self._synchronizer.watch.run())
+        ended = asyncio.Event()
+        watching = asyncio.create_task(self._synchronizer.watch.run(ended))
         try:
             while not self._stopping.is_set():
                 self._pulse.beat()
@@ -121,6 +122,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 except _DOUBTS as error:
                     await self._doubt(error)
         finally:
+            ended.set()  # a cancellation alone may get lost in a request that has just been answered
             watching.cancel()
             await self._release()
 

@@ -131,5 +131,5 @@ def _lines(verdict: _Verdict) -> Iterator[str]:
     if verdict.unwritten_stripes:
         yield f"stripes without any progress: {', '.join(map(str, verdict.unwritten_stripes))}"
     left = sum(is_left for _, is_left in drifts)
-    counted = f"{len(verdict.projects)} projects, {sum(verdict.projects.values())} job records"
-    yield f"{counted}: {left} drifted keys, {len(drifts) - left} mended, {len(verdict.gaps)} gaps"
+    looked_at = f"projects: {len(verdict.projects)}, job records: {sum(verdict.projects.values())}"
+    yield f"{looked_at}, drifted keys: {left}, mended: {len(drifts) - left}, gaps: {len(verdict.gaps)}"

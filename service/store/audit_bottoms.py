@@ -35,8 +35,10 @@ _log = logging.getLogger(__name__)
 
 _SCANS = 6
 _AT_ONCE = 4_096  # nodes settled by the same scans: of each some hundred jobs are remembered
-# Of more jobs than this - a millisecond can have any number - the records are not read at one instant.
+# Of more jobs than this - a millisecond can have any number - the records are not read at one instant: it counts that
+# the node is the same before and after, and that the same comes of it twice.
 _JOBS_PER_VIEW = 2_000
+_MOST_JOBS = 20_000  # are remembered of a node; of one with more it is only known what it lacks of these
 
 
 @dataclass(slots=True)
@@ -48,6 +50,17 @@ class _Doubt:
     sure: Content = field(default_factory=Counter)  # what of it the last scan left suspect
     jobs: dict[bytes, bytes] = field(default_factory=dict)  # and their records as last seen
     met: set[bytes] = field(default_factory=set)  # kinds of the jobs that the last scan met for the first time
+    is_partial: bool = False  # there are more jobs than are remembered
+    lacked: bool = False
+
+    def remember(self, node: Node, job: bytes, record: bytes) -> None:
+        """Takes in a record that starts in the node."""
+        if job not in self.jobs:
+            if len(self.jobs) == _MOST_JOBS:
+                self.is_partial = True
+                return
+            self.met.add(_kind(node, record[11:]))
+        self.jobs[job] = record
 
 
 def _kind(node: Node, entry: bytes) -> bytes:
@@ -113,30 +126,29 @@ async def _remember_jobs(reads: ProjectReads, doubts: dict[Node, _Doubt]) -> Non
         for at in np.flatnonzero(positions >= 0).tolist():
             node = ordered[positions[at]]
             if int(job_starts[at]) in span_of(node):
-                doubt = doubts[node]
-                record = records[at].tobytes()
-                if jobs[at] not in doubt.jobs:
-                    doubt.met.add(_kind(node, record[11:]))
-                doubt.jobs[jobs[at]] = record
+                doubts[node].remember(node, jobs[at], records[at].tobytes())
 
 
 async def _is_settled(reads: ProjectReads, node: Node, doubt: _Doubt, is_last: bool, findings: Findings) -> bool:
     """Judges a node after a scan; False if it takes another."""
-    if len(doubt.jobs) <= _JOBS_PER_VIEW:
+    is_exact = len(doubt.jobs) <= _JOBS_PER_VIEW
+    if is_exact:
         view, records = await reads.records([node_name(node)], doubt.jobs)
     else:
         view, records = await reads.view([node_name(node)]), doubt.jobs
     string = view.strings[0] or b""
-    if (node[0] > 0 and is_inner(string)) or (records is doubt.jobs and string != doubt.string):
+    if (node[0] > 0 and is_inner(string)) or (not is_exact and string != doubt.string):
         doubt.surplus, doubt.sure = content_of(node, string), Counter()  # begin anew
         return False
     held, asked = content_of(node, string), content_of_records(node, records.values())
-    lacking, surplus = asked - held, (held - asked) & doubt.surplus
+    lacking = asked - held
+    surplus = Counter() if doubt.is_partial else (held - asked) & doubt.surplus
     sure = Counter({item: n for item, n in surplus.items() if _kind_of_item(node, item) not in doubt.met})
     drifted = sure & doubt.sure
     is_settled = surplus == drifted
-    if (lacking or drifted) and (is_settled or is_last):
+    is_certain = is_exact or doubt.lacked or not lacking
+    if (lacking or drifted) and is_certain and (is_settled or is_last):
         findings.add_content(node, lacking, drifted, doubt.jobs)
         return True
-    doubt.surplus, doubt.sure = surplus, sure
-    return is_settled
+    doubt.surplus, doubt.sure, doubt.lacked = surplus, sure, bool(lacking)
+    return is_settled and not lacking

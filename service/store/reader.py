@@ -167,13 +167,14 @@ class RedisStatisticsStore:
         return _KnownShape(parse_meta(meta).shape_id, Shape.of(parse_shape(shape or b"")))
 
     async def _learn_names(self, project_id: str, generation: int) -> Names:
+        """The names, by their id if it was the same before and after; a transaction is refused where memory is full."""
         prefix = project_prefix(project_id, generation)
-        async with self._client.pipeline(transaction=True) as pipeline:
-            # by name: of a cluster's transaction hgetall() is broken
-            pipeline.execute_command("GET", f"{prefix}m")
-            pipeline.execute_command("HGETALL", f"{prefix}u")
-            meta, users = await pipeline.execute()
-        return Names(parse_meta(meta).names_id, users) if meta is not None else Names(b"", {})
+        before: Any = await self._client.get(f"{prefix}m")
+        users: Any = await self._client.hgetall(f"{prefix}u")
+        after: Any = await self._client.get(f"{prefix}m")
+        if before is None or after is None or parse_meta(before).names_id != parse_meta(after).names_id:
+            return Names(b"", {})
+        return Names(parse_meta(after).names_id, users)
 
 
 def _answer(head: Head, body: bytes) -> Answer:

@@ -23,6 +23,7 @@ from service.store.audit_tree import (
 from service.store.cover import CHILD_LEVEL, LOWEST_LISTED_LEVEL, TOP_LEVEL, Node
 from service.store.layout import LISTED_LEAF, ROW_BYTES, pack_shape
 
+_PLANTED_JOBS = 2_000  # more are not put into place all at once, if they need not be
 _NARROW_JOBS, _NARROW_BYTES = 1 << 8, 1 << 56
 
 
@@ -79,8 +80,8 @@ class Mending:
     def mend_bottom(self, node: Node, records: Collection[bytes], surplus: Content) -> None:
         """Adds to a bottom node what it lacks of these jobs, and takes the surplus out, as far as it is still there."""
         string = self._strings.get(node) or b""
-        if self._is_lost_inner(node):
-            self.mend_rows(node)
+        if len(records) > _PLANTED_JOBS and self._is_lost_inner(node):
+            self.mend_rows(node)  # by what lies below it, which is looked at again
         elif node[0] == 0 or not is_inner(string):  # else it has split meanwhile
             held, asked = content_of(node, string), content_of_records(node, records)
             wanted = held - ((held - asked) & surplus) + (asked - held)

@@ -10,6 +10,7 @@ from service.store import client as clients
 from service.store.client import create_reader_client, create_writer_client
 from service.store.contract import FencedError, StoreUnavailableError
 from service.store.layout import head_key, stripe_of
+from service.store.reader import RedisStatisticsStore
 from tests.store.proxy import Proxy, Replies, running_proxy
 from tests.store.support import Event, Query, Store, assert_equals_oracle, assert_no_drift, event, everything
 
@@ -47,12 +48,17 @@ async def script_runs(client: Redis) -> int:
 
 
 async def test_full_redis_writes_nothing_and_recovers(full: Redis, store: Store) -> None:
-    """Where memory is used up a batch fails before its first write; with memory again the same batch goes through."""
+    """Where memory is used up a batch fails before its first write; with memory again the same batch goes through.
+
+    Meanwhile questions are answered, also by a reader that has to learn everything first.
+    """
     await store.apply([event(1)])
     before = await everything(full)
     await full.config_set("maxmemory", 1)
     with pytest.raises(StoreUnavailableError, match="maxmemory"):
         await store.apply([event(2), event(3, user_id="other")])
+    store.reader = RedisStatisticsStore(full)
+    await assert_equals_oracle(store, [event(1)], WHOLE)
     await full.config_set("maxmemory", 0)
     assert await everything(full) == before
     await store.apply([event(2), event(3, user_id="other")])

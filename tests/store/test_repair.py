@@ -13,8 +13,18 @@ from service.store.contract import StoreUnavailableError
 from service.store.repair import repair_project
 from tests.oracle import Oracle
 from tests.store import damages
-from tests.store.damages import EVENTS, FAR_MS, FEW_MS, LEAF, META, PREFIX, SHAPE, TOP_NODE
-from tests.store.support import NOON_MS, Query, Store, assert_equals_oracle, event, everything, stored, stored_hash
+from tests.store.damages import EVENTS, FAR_MS, LEAF, META, MILLISECOND, PREFIX, SHAPE, TOP_NODE
+from tests.store.support import (
+    NOON_MS,
+    Query,
+    Store,
+    assert_equals_oracle,
+    event,
+    everything,
+    stored,
+    stored_hash,
+    stored_nodes,
+)
 
 Damage = Callable[[Redis], Awaitable[None]]
 
@@ -155,17 +165,62 @@ async def test_readers_learn_the_mended_shape(store: Store, damage: Damage) -> N
     await assert_equals_oracle(store, EVENTS, QUERIES)
 
 
-async def test_what_lay_below_a_lost_node_does_not_come_back(store: Store) -> None:
-    """A leaf that takes the place of a lost inner node leaves nothing below it that a later split could bring up."""
+@pytest.mark.parametrize("levels", [(12,), (12, 9)])
+@pytest.mark.parametrize("jobs_left", [20, 600])
+async def test_answers_stay_right_while_lost_nodes_are_mended(
+    store: Store, monkeypatch: pytest.MonkeyPatch, levels: tuple[int, ...], jobs_left: int
+) -> None:
+    """Jobs that came into the place of lost nodes are not lost from any answer, not even between two steps."""
     client = await damages.make_project(store)
-    leaving = [event(f"job-{job}", sequence=1, start_time_ms=FAR_MS) for job in range(20, 600)]
+    leaving = [event(f"job-{job}", sequence=1, start_time_ms=FAR_MS) for job in range(jobs_left, 600)]
     await store.apply(leaving)
-    await client.delete(*[f"{PREFIX}n:{level}:{NOON_MS >> level}" for level in (12, 9)])
-    assert (await repair_project(client, "project")).left == []
-    coming = [event(f"more-{job}", start_time_ms=NOON_MS + job % FEW_MS) for job in range(300)]
+    await client.delete(*[f"{PREFIX}n:{level}:{NOON_MS >> level}" for level in levels])
+    coming = [event(f"more-{job}", start_time_ms=NOON_MS + job) for job in range(5)]
     await store.apply(coming)
-    assert await audit_project(client, "project") == []
-    await assert_equals_oracle(store, [*EVENTS, *leaving, *coming], QUERIES)
+    events = [*EVENTS, *leaving, *coming]
+    oracle, send = Oracle(events), client.execute_command
+    whole: list[object] = []
+
+    async def send_and_ask(*arguments: object, **options: object) -> object:
+        reply = await send(*arguments, **options)  # type: ignore[no-untyped-call]
+        if arguments[0] in {"EVAL", "EVALSHA"}:
+            whole.append(await store.body("project"))
+        return reply
+
+    monkeypatch.setattr(client, "execute_command", send_and_ask)
+    assert (await repair_project(client, "project")).left == []
+    assert whole
+    assert all(body == oracle.answer("project") for body in whole)
+    await assert_equals_oracle(store, events, QUERIES)
+
+
+async def test_lost_node_above_many_jobs(store: Store) -> None:
+    """A node with more jobs below it than are put into place at once is made from what lies below, which stays."""
+    events = [event(f"job-{job}", user_id=f"user{job % 3}", start_time_ms=NOON_MS + job) for job in range(2_500)]
+    await store.apply(events)
+    assert isinstance(store.client, Redis)
+    nodes = await stored_nodes(store.client, "project")
+    await store.client.delete(TOP_NODE, f"{PREFIX}n:15:{NOON_MS >> 15}")
+    assert (await repair_project(store.client, "project")).left == []
+    assert await stored_nodes(store.client, "project") == nodes
+    await assert_equals_oracle(store, events, QUERIES)
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+async def test_millisecond_of_many_jobs(store: Store, by: int) -> None:
+    """A millisecond with more jobs than are read at one instant is judged and mended as any other."""
+    events = [event(f"job-{job}") for job in range(2_500)]
+    await store.apply(events)
+    assert isinstance(store.client, Redis)
+    row = bytearray(await stored(store.client, MILLISECOND))
+    row[11] += by  # the lowest byte of its running jobs, in a wide row
+    await store.client.set(MILLISECOND, bytes(row))
+    repair = await repair_project(store.client, "project")
+    assert [drift.what for drift in repair.found if drift.key == MILLISECOND] == [
+        "has rows that are not the sum of its jobs"
+    ]
+    assert repair.left == []
+    await assert_equals_oracle(store, events, QUERIES)
 
 
 async def test_repair_that_is_overtaken_begins_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
