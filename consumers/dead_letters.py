@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
 
 from consumers.decoding import Reason
+from consumers.topic_metadata import describe_topic
 
 REASON_HEADER = "dead-letter-reason"
 """One of `consumers.decoding.Reason`."""
@@ -106,11 +107,11 @@ class DeadLetterQueue:
         """
         if not letters:
             return
-        partitions = sorted(await self._producer.partitions_for(self._topic))
+        # asked each time: for a topic that was deleted meanwhile the producer would look without any pause
+        topic = await describe_topic(self._producer.client, self._topic)
         by_partition: dict[int, list[DeadLetter]] = {}
         for letter in letters:
-            target = partitions[letter.partition % len(partitions)]
-            by_partition.setdefault(target, []).append(letter)
+            by_partition.setdefault(letter.partition % topic.partitions, []).append(letter)
         results = await asyncio.gather(
             *(self._send_in_order(partition, group) for partition, group in by_partition.items()),
             return_exceptions=True,  # so that nothing is still under way when the caller hears of a failure

@@ -114,11 +114,10 @@ class TopicState:
 
 
 async def describe_topic(client: AIOKafkaClient, topic: str) -> TopicState:
-    """Asks the broker; raises its KafkaError, UnknownTopicOrPartitionError if there is no such topic."""
+    """Asks the broker; raises its KafkaError, of which UnknownTopicOrPartitionError is that there is no such topic."""
     response = await client.send(client.get_random_node(), _Request(topic))
     [described] = response.to_object()["topics"]
-    error = for_code(described["error_code"])
-    if error is UnknownTopicOrPartitionError:
-        raise error(topic)
+    if not described["partitions"]:
+        raise for_code(described["error_code"] or UnknownTopicOrPartitionError.errno)(topic)
     topic_id = described.get("topic_id", bytes(16))
     return TopicState(str(UUID(bytes=topic_id)) if any(topic_id) else "", len(described["partitions"]))
