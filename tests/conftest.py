@@ -11,9 +11,9 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
 
+from deploy.kafka.jars import KafkaProgram, MissingPartError, find_kafka
+from deploy.kafka.server import KafkaServers, start_kafka
 from deploy.local.servers import create_topics, find_broker, free_port, start_broker, start_redis
-from tests.kafka.jars import KafkaProgram, MissingPartError, find_kafka
-from tests.kafka.server import KafkaServers, start_kafka
 from tests.servers import Processes, redis_program, start_one_node_cluster
 
 # so that a failure shows the question and both answers

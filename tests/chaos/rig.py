@@ -11,6 +11,8 @@ from random import Random
 import aiohttp
 from aiokafka import AIOKafkaProducer
 
+from deploy.kafka.server import KafkaServers
+from deploy.kafka.topics import create_topic
 from deploy.local.process import Child
 from service.store.audit import audit_project
 from tests.chaos.load import GROWING, MOVING, Load
@@ -21,8 +23,6 @@ from tests.end_to_end.history import make_history
 from tests.end_to_end.publisher import Publisher
 from tests.end_to_end.system import RunningConsumer, System
 from tests.end_to_end.traffic import PARTITIONS, PROJECTS, Record
-from tests.kafka.server import KafkaServers
-from tests.kafka.topics import create_topic
 from tests.oracle import Oracle
 from tests.servers import Processes
 

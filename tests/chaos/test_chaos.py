@@ -10,10 +10,10 @@ from random import Random
 
 import pytest
 
+from deploy.kafka.server import KafkaServers
 from tests.chaos.faults import API_FAULTS, CONSUMER_FAULTS, KAFKA_FAULTS, REDIS_FAULTS
 from tests.chaos.rig import Rig, running_rig
 from tests.end_to_end.checks import assert_dead_letters
-from tests.kafka.server import KafkaServers
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
+from deploy.kafka.server import KafkaServers
 from tests.chaos.rig import Rig, running_rig
-from tests.kafka.server import KafkaServers
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewPartitions, RecordsToDelete
 
+from deploy.kafka.server import KafkaServers
+from deploy.kafka.topics import admin, create_topic
 from tests.chaos.faults import stop_consumer
 from tests.chaos.rig import Rig, lasting_publisher, running_rig
 from tests.end_to_end.history import make_history, waves
 from tests.end_to_end.traffic import PARTITIONS, Record
-from tests.kafka.server import KafkaServers
-from tests.kafka.topics import admin, create_topic
 
 
 @pytest.fixture

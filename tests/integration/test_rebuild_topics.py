@@ -13,6 +13,8 @@ from redis.asyncio import Redis
 from consumers import rebuild as rebuild_module
 from consumers.rebuild_losses import JobsWouldBeLostError
 from consumers.rebuilding import discard, rebuild
+from deploy.kafka.server import KafkaServers
+from deploy.kafka.topics import admin, create_topic
 from service.settings import ConsumerSettings
 from service.store.gaps import read_gaps
 from service.store.generation import GenerationError
@@ -21,8 +23,6 @@ from service.store.topic_ids import read_topic_ids, write_topic_ids
 from service.store.writer import StoreWriter
 from tests.integration.support import Event, publish, record_of
 from tests.integration.test_rebuild import BrokenOffError, interrupted_after, no_progress, rebuilt, settled
-from tests.kafka.server import KafkaServers
-from tests.kafka.topics import admin, create_topic
 from tests.store.support import Query, Store, assert_equals_oracle, event, everything
 
 EVENTS: list[Event] = [event(job, user_id=f"user{job % 3}", start_time_ms=job) for job in range(400)]

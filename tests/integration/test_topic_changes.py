@@ -17,12 +17,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from consumers import __main__ as consumers_main
 from consumers import kafka as kafka_clients
 from consumers.policy import WorkerPolicy
+from deploy.kafka.server import KafkaServers
 from service.settings import ConsumerSettings
 from service.store.gaps import read_gaps
 from service.store.layout import STRIPES
 from service.store.topic_ids import read_topic_ids
 from tests.integration.support import Event, RunningConsumer, eventually, publish, record_of, running_consumer
-from tests.kafka.server import KafkaServers
 from tests.store.support import event
 
 FIRST: list[Event] = [event(job) for job in range(300)]
