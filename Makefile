@@ -24,7 +24,7 @@ chaos: $(VENV)/.ready-test ## break a running system by chance: MINUTES=10, SEED
 	$(BIN)/python -m pytest tests/chaos tests/faults/test_records.py --log-cli-level=INFO --timeout=0 \
 		--many-jobs=1000000 --chaos-minutes=$(or $(MINUTES),10) $(if $(SEED),--chaos-seed=$(SEED))
 
-bench: $(VENV)/.ready-bench ## measure speed, memory and latency; takes some minutes
+bench: $(VENV)/.ready-bench ## measure speed, memory and latency; takes about an hour
 	@$(BIN)/python -m bench --repeats 3
 
 clean: ## remove everything that was installed, built or stored here
