@@ -34,7 +34,14 @@ def _set_scale(chart: pygal.graph.graph.Graph, values: Iterable[str | float]) ->
 
 def _queries(rows: Sequence[Row]) -> pygal.Bar:
     """Milliseconds of a question: a group of bars for each range, a bar for each database and size."""
-    chart = pygal.Bar(title="Median of a question, ms (logarithmic)", logarithmic=True, style=_STYLE)
+    chart = pygal.Bar(
+        title="Median of a question, ms (logarithmic)",
+        logarithmic=True,
+        style=_STYLE,
+        truncate_legend=-1,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=2,
+    )
     kinds = [name for name in rows[0] if name.endswith("_p50_ms")]
     chart.x_labels = [name.removesuffix("_p50_ms").replace("_", " ") for name in kinds]
     _set_scale(chart, [row[name] for row in rows for name in kinds])
