@@ -1,7 +1,6 @@
 """`python -m consumers`: one consumer process, until SIGTERM or SIGINT."""
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
@@ -26,6 +25,7 @@ from consumers.topic_watch import TopicWatch
 from consumers.waiting import pause, unless_set
 from consumers.worker import Worker
 from service import log
+from service.collector import look_rarely
 from service.settings import ConsumerSettings, SettingsError, load
 from service.store.client import create_writer_client
 from service.store.contract import EvictionError, LayoutError, StoreUnavailableError
@@ -159,10 +159,7 @@ async def run(settings: ConsumerSettings) -> int:
         asyncio.get_running_loop().add_signal_handler(number, consumer.stop)
     try:
         async with serve_health(settings.metrics_port, registry, consumer.not_ready, consumer.pulse):
-            # what is there now stays; what a batch makes is let go by counting references alone
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(200_000, 50, 50)
+            look_rarely(200_000, 50)  # what a batch makes is let go by counting references alone
             await _greet(writer)
             await consumer.run()
     except LayoutError as error:

@@ -1,7 +1,6 @@
 """`python -m service`: the API, until SIGTERM or SIGINT."""
 
 import asyncio
-import gc
 import logging
 import resource
 import signal
@@ -15,6 +14,7 @@ from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.api.server import serving
 from service.auth.factory import create_authenticator
+from service.collector import look_rarely
 from service.settings import ServiceSettings, SettingsError, load
 from service.store.client import create_reader_store
 from service.store.contract import LayoutError, StoreUnavailableError
@@ -67,11 +67,7 @@ async def run(settings: ServiceSettings) -> int:
         except OSError as error:
             _log.critical("STATS_HTTP_HOST, STATS_HTTP_PORT: cannot listen there: %s", error)
             return EXIT_LISTEN
-        # What is there now stays. Large answers are made of many objects without cycles: looking for some at each
-        # would take longer than the answer.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
+        look_rarely(50_000, 20)  # large answers are many objects: to look at each would take longer than the answer
         _log.info("listening", extra={"host": settings.http_host, "port": port})
         await stop.wait()
         _log.info("stopping")

@@ -1,13 +1,13 @@
 """`replay-dead-letters`: what is an event by now goes back whole; what is none stays."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from consumers.dead_letters import DeadLetter, DeadLetterQueue, Header, create_producer
+from consumers.dead_letters import DeadLetter, DeadLetterQueue, Header
 from consumers.decoding import Reason
 from consumers.letters import parse_letter
 from service.events import JobDeletion
@@ -33,14 +33,6 @@ async def settings(kafka_bootstrap: str, make_topic: MakeTopic, redis_flushed: s
             "redis_url": redis_flushed,
         }
     )
-
-
-@pytest.fixture
-async def producer(kafka_bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
-    started = create_producer(kafka_bootstrap)
-    await started.start()
-    yield started
-    await started.stop()
 
 
 class Letters:

@@ -9,6 +9,7 @@ from zlib import crc32
 
 from service.events import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
 from tests.oracle import version
+from tests.wire import required_fields
 
 Event = JobEvent | JobDeletion
 Header = tuple[str, bytes | None]
@@ -92,17 +93,7 @@ def make_record(rnd: Random, event: Event) -> Record:
 
 def make_fields(rnd: Random, event: JobEvent) -> dict[str, object]:
     """The fields of an event's JSON; what is optional is there, null or absent."""
-    fields: dict[str, object] = {
-        "event_id": f"{rnd.getrandbits(128):032x}",
-        "event_time": event.event_time_ms,
-        "project_id": event.project_id,
-        "user_id": event.user_id,
-        "user_name": event.user_name,
-        "job_id": event.job_id,
-        "status": event.status.name,
-        "start_time": event.start_time_ms,
-        "input_size": event.input_size_bytes,
-    }
+    fields = required_fields(event, f"{rnd.getrandbits(128):032x}")
     if event.sequence or rnd.random() < 0.5:
         fields["sequence"] = event.sequence or None
     if rnd.random() < 0.5:

@@ -23,6 +23,7 @@ from service.store.reader import RedisStatisticsStore
 from service.store.writer import StoreWriter
 from tests.oracle import Oracle
 from tests.servers import redis_program
+from tests.wire import required_fields
 
 Event = JobEvent | JobDeletion
 
@@ -49,19 +50,7 @@ def record_of(event: Event) -> tuple[bytes, bytes | None]:
     key = f"{event.project_id}/{event.job_id}".encode()
     if isinstance(event, JobDeletion):
         return key, None
-    fields = {
-        "event_id": "e",
-        "event_time": event.event_time_ms,
-        "project_id": event.project_id,
-        "user_id": event.user_id,
-        "user_name": event.user_name,
-        "job_id": event.job_id,
-        "status": event.status.name,
-        "start_time": event.start_time_ms,
-        "input_size": event.input_size_bytes,
-        "sequence": event.sequence or None,
-    }
-    return key, json.dumps(fields).encode()
+    return key, json.dumps({**required_fields(event, "e"), "sequence": event.sequence or None}).encode()
 
 
 async def publish(bootstrap: str, topic: str, events: Sequence[Event | bytes]) -> None:

@@ -2,7 +2,6 @@
 
 import random
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +42,6 @@ async def read_all(bootstrap: str, topic: str, count: int, partitions: int) -> l
     finally:
         await consumer.stop()
     return sorted(records, key=lambda record: (record.partition, record.offset))
-
-
-@pytest.fixture
-async def producer(kafka_bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
-    started = create_producer(kafka_bootstrap)
-    await started.start()
-    yield started
-    await started.stop()
 
 
 async def test_a_letter_holds_the_whole_record_and_where_it_came_from(
