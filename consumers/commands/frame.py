@@ -1,10 +1,11 @@
 """The command line of `python -m consumers COMMAND`: arguments, settings, exit codes."""
 
 import asyncio
+import signal
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Protocol
 
 from aiokafka.errors import KafkaError
 
@@ -15,6 +16,7 @@ from service.settings import ConsumerSettings, SettingsError, load
 from service.store.contract import LayoutError, StoreUnavailableError
 
 EXIT_SETTINGS, EXIT_LAYOUT, EXIT_UNREACHABLE, EXIT_INTERRUPTED = 2, 3, 4, 130
+_CANCEL_SECONDS = 0.2
 
 _EXIT_CODES = """
 Settings are the environment variables of `python -m consumers`.
@@ -63,7 +65,9 @@ def main(argv: Sequence[str]) -> int:
         return _fail(EXIT_SETTINGS, *error.lines)
     log.configure(settings.log_level)
     try:
-        return asyncio.run(COMMANDS[arguments.command].run(settings, arguments, Terminal(arguments.json)))
+        return asyncio.run(
+            _until_interrupted(COMMANDS[arguments.command].run(settings, arguments, Terminal(arguments.json)))
+        )
     except LayoutError as error:
         return _fail(EXIT_LAYOUT, f"STATS_REDIS_URL: {error}")
     except StoreUnavailableError as error:
@@ -92,6 +96,23 @@ def create_parser() -> ArgumentParser:
         each.add_argument("--json", action="store_true", help="print one JSON document")
         command.add_arguments(each)
     return parser
+
+
+async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:
+    """What the command returns; raises KeyboardInterrupt on SIGINT, once the command has ended."""
+    running = asyncio.create_task(command)
+    interrupted = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    waiting = asyncio.create_task(interrupted.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not interrupted.is_set():
+        return await running
+    while not running.done():  # one cancellation may get lost in a reply that comes just then
+        running.cancel()
+        await asyncio.wait({running}, timeout=_CANCEL_SECONDS)
+    await asyncio.gather(running, return_exceptions=True)
+    raise KeyboardInterrupt
 
 
 def _fail(code: int, *lines: str) -> int:
