@@ -2,15 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from hashlib import blake2b
 
 from service.events import JobDeletion, JobEvent, JobStatus
 
 Events = Iterable[JobEvent | JobDeletion]
 
 
-def version(event: JobEvent) -> tuple[int, int, int]:
-    """The triple that orders the events of one job; the greatest is the latest, equal ones are duplicates."""
-    return event.sequence, event.event_time_ms, event.status
+def version(event: JobEvent) -> tuple[int, ...]:
+    """What orders the events of one job; the greatest is the latest, equal ones are duplicates.
+
+    The last item is the fixed order of users: the digest of the id as a little-endian number.
+    """
+    user = int.from_bytes(blake2b(event.user_id.encode(), digest_size=6).digest(), "little")
+    return event.sequence, event.event_time_ms, event.status, event.start_time_ms, event.input_size_bytes, user
 
 
 def latest_events(events: Events) -> dict[tuple[str, str], JobEvent]:

@@ -6,8 +6,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
 
-from service.events import JobDeletion, JobEvent, is_newer
-from service.store.layout import DELETED_STATUS, job_hash, job_key, stripe_of, user_key, user_number
+from service.events import JobDeletion, JobEvent, is_newer, user_number
+from service.store.layout import DELETED_STATUS, job_hash, job_key, stripe_of, user_key
 
 # key 16, hash 4, then the record: sequence 4, event time 7, start 7, size 7, user key 6, status 1; little-endian.
 # 7-byte numbers straddle the 8-byte words that struct can pack.

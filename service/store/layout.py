@@ -12,6 +12,7 @@ from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
 
+from service.events import user_number
 from service.store.contract import LayoutError
 
 LAYOUT_VERSION = 2
@@ -96,14 +97,8 @@ def project_prefix(project_id: str, generation: int = 0) -> str:
 
 @lru_cache(maxsize=65_536)
 def user_key(user_id: str) -> bytes:
-    """The 6 bytes that stand for a user in rows and entries: a digest, the same whenever it is computed."""
-    return blake2b(user_id.encode(), digest_size=6).digest()
-
-
-@lru_cache(maxsize=65_536)
-def user_number(user_id: str) -> int:
-    """A user's key as the number that it is sorted by."""
-    return int.from_bytes(user_key(user_id), "little")
+    """Returns the 6 bytes that stand for a user in rows and entries: its number, little-endian."""
+    return user_number(user_id).to_bytes(6, "little")
 
 
 def job_key(job_id: str) -> bytes:

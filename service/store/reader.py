@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.events import MAX_MS
+from service.events import MAX_MS, user_number
 from service.store.answer_cache import AnswerCache, Question, Stamp
 from service.store.answers import Names, administrator_body, sub_user_body
 from service.store.contract import REDIS_ERRORS, Answer, StoreUnavailableError
@@ -27,7 +27,6 @@ from service.store.layout import (
     stripe_of,
     stripe_tag,
     user_key,
-    user_number,
 )
 from service.store.shared_read import SharedRead
 from service.store.sums import Summing, Sums, Users

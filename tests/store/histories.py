@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from service.events import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
 from service.store.cover import LEVELS, TOP_LEVEL
-from tests.oracle import version
 from tests.store.support import NOON_MS, Event, Query
 
 PROJECTS = ("p", "projects", "P" * 64)
@@ -173,15 +172,6 @@ def make_queries(rnd: Random, events: list[Event], count: int) -> list[Query]:
             start, end = end, start
         queries.append((rnd.choice([*projects, "unknown"]), start, end, rnd.choice((None, None, *USERS[:3]))))
     return queries
-
-
-def without_rivals(events: list[Event]) -> list[Event]:
-    """Where events of one job have equal versions, the first in place of each: which counts is then no accident."""
-    first: dict[tuple[str, str, tuple[int, int, int]], Event] = {}
-    return [
-        first.setdefault((each.project_id, each.job_id, version(each)), each) if isinstance(each, JobEvent) else each
-        for each in events
-    ]
 
 
 def disorder(rnd: Random, events: list[Event]) -> list[Event]:

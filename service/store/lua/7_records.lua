@@ -1,5 +1,6 @@
 -- Job records: the latest version of each job and what it contributes, in small hashes ":j:<number>" whose number
--- grows by linear hashing (Litwin, 1980). A record: sequence 4, event time 7, start 7, size 7, user key 6, status 1.
+-- grows by linear hashing (Litwin, 1980).
+local RECORD = '<I4I7I7I7I6B'  -- sequence, event time, start, size, user key, status
 
 -- The greatest power of two up to a number.
 local function power_up_to(number)
@@ -20,31 +21,41 @@ local function hash_of(job)
   return bxor(x, rshift(x, 8)) % WORD
 end
 
+-- Whether a record is later than another of its job: by sequence, event time and status; then, so that the latest of a
+-- set of events does not depend on their order, by start, size and user. A deleted job's is later than any.
+local function is_newer(record, old)
+  local sequence, time, start, size, user, status = unpack_s(RECORD, record)
+  local old_sequence, old_time, old_start, old_size, old_user, old_status = unpack_s(RECORD, old)
+  if sequence ~= old_sequence then return sequence > old_sequence end
+  if time ~= old_time then return time > old_time end
+  if status ~= old_status then return status > old_status end
+  if status == DELETED then return false end
+  if start ~= old_start then return start > old_start end
+  if size ~= old_size then return size > old_size end
+  return user > old_user
+end
+
 -- Applies the jobs of one project to the tree, and collects their new records: job, hash and record of each, in one
 -- list. Returns it with the number of jobs that had no record.
 local function apply_jobs(tree, jobs, hashes)
   local prefix, fresh, records = tree.prefix .. 'j:', 0, {}
   local power = power_up_to(hashes)
   for at = 1, #jobs, 52 do
-    local job, hash, sequence, time = unpack_s('<c16I4I4I7', jobs, at)
+    local job, hash = unpack_s('<c16I4', jobs, at)
     local number = hash_number(hash, hashes, power)
     local old = call('HGET', prefix .. number, job)
-    local status = byte(jobs, at + 51)
+    local status, record = byte(jobs, at + 51), sub(jobs, at + 20, at + 51)
     local newer, old_entry = true, nil
     if old then
-      local old_sequence, old_time = unpack_s('<I4I7', old)
-      local old_status = byte(old, 32)
-      if sequence ~= old_sequence then newer = sequence > old_sequence
-      elseif time ~= old_time then newer = time > old_time
-      else newer = status > old_status end
-      if old_status ~= DELETED then old_entry = sub(old, 12, 32) end
+      newer = is_newer(record, old)
+      if byte(old, 32) ~= DELETED then old_entry = sub(old, 12, 32) end
     elseif status ~= DELETED and HORIZON > 0 and unpack_s('<I7', jobs, at + 31) < HORIZON then
       newer = false  -- it counts nowhere, and nothing need be known of it
     else
       fresh = fresh + 1
     end
     if newer then
-      local n, record = #records, sub(jobs, at + 20, at + 51)
+      local n = #records
       -- of a deleted job the start stays known: once it is before the horizon the record may go
       if old and status == DELETED then record = sub(record, 1, 11) .. sub(old, 12, 18) .. sub(record, 19) end
       records[n + 1], records[n + 2], records[n + 3] = job, hash, record
