@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aiokafka.errors import KafkaError
@@ -12,7 +12,9 @@ from consumers.dead_letters import DeadLetter, DeadLetterQueue, LetterTooLargeEr
 from consumers.metrics import ConsumerMetrics
 from consumers.progress import Progress
 from consumers.sifting import KeptRecord, sift
+from service.store.batch import ProjectBatch
 from service.store.contract import RefusedError
+from service.store.layout import Claim, pack_partitions
 from service.store.writer import StoreWriter, StripeBatch
 
 _log = logging.getLogger(__name__)
@@ -24,7 +26,7 @@ class DeadLettersUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """What a batch needs on its way out; `partitions` is the number that the topic has.
+    """What a batch needs on its way out; `partitions` is the number that the topic with that id has.
 
     Without a queue dead letters are counted alone: who reads records again does not send their letters again.
     """
@@ -34,9 +36,13 @@ class Applier:
     metrics: ConsumerMetrics
     progress: Progress
     partitions: int
+    topic_id: bytes
+    now_ms: Callable[[], int]
 
-    async def apply(self, batch: Batch, watermarks_ms: Mapping[int, int], everywhere: bool, horizon_ms: int) -> None:
-        """Writes a batch to the stripes it has events for, or to all, so that idle ones learn of the progress.
+    async def apply(
+        self, batch: Batch, watermarks_ms: Mapping[int, int], others: Iterable[int], horizon_ms: int
+    ) -> None:
+        """Writes a batch to the stripes that it has events for, and to others, so that they learn of the progress.
 
         Events that the store refuses become dead letters if the batch has kept its records. Raises what the dead-letter
         topic and the store raise; then nothing of what is believed holds any more.
@@ -46,23 +52,49 @@ class Applier:
         await self._send([each for each in batch.dead_letters if each.offset >= self.progress.settled[each.partition]])
         positions = {**self.progress.positions, **batch.positions}
         batches = [
-            StripeBatch(
-                stripe,
-                self.progress.steps(stripe, positions, watermarks_ms),
-                batch.stripes.get(stripe, ()),
-                self.progress.generation(stripe),
-                horizon_ms,
-            )
-            for stripe in (self.progress.stripes if everywhere else batch.stripes)
+            self._stripe_batch(stripe, positions, watermarks_ms, horizon_ms, batch.stripes.get(stripe, ()))
+            for stripe in sorted({*batch.stripes, *others})
         ]
         if batch.records_kept is None:
-            await self.writer.apply(self.partitions, batches)
+            await self._write(batches)
         else:
             await self._sift(batches, batch.records_kept)
-        for each in batches:
-            self.progress.written(each.stripe, each.steps)
         self.progress.positions.update(positions)
         self._measure(batch, watermarks_ms, time.perf_counter() - started)
+
+    async def claim(self, watermarks_ms: Mapping[int, int], horizon_ms: int) -> None:
+        """Lets all stripes know how fresh they are; those that somebody has moved are told with their offsets.
+
+        Raises what the store raises: FencedError where a stripe is not where it is believed to be.
+        """
+        claim = Claim(min(watermarks_ms.values()), pack_partitions(self.progress.partitions))
+        moved = await self.writer.claim(self.partitions, claim, self.progress.moved_ids, self.now_ms())
+        positions = self.progress.positions
+        await self._write([self._stripe_batch(stripe, positions, watermarks_ms, horizon_ms, ()) for stripe in moved])
+
+    def _stripe_batch(
+        self,
+        stripe: int,
+        positions: Mapping[int, int],
+        watermarks_ms: Mapping[int, int],
+        horizon_ms: int,
+        projects: Sequence[ProjectBatch],
+    ) -> StripeBatch:
+        return StripeBatch(
+            stripe,
+            self.progress.steps(stripe, positions, watermarks_ms),
+            projects,
+            self.progress.generation(stripe),
+            horizon_ms,
+            topic_id=self.topic_id,
+            now_ms=self.now_ms(),
+        )
+
+    async def _write(self, batches: Sequence[StripeBatch]) -> None:
+        moved_ids = (await self.writer.apply(self.partitions, batches)).moved_ids
+        for batch in batches:
+            if batch.stripe in moved_ids:  # else its generation is live already, and it is no business of a rebuild
+                self.progress.written(batch, moved_ids[batch.stripe])
 
     async def _send(self, letters: Sequence[DeadLetter]) -> None:
         try:
@@ -81,7 +113,7 @@ class Applier:
         """Applies the batches stripe by stripe; the events that the store refuses become dead letters."""
         for batch in batches:
             try:
-                await self.writer.apply(self.partitions, [batch])
+                await self._write([batch])
             except RefusedError as error:
                 letters = await sift(self.writer, self.partitions, batch, records)
                 if letters:
@@ -90,7 +122,7 @@ class Applier:
                         extra={"stripe": batch.stripe, "letters": len(letters), "detail": str(error)},
                     )
                 await self._send(letters)
-                await self.writer.apply(self.partitions, [replace(batch, projects=())])
+                await self._write([replace(batch, projects=())])
 
     def _measure(self, batch: Batch, watermarks_ms: Mapping[int, int], seconds: float) -> None:
         metrics = self.metrics

@@ -14,7 +14,8 @@ class WorkerPolicy:
     max_batch_records: int = 20_000
     sifted_batch_records: int = 2_000
     poll_timeout_ms: int = 50
-    advance_seconds: float = 0.2  # how often stripes without events learn how far their partitions are
+    claim_seconds: float = 0.4  # how often stripes learn how fresh they are
+    settling_seconds: float = 2.0  # how often stripes without events learn how far their partitions are
     commit_seconds: float = 1.0
     commit_timeout_seconds: float = 2.0
     release_timeout_seconds: float = REBALANCE_TIMEOUT_MS / 2_000

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from service.store.layout import Head
-from service.store.writer import Step
+from service.store.writer import Step, StripeBatch
 
 
 class Progress:
@@ -13,7 +13,8 @@ class Progress:
         self.partitions = tuple(sorted(partitions))
         # believed to be stored: the fence that the next write expects, per stripe and partition
         self._stored = [{p: _next_offset(head, p) for p in self.partitions} for head in heads]
-        self._generations = [head.generation for head in heads]
+        self._live = [head.live for head in heads]
+        self._moved_ids = [head.moved_id for head in heads]
         self.positions = {p: min(stored[p] for stored in self._stored) for p in self.partitions}
         # A batch's dead letters are written before any stripe moves on: below the furthest stripe all are.
         self.settled = {p: max(stored[p] for stored in self._stored) for p in self.partitions}
@@ -27,16 +28,32 @@ class Progress:
 
     def generation(self, stripe: int) -> int:
         """The generation that a stripe is believed to have."""
-        return self._generations[stripe]
+        return self._live[stripe].generation
 
     def stored(self, stripe: int, partition: int) -> int:
         """The next offset that a stripe is believed to have of a partition."""
         return self._stored[stripe][partition]
 
-    def written(self, stripe: int, steps: Sequence[Step]) -> None:
-        """Takes in that a stripe has taken these steps."""
-        for step in steps:
-            self._stored[stripe][step.partition] = step.next_offset
+    @property
+    def moved_ids(self) -> dict[int, bytes]:
+        """By stripe the id of the write that last moved its head, as far as is known."""
+        return dict(enumerate(self._moved_ids))
+
+    def behind(self, horizon_ms: int) -> list[int]:
+        """Stripes that do not know yet how far the batches reach, or how far back jobs count."""
+        return [
+            stripe
+            for stripe, stored in enumerate(self._stored)
+            if self._live[stripe].horizon_ms < horizon_ms or any(stored[p] < at for p, at in self.positions.items())
+        ]
+
+    def written(self, batch: StripeBatch, moved_id: bytes) -> None:
+        """Takes in that a stripe has taken the steps of a batch, and which write last moved its head."""
+        for step in batch.steps:
+            self._stored[batch.stripe][step.partition] = step.next_offset
+        live = self._live[batch.stripe]
+        self._live[batch.stripe] = live._replace(horizon_ms=max(live.horizon_ms, batch.horizon_ms))
+        self._moved_ids[batch.stripe] = moved_id
 
     @property
     def stripes(self) -> range:

@@ -34,11 +34,19 @@ class Reading:
         self._clock = asyncio.get_running_loop().time
         topic = synchronizer.watch.state
         self._topic_id = topic.topic_id
-        self._applier = Applier(synchronizer.writer, dead_letters, synchronizer.metrics, progress, topic.partitions)
+        self._applier = Applier(
+            synchronizer.writer,
+            dead_letters,
+            synchronizer.metrics,
+            progress,
+            topic.partitions,
+            topic.id_bytes,
+            synchronizer.now_ms,
+        )
         self._watermarks = Watermarks(progress.partitions)
         self._stall = StallWatch(progress.partitions, policy.quiet_seconds, self._clock())
         self._responses_ms: dict[int, int | None] = {}
-        self._next_advance = 0.0
+        self._next_claim = self._next_settling = 0.0
 
     @property
     def offsets(self) -> Mapping[int, int]:
@@ -73,15 +81,27 @@ class Reading:
         """Sends a batch on its way; None if it has nothing that the store must know by now."""
         applier, now_ms, now = self._applier, self._synchronizer.now_ms(), self._clock()
         self._watermarks.polled(self._responses_ms, batch.timestamps_ms, batch.drained, now_ms)
-        everywhere = now >= self._next_advance
-        if everywhere:
-            self._next_advance = now + self._policy.advance_seconds
+        claims = bool(self._tps) and now >= self._next_claim
+        if claims:
+            self._next_claim = now + self._policy.claim_seconds
             self._measure_lag()
-        if not batch.records and not (everywhere and self._tps):
+        if not batch.records and not claims:
             return None
         watermarks_ms = self._watermarks.values_ms(self._synchronizer.watch.looked_ms)
         horizon_ms = find_horizon_ms(now_ms, self._policy.retention_days)
-        return asyncio.create_task(applier.apply(batch, watermarks_ms, everywhere, horizon_ms))
+        others: list[int] = []
+        if now >= self._next_settling:
+            self._next_settling = now + self._policy.settling_seconds
+            others = applier.progress.behind(horizon_ms)
+        return asyncio.create_task(self._write(batch, watermarks_ms, horizon_ms, others, claims))
+
+    async def _write(
+        self, batch: Batch, watermarks_ms: Mapping[int, int], horizon_ms: int, others: Sequence[int], claims: bool
+    ) -> None:
+        if batch.records or others:
+            await self._applier.apply(batch, watermarks_ms, others, horizon_ms)
+        if claims:
+            await self._applier.claim(watermarks_ms, horizon_ms)
 
     def _measure_lag(self) -> None:
         for tp in self._tps:

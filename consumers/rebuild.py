@@ -7,7 +7,7 @@ it can begin again and go on from there.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiokafka import AIOKafkaClient, AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
@@ -23,7 +23,6 @@ from consumers.topic_metadata import TopicState, describe_topic
 from service.store.contract import RefusedError
 from service.store.gaps import read_gaps
 from service.store.generation import Building, BuildingWriter, GenerationError, Generations
-from service.store.topic_ids import read_topic_ids, write_topic_ids
 
 _POLL_TIMEOUT_MS = 50
 _BATCH_RECORDS = 20_000
@@ -88,32 +87,27 @@ class Rebuild:
         if moves.forward and not self._policy.accept_gaps:
             await self._check_losses(building, progress, moves)
         if any(building.heads[stripe] is None for stripe in building.stripes):
-            ids = dict.fromkeys(progress.partitions, topic.topic_id)
-            await write_topic_ids(self._generations.client, ids, building.generation)
-            await self._generations.begin(building)
+            await self._generations.begin(building, topic.id_bytes)
             return None
-        batches = moves.batches(progress, self._policy.now_ms())
+        batches = [replace(each, topic_id=topic.id_bytes) for each in moves.batches(progress, self._policy.now_ms())]
         if batches:
             await writer.apply(topic.partitions, batches)
             return None
         for tp in tps:
             self._consumer.seek(tp, progress.positions[tp.partition])
         self._consumer.resume(*tps)
-        return Applier(writer, None, self._metrics, progress, topic.partitions)
+        return Applier(writer, None, self._metrics, progress, topic.partitions, topic.id_bytes, self._policy.now_ms)
 
     async def _find_moves(self, building: Building, progress: Progress, topic: TopicState) -> Moves:
         """How the new generation must be moved. Raises GenerationError if it, or the live one, is of another topic."""
         live = Progress(building.live, range(topic.partitions))
-        moves = []
-        for each, generation in ((live, 0), (progress, building.generation)):
-            ids = await read_topic_ids(self._generations.client, generation)
-            others = [partition for partition, stored in ids.items() if topic.is_other(stored)]
-            moves.append(await find_moves(self._consumer, self._policy.topic, each, others))
-        if moves[0].back:
+        built = [head for head in building.heads if head is not None]
+        moves = [await find_moves(self._consumer, self._policy.topic, each) for each in (live, progress)]
+        if moves[0].back or any(map(topic.is_of_another, building.live)):
             raise GenerationError(
                 "what is live is of another topic than the one that is there now; a consumer moves it, when it runs"
             )
-        if moves[1].back:
+        if moves[1].back or any(map(topic.is_of_another, built)):
             raise GenerationError(
                 f"generation {building.generation} was begun from another topic than the one that is there now;"
                 " discard it"
@@ -176,7 +170,7 @@ class Rebuild:
     async def _apply(self, applier: Applier, batch: Batch) -> None:
         horizon_ms = find_horizon_ms(self._policy.now_ms(), self._policy.retention_days)
         # everywhere: a stripe without events would be at its beginning still when this is to go on
-        await applier.apply(batch, {}, True, horizon_ms)
+        await applier.apply(batch, {}, applier.progress.stripes, horizon_ms)
 
     async def _read(self, applier: Applier) -> Batch:
         """The next batch; it keeps its records up to where the store has refused some."""

@@ -1,7 +1,6 @@
 """Where to start reading: where the store says, unless the topic no longer reaches there, or is another by now."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -43,8 +42,8 @@ class Moves:
         return batches
 
 
-async def find_moves(consumer: AIOKafkaConsumer, topic: str, progress: Progress, made_anew: Sequence[int]) -> Moves:
-    """Compares the store's offsets with the topic's; the partitions `made_anew` are known to be of another topic.
+async def find_moves(consumer: AIOKafkaConsumer, topic: str, progress: Progress) -> Moves:
+    """Compares the store's offsets with the topic's.
 
     Raises KafkaError.
     """
@@ -52,12 +51,12 @@ async def find_moves(consumer: AIOKafkaConsumer, topic: str, progress: Progress,
     if not tps:
         return Moves()
     beginnings = await consumer.beginning_offsets(tps)
-    old = [tp for tp in tps if tp.partition not in made_anew and progress.positions[tp.partition] > 0]
+    old = [tp for tp in tps if progress.positions[tp.partition] > 0]
     ahead = await _ahead(consumer, [tp for tp in old if progress.positions[tp.partition] >= beginnings[tp]], progress)
     moves = Moves()
     for tp in tps:
         stored, beginning = progress.positions[tp.partition], beginnings[tp]
-        if tp.partition in made_anew or tp.partition in ahead:
+        if tp.partition in ahead:
             moves.back[tp.partition] = beginning
             _log.error(
                 "the topic is another than the one that the store has applied; reading it from its beginning",

@@ -1,19 +1,23 @@
 """Finds out where the store is, and moves it to where the topic lets it be read from."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiokafka import AIOKafkaConsumer
 
 from consumers.metrics import ConsumerMetrics
 from consumers.progress import Progress
 from consumers.start_offsets import Moves, find_moves
+from consumers.topic_metadata import TopicState
 from consumers.topic_watch import TopicWatch
 from service.store.eviction import check_eviction
 from service.store.gaps import count_skipped, read_gaps
 from service.store.layout import Head
-from service.store.topic_ids import read_topic_ids, write_topic_ids
-from service.store.writer import StoreWriter
+from service.store.topic_name import claim_topic_name
+from service.store.writer import StoreWriter, StripeBatch
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +37,36 @@ class Synchronizer:
         Raises what the store raises, EvictionError, and KafkaError.
         """
         await check_eviction(self.writer.client)
+        await claim_topic_name(self.writer.client, self.topic)
         heads = await self.writer.read_heads()
-        stored_ids = await read_topic_ids(self.writer.client)
         topic = await self.watch.look()
+        strangers = [stripe for stripe, head in enumerate(heads) if topic.is_of_another(head)]
+        if strangers:
+            await self._adopt(topic, heads, strangers)
+            return None
         progress = Progress(heads, partitions)
-        unlike = [p for p in partitions if topic.topic_id != stored_ids.get(p)] if topic.topic_id else []
-        moves = await find_moves(self.consumer, self.topic, progress, [p for p in unlike if p in stored_ids])
+        moves = await find_moves(self.consumer, self.topic, progress)
         if not is_ours():
             return None
-        batches = moves.batches(progress, self.now_ms())
+        batches = [replace(batch, topic_id=topic.id_bytes) for batch in moves.batches(progress, self.now_ms())]
         await self.writer.apply(topic.partitions, batches)
-        if unlike:  # after the moves: until all stripes are moved the offsets are of the other topic
-            await write_topic_ids(self.writer.client, dict.fromkeys(unlike, topic.topic_id))
         if batches:
             self._count_gaps(moves)
             return None
         await self._measure_gaps(heads, partitions)
         return progress
+
+    async def _adopt(self, topic: TopicState, heads: Sequence[Head], stripes: Sequence[int]) -> None:
+        """Makes stripes of another topic ones of this, at its beginning: what the other told still counts."""
+        _log.error(
+            "the topic is another than the one that the store has applied; reading it from its beginning",
+            extra={"topic": self.topic, "topic_id": topic.topic_id, "stripes": len(stripes)},
+        )
+        adopting = [
+            StripeBatch(stripe, (), (), heads[stripe].generation, topic_id=topic.id_bytes, adopts=True)
+            for stripe in stripes
+        ]
+        await self.writer.apply(topic.partitions, adopting)
 
     def _count_gaps(self, moves: Moves) -> None:
         self.metrics.gaps.inc(sum(offset > 0 for offset in {**moves.back, **moves.forward}.values()))

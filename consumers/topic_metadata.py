@@ -15,6 +15,8 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest_v5
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
+from service.store.layout import NO_TOPIC, Head
+
 _API_KEY, _WITH_IDS = 3, 10
 _TEXT = CompactString("utf-8")
 _NUMBERS = CompactArray(Int32)
@@ -108,9 +110,20 @@ class TopicState:
     topic_id: str
     partitions: int
 
+    @property
+    def id_bytes(self) -> bytes:
+        """The id as heads have it."""
+        return UUID(self.topic_id).bytes if self.topic_id else NO_TOPIC
+
     def is_other(self, topic_id: str) -> bool:
         """Whether it is known to be another topic than the one of that id."""
         return bool(self.topic_id and topic_id) and self.topic_id != topic_id
+
+    def is_of_another(self, head: Head) -> bool:
+        """Whether a head is of another topic: by its id, or where there is none as it has more partitions."""
+        if self.topic_id and head.topic_id != NO_TOPIC:
+            return head.topic_id != self.id_bytes
+        return len(head.progress) > self.partitions
 
 
 async def describe_topic(client: AIOKafkaClient, topic: str) -> TopicState:

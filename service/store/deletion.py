@@ -10,7 +10,7 @@ from collections.abc import Mapping, Set
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.layout import retired_key
+from service.store.layout import head_key, retired_key
 from service.store.script import Script
 
 _LOOKED_AT_PER_CALL = 1_000
@@ -27,7 +27,7 @@ async def delete_generations(client: Redis | RedisCluster, retired: Mapping[int,
 
     async def delete(stripe: int, generation: int) -> None:
         nonlocal count
-        keys: list[str | bytes] = [retired_key(stripe), *waiting.pop((stripe, generation))]
+        keys: list[str | bytes] = [retired_key(stripe), head_key(stripe), *waiting.pop((stripe, generation))]
         count += int(await script.run(client, keys, generation))
 
     async for key in client.scan_iter(match="{s[0-9][0-9]}*", count=_LOOKED_AT_PER_CALL):

@@ -12,6 +12,7 @@ from service.store.contract import REDIS_ERRORS, StoreUnavailableError
 from service.store.deletion import delete_generations
 from service.store.layout import (
     LAYOUT_VERSION,
+    NO_TOPIC,
     STRIPES,
     Head,
     Live,
@@ -20,8 +21,8 @@ from service.store.layout import (
     pack_head,
     retired_key,
 )
-from service.store.script import Script
-from service.store.writer import StoreWriter, StripeBatch
+from service.store.script import Script, write
+from service.store.writer import Applied, StoreWriter, StripeBatch
 
 
 class GenerationError(Exception):
@@ -65,7 +66,7 @@ class BuildingWriter(StoreWriter):
         live = self._building.live
         return [head if stripe in self._stripes else live[stripe] for stripe, head in enumerate(heads)]
 
-    async def apply(self, partitions: int, batches: Sequence[StripeBatch]) -> int:
+    async def apply(self, partitions: int, batches: Sequence[StripeBatch]) -> Applied:
         """As StoreWriter.apply, where the generation is not live."""
         return await super().apply(partitions, [batch for batch in batches if batch.stripe in self._stripes])
 
@@ -91,12 +92,12 @@ class Generations:
         heads = await StoreWriter(self.client, partial(building_head_key, generation=generation)).read_heads()
         return [head if head.generation == generation else None for head in heads]
 
-    async def begin(self, building: Building) -> None:
-        """Makes the heads of the new generation that are not there yet."""
-        head = pack_head(Head(LAYOUT_VERSION, (), Live(building.generation)))
+    async def begin(self, building: Building, topic_id: bytes = NO_TOPIC) -> None:
+        """Makes the heads of the new generation that are not there yet, to be filled from the topic with that id."""
+        head = pack_head(Head(LAYOUT_VERSION, (), Live(building.generation), topic_id=topic_id))
         with _reaching("beginning a generation"):
             for stripe in building.stripes:
-                await self.client.set(building_head_key(stripe, building.generation), head, nx=True)
+                await write(self.client, ("SET", building_head_key(stripe, building.generation), head, "NX"))
 
     async def swap(self, building: Building) -> list[int]:
         """Makes the new generation the live one, in all stripes at once if Redis stands alone, else in each.
@@ -125,10 +126,8 @@ class Generations:
             )
         with _reaching("discarding a generation"):
             for stripe in building.stripes:
-                async with self.client.pipeline(transaction=True) as pipeline:
-                    pipeline.execute_command("SADD", retired_key(stripe), building.generation)
-                    pipeline.execute_command("DEL", building_head_key(stripe, building.generation))
-                    await pipeline.execute()
+                retire = "SADD", retired_key(stripe), building.generation
+                await write(self.client, retire, ("DEL", building_head_key(stripe, building.generation)))
 
     async def delete_retired(self) -> int:
         """Deletes the keys of all retired generations, some at a time; returns how many those were.
@@ -145,7 +144,7 @@ class Generations:
             count = await delete_generations(self.client, retired)
             for stripe, generations in retired.items():
                 if generations:
-                    await self.client.srem(retired_key(stripe), *map(str, generations))
+                    await write(self.client, ("SREM", retired_key(stripe), *generations))
         return count
 
 

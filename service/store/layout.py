@@ -5,7 +5,7 @@ The scripts in `lua/` write what this module reads; LAYOUT_VERSION is in every s
 
 import re
 from binascii import crc32
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from service.events import user_number
 from service.store.contract import LayoutError
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 STRIPES = 64
 
 ENTRY_BYTES = 21
@@ -25,12 +25,16 @@ LISTED_LEAF = 128
 DELETED_STATUS = 7
 
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
-# layout version, partitions, generation, gaps, horizon
-_HEAD = Struct("<IIIIQ")
+NO_TOPIC = bytes(16)
+_NEVER_MOVED = bytes(8)
+# layout version, partitions, generation, gaps, horizon, id of the last move, id of the topic
+_HEAD = Struct("<IIIIQ8s16s")
 _VERSION = Struct("<I")
 _PROGRESS = Struct("<QQ")
 _HASHED = Struct(">IIII")
-_META = Struct("<8s8s8sQI")
+_META = Struct("<8s8s8sQII")
+# watermark, bytes that follow
+_CLAIM = Struct("<QH")
 _SHAPE_ENTRY = Struct("<BIHB")
 
 
@@ -81,12 +85,14 @@ def gaps_key(stripe: int, generation: int) -> str:
     return f"{stripe_prefix(stripe, generation)}gaps"
 
 
-def topic_ids_key(building: int = 0) -> str:
-    """Of which topic the offsets in the heads are, those of what is live or of a generation that is being built.
+def claims_key(stripe: int) -> str:
+    """What consumers claim of how fresh a stripe is whose head did not move: see parse_claims."""
+    return f"{stripe_tag(stripe)}fresh"
 
-    See service.store.topic_ids.
-    """
-    return f"{stripe_prefix(0, building)}topics"
+
+def topic_name_key() -> str:
+    """The name of the topic that all stripes are of."""
+    return f"{stripe_tag(0)}topic"
 
 
 @lru_cache(maxsize=65_536)
@@ -139,23 +145,60 @@ class Head:
     """A stripe's head; `progress` has one item for each partition of the topic.
 
     `gaps` is the number of rows in the ledger of offsets that were never read. Jobs that start before the horizon
-    do not count.
+    do not count. `moved_id` is the id of the write that last moved the head, `topic_id` the 16 bytes of the id of the
+    topic that the offsets are of, zeros where the broker gives topics no ids.
     """
 
     layout_version: int
     progress: tuple[Progress, ...]
     live: Live = field(default_factory=Live)
     gaps: int = 0
+    moved_id: bytes = _NEVER_MOVED
+    topic_id: bytes = NO_TOPIC
 
     @property
     def generation(self) -> int:
         """The generation of keys that is live."""
         return self.live.generation
 
-    @property
-    def as_of_ms(self) -> int:
-        """Every event published before this instant has been applied; 0 where a partition was never read."""
-        return min((each.watermark_ms for each in self.progress), default=0)
+
+class Claim(NamedTuple):
+    """Every event of these partitions published before the watermark has been applied; `bits` has one a partition."""
+
+    watermark_ms: int
+    bits: bytes
+
+    def partitions(self) -> Iterator[int]:
+        """Yields the partitions that the claim is of."""
+        for at, byte in enumerate(self.bits):
+            yield from (8 * at + bit for bit in range(8) if byte >> bit & 1)
+
+
+def pack_partitions(partitions: Iterable[int]) -> bytes:
+    """One bit for each partition, the lowest first."""
+    bits = sum(1 << partition for partition in set(partitions))
+    return bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+
+
+def parse_claims(data: bytes | None) -> list[Claim]:
+    """The claims of a stripe; raises struct.error if the string is cut short."""
+    claims, at = [], 0
+    while data and at < len(data):
+        watermark_ms, length = _CLAIM.unpack_from(data, at)
+        at += _CLAIM.size + length
+        claims.append(Claim(watermark_ms, data[at - length : at]))
+    return claims
+
+
+@lru_cache(maxsize=1_024)
+def as_of_ms(head_data: bytes | None, claims_data: bytes | None) -> int:
+    """Every event published before this instant has been applied to a stripe; 0 where a partition was never read."""
+    watermarks_ms = [each.watermark_ms for each in parse_head(head_data).progress]
+    for claim in parse_claims(claims_data):
+        for partition in claim.partitions():
+            if partition < len(watermarks_ms):
+                watermarks_ms[partition] = max(watermarks_ms[partition], claim.watermark_ms)
+    return min(watermarks_ms, default=0)
 
 
 @lru_cache(maxsize=1_024)
@@ -166,14 +209,17 @@ def parse_head(data: bytes | None) -> Head:
     [version] = _VERSION.unpack_from(data)
     if version != LAYOUT_VERSION:  # what follows may mean anything
         return Head(version, ())
-    _, partitions, generation, gaps, horizon_ms = _HEAD.unpack_from(data)
+    _, partitions, generation, gaps, horizon_ms, moved_id, topic_id = _HEAD.unpack_from(data)
     progress = tuple(Progress(*_PROGRESS.unpack_from(data, _HEAD.size + 16 * i)) for i in range(partitions))
-    return Head(version, progress, Live(generation, horizon_ms), gaps)
+    return Head(version, progress, Live(generation, horizon_ms), gaps, moved_id, topic_id)
 
 
 def pack_head(head: Head) -> bytes:
     """A head as it is stored."""
-    first = _HEAD.pack(head.layout_version, len(head.progress), head.generation, head.gaps, head.live.horizon_ms)
+    partitions, horizon_ms = len(head.progress), head.live.horizon_ms
+    first = _HEAD.pack(
+        head.layout_version, partitions, head.generation, head.gaps, horizon_ms, head.moved_id, head.topic_id
+    )
     return first + b"".join(_PROGRESS.pack(each.next_offset, each.watermark_ms) for each in head.progress)
 
 
@@ -186,13 +232,18 @@ def check_layout(head: Head) -> Head:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """Ids of the writes that last changed a project, its shape and its names; numbers of records and hashes."""
+    """Ids of the writes that last changed a project, its shape and its names; numbers of records and hashes.
+
+    `unfinished_hashes` is the mark of a write that ended in part: the number of hashes that it was going to have. A
+    marked project has no numbers to be answered, and takes no events, until its tree is mended from the records.
+    """
 
     write_id: bytes
     shape_id: bytes
     names_id: bytes
     records: int
     hashes: int
+    unfinished_hashes: int = 0
 
 
 def parse_meta(data: bytes) -> Meta:
@@ -202,7 +253,7 @@ def parse_meta(data: bytes) -> Meta:
 
 def pack_meta(meta: Meta) -> bytes:
     """A meta as it is stored."""
-    return _META.pack(meta.write_id, meta.shape_id, meta.names_id, meta.records, meta.hashes)
+    return _META.pack(meta.write_id, meta.shape_id, meta.names_id, meta.records, meta.hashes, meta.unfinished_hashes)
 
 
 def parse_shape(data: bytes) -> list[tuple[int, int]]:

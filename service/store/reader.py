@@ -18,7 +18,9 @@ from service.store.layout import (
     STRIPES,
     Head,
     Live,
+    as_of_ms,
     check_layout,
+    claims_key,
     head_key,
     parse_head,
     parse_meta,
@@ -49,6 +51,7 @@ class _Look(NamedTuple):
 
     asked_at_seconds: float
     head: Head
+    as_of_ms: int
     stamp: Stamp
 
 
@@ -109,24 +112,31 @@ class RedisStatisticsStore:
         asked_at_seconds, look = self._monotonic_seconds(), known.look
         is_fresh = look is not None and asked_at_seconds - look.asked_at_seconds < self._fresh_seconds
         if remembered and look and is_fresh and remembered[0] == look.stamp:
-            return _answer(look.head, remembered[1])
+            return _answer(look.head, look.as_of_ms, remembered[1])
         for _ in range(_ATTEMPTS):
             shape, live = known.shape, self._live[stripe]
             interval = range(max(question.start_ms, live.horizon_ms), question.end_ms)
             asked = Cover() if remembered else cover(shape.shape, interval.start, interval.stop)
-            head_data, meta_data, *strings = await self._get_strings(question.project_id, live.generation, asked)
+            head_data, claims_data, meta_data, *strings = await self._get_strings(
+                question.project_id, live.generation, asked
+            )
             head = check_layout(parse_head(head_data))
+            as_of = as_of_ms(head_data, claims_data)
             if head.live != live:
                 self._live[stripe] = head.live
                 continue
             if meta_data is None:
-                return _answer(head, _body(question.user_id, interval, Cover(), [], Names(b"", {})))
+                return _answer(head, as_of, _body(question.user_id, interval, Cover(), [], Names(b"", {})))
             meta = parse_meta(meta_data)
+            if meta.unfinished_hashes:
+                raise StoreUnavailableError(
+                    f"a write of project {question.project_id} ended in part; it is being mended"
+                )
             stamp = Stamp(meta.write_id, live)
-            known.look = _Look(asked_at_seconds, head, stamp)
+            known.look = _Look(asked_at_seconds, head, as_of, stamp)
             if remembered:
                 if remembered[0] == stamp:
-                    return _answer(head, remembered[1])
+                    return _answer(head, as_of, remembered[1])
                 remembered = None
             elif meta.shape_id != shape.shape_id:
                 known.shape = await self._learn_shape(question.project_id, live.generation)
@@ -135,7 +145,7 @@ class RedisStatisticsStore:
             else:
                 body = _body(question.user_id, interval, asked, strings, known.names)
                 self._answers.put(question, stamp, body)
-                return _answer(head, body)
+                return _answer(head, as_of, body)
         raise StoreUnavailableError(f"project {question.project_id} changed under each of {_ATTEMPTS} reads")
 
     def _remember(self, project_id: str) -> _Known:
@@ -148,9 +158,9 @@ class RedisStatisticsStore:
         return known
 
     async def _get_strings(self, project_id: str, generation: int, asked: Cover) -> list[Any]:
-        """The head of the project's stripe, its meta, and the strings of a cover, all of one instant."""
+        """Head and claims of the project's stripe, its meta, and the strings of a cover, all of one instant."""
         stripe, prefix = stripe_of(project_id), project_prefix(project_id, generation)
-        keys = [head_key(stripe), f"{prefix}m"]
+        keys = [head_key(stripe), claims_key(stripe), f"{prefix}m"]
         for level, indexes in chain(asked.added, asked.taken):
             stem = f"{prefix}n:{level}:"
             keys += [f"{stem}{index}" for index in indexes]
@@ -176,8 +186,8 @@ class RedisStatisticsStore:
         return Names(parse_meta(after).names_id, users)
 
 
-def _answer(head: Head, body: bytes) -> Answer:
-    return Answer(body, head.as_of_ms, head.live.horizon_ms, head.gaps)
+def _answer(head: Head, as_of: int, body: bytes) -> Answer:
+    return Answer(body, as_of, head.live.horizon_ms, head.gaps)
 
 
 def _body(user_id: str | None, interval: range, asked: Cover, strings: list[bytes | None], names: Names) -> bytes:

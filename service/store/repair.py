@@ -121,9 +121,10 @@ async def _write(reads: ProjectReads, plan: _Plan) -> bool:
         words += [2 + len(arguments), command, reads.prefix + name, *arguments]
     keys = [head_key(stripe_of(reads.project_id)), f"{reads.prefix}m"]
     stamp = _STAMP.pack(LAYOUT_VERSION, reads.generation)
-    meta = pack_meta(replace(plan.meta, write_id=os.urandom(8)))
+    meta = replace(plan.meta, write_id=os.urandom(8))
+    metas = plan.seen.meta_data or b"", pack_meta(replace(meta, unfinished_hashes=meta.hashes)), pack_meta(meta)
     try:
-        return bool(await _REPLACE.run(reads.client, keys, stamp, plan.seen.meta_data or b"", meta, *words))
+        return bool(await _REPLACE.run(reads.client, keys, stamp, *metas, *words))
     except REDIS_ERRORS as error:
         raise StoreUnavailableError(f"mending project {reads.project_id}: {error}") from error
 

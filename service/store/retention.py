@@ -16,6 +16,7 @@ from redis.asyncio import Redis, RedisCluster
 from service.store.contract import REDIS_ERRORS, FencedError, StoreUnavailableError
 from service.store.layout import (
     LAYOUT_VERSION,
+    NO_TOPIC,
     Head,
     check_layout,
     head_key,
@@ -35,9 +36,10 @@ _GROUPS_PER_CALL = 50  # some 400 nodes
 _ATTEMPTS = 20  # a shape changes at splits only; what is left over is for the next sweep
 
 _TREE = ["lua/4_tree.lua", "lua/5_rows.lua", "lua/6_split.lua", "lua/7_records.lua"]
-_FENCE = ["lua_sweep/flags.lua", "lua/1_layout.lua", "lua_sweep/fence.lua"]
+_FENCE = ["lua/1_layout.lua", "lua_sweep/fence.lua"]
+_FLAGS = "#!lua flags=allow-oom"  # a sweep makes room
 _PROJECT = [*_FENCE, *_TREE, "lua_sweep/project.lua"]
-_EXPECTED = Struct("<IIQ")
+_EXPECTED = Struct("<IIQQ16sB")  # as of a batch: see StoreWriter
 _HASHES = Struct("<II")
 
 Pause = Callable[[], Awaitable[None]]
@@ -70,9 +72,9 @@ class Sweeper:
 
     def __init__(self, client: Redis | RedisCluster) -> None:
         self._client = client
-        self._sweep = Script(*_PROJECT, "lua_sweep/sweep.lua")
-        self._prune = Script(*_PROJECT, "lua_sweep/prune.lua")
-        self._done = Script(*_FENCE, "lua_sweep/done.lua")
+        self._sweep = Script(*_PROJECT, "lua_sweep/sweep.lua", flags=_FLAGS)
+        self._prune = Script(*_PROJECT, "lua_sweep/prune.lua", flags=_FLAGS)
+        self._done = Script(*_FENCE, "lua_sweep/done.lua", flags=_FLAGS)
 
     async def sweep(self, stripe: int, pause: Pause) -> Swept | None:
         """Sweeps a stripe up to its horizon; None if that has been done.
@@ -130,7 +132,7 @@ class Sweeper:
         return True
 
     async def _run(self, turn: _Turn, script: Script, *arguments: bytes | str) -> Any:
-        expected = _EXPECTED.pack(0, turn.head.generation, turn.horizon_ms)
+        expected = _EXPECTED.pack(0, turn.head.generation, turn.horizon_ms, 0, NO_TOPIC, False)
         keys = [head_key(turn.stripe)]
         reply = await script.run(self._client, keys, LAYOUT_VERSION, os.urandom(8), expected, *arguments)
         await turn.pause()

@@ -1,4 +1,4 @@
-"""Scripts that are called one at a time; a batch's own script is sent by service.store.writer."""
+"""Lua scripts: their text, their call, and the one gate through which they come to a server."""
 
 from collections.abc import Sequence
 from hashlib import sha1
@@ -8,20 +8,51 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError
 
+from service.store.gate import load_behind_gate
+
+_COMMON = "lua/0_common.lua"
+
 
 class Script:
-    """One script, from files below `service/store/` joined in the order given."""
+    """A script, from files below `service/store/` joined in the order given; `flags` is a first line for Redis."""
 
-    def __init__(self, *paths: str) -> None:
+    def __init__(self, *paths: str, flags: str = "") -> None:
         folder = resources.files("service.store")
-        self._text = "\n".join(folder.joinpath(path).read_text() for path in paths)
-        self._sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        parts = [folder.joinpath(path).read_text() for path in (_COMMON, *paths)]
+        self._text = "\n".join([flags, *parts] if flags else parts)
+        self.sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    async def load(self, client: Redis | RedisCluster) -> None:
+        """Teaches the script to the servers, once their logs are whole. Raises StoreUnavailableError, REDIS_ERRORS."""
+        await load_behind_gate(client, self._text)
 
     async def run(
         self, client: Redis | RedisCluster, keys: Sequence[str | bytes], *arguments: str | bytes | int
     ) -> Any:
-        """The script's reply; all keys have one hash tag, or Redis stands alone. Raises REDIS_ERRORS."""
+        """Returns the script's reply; all keys have one hash tag, or Redis stands alone.
+
+        Raises StoreUnavailableError, REDIS_ERRORS.
+        """
+        words = "EVALSHA", self.sha, len(keys), *keys, *arguments
         try:
-            return await client.execute_command("EVALSHA", self._sha, len(keys), *keys, *arguments)
-        except NoScriptError:  # Redis has not seen it since it started; EVAL makes it known
-            return await client.execute_command("EVAL", self._text, len(keys), *keys, *arguments)
+            return await client.execute_command(*words)
+        except NoScriptError:  # the server has started, or become a primary, since the script was loaded
+            await self.load(client)
+            return await client.execute_command(*words)
+
+
+async def write(client: Redis | RedisCluster, *commands: tuple[str | bytes | int, ...]) -> Any:
+    """Carries out commands of one hash tag, each a name, a key and arguments; returns the reply to the last one.
+
+    Raises StoreUnavailableError, REDIS_ERRORS.
+    """
+    words = [word for command in commands for word in (len(command), *command)]
+    return await _WRITE.run(client, [_key_of(command) for command in commands], *words)
+
+
+def _key_of(command: tuple[str | bytes | int, ...]) -> str | bytes:
+    key = command[1]
+    return key if isinstance(key, bytes) else str(key)
+
+
+_WRITE = Script("lua_write/write.lua")

@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from operator import attrgetter
 from struct import Struct
 from typing import Any
@@ -16,20 +15,39 @@ from redis.exceptions import NoScriptError
 from service.store.batch import ProjectBatch
 from service.store.contract import REDIS_ERRORS, FencedError, RefusedError, StoreUnavailableError
 from service.store.gaps import Gap, pack_gaps
-from service.store.layout import LAYOUT_VERSION, STRIPES, Head, check_layout, head_key, parse_head
+from service.store.layout import (
+    LAYOUT_VERSION,
+    NO_TOPIC,
+    STRIPES,
+    Claim,
+    Head,
+    check_layout,
+    claims_key,
+    head_key,
+    parse_head,
+)
+from service.store.script import Script
 
 # A script holds Redis for about 10 us a job; a stripe's batch with more jobs goes in several calls.
 MAX_JOBS_PER_CALL = 2_000
 
 _STEP = Struct("<IQQQ")
-# partitions, generation, horizon
-_STRIPE = Struct("<IIQ")
+# partitions, generation, horizon, the writer's time, id of the topic, whether the head is to become one of it
+_STRIPE = Struct("<IIQQ16sB")
+_CLAIM = Struct("<QQI")
 
-
-def load_script() -> str:
-    """The script: the files of `lua/`, joined in the order of their names."""
-    files = sorted(resources.files("service.store").joinpath("lua").iterdir(), key=lambda file: file.name)
-    return "\n".join(file.read_text() for file in files if file.name.endswith(".lua"))
+_APPLY = Script(
+    "lua/1_layout.lua",
+    "lua/2_claims.lua",
+    "lua/2_head.lua",
+    "lua/3_users.lua",
+    "lua/4_tree.lua",
+    "lua/5_rows.lua",
+    "lua/6_split.lua",
+    "lua/7_records.lua",
+    "lua/8_main.lua",
+)
+_TAKE_DOWN = Script("lua/2_claims.lua", "lua_claim/claim.lua")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +65,8 @@ class StripeBatch:
     """What is applied to one stripe at once: progress of partitions, and the batches of its projects.
 
     It goes into that generation alone; a horizon later than the stored one replaces it. Gaps are recorded with the
-    step that moves the stripe past them.
+    step that moves the stripe past them. Offsets are of the topic with that id; with `adopts` the stripe is made one
+    of it, and begins it anew. With `now_ms` no watermark of the steps stays later than that.
     """
 
     stripe: int
@@ -56,6 +75,9 @@ class StripeBatch:
     generation: int = 0
     horizon_ms: int = 0
     gaps: Sequence[Gap] = ()
+    topic_id: bytes = NO_TOPIC
+    adopts: bool = False
+    now_ms: int = 0
 
     def held(self, projects: Sequence[ProjectBatch]) -> "StripeBatch":
         """These projects for the same stripe, which stays at its offsets: whatever comes of it can be sent again."""
@@ -77,6 +99,14 @@ def _calls(batch: StripeBatch) -> Iterator[StripeBatch]:
     yield replace(batch, projects=projects)
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of batches: job records that changed, and by stripe the id of the write that last moved its head."""
+
+    changed: int
+    moved_ids: Mapping[int, bytes]
+
+
 class StoreWriter:
     """Writes to the store through a client that never repeats a command by itself.
 
@@ -86,8 +116,6 @@ class StoreWriter:
     def __init__(self, client: Redis | RedisCluster, key_of_head: Callable[[int], str] = head_key) -> None:
         self.client = client
         self._key_of_head = key_of_head
-        self._script = load_script()
-        self._sha = ""
 
     async def read_heads(self) -> list[Head]:
         """The heads of all stripes. Raises StoreUnavailableError, LayoutError."""
@@ -103,45 +131,74 @@ class StoreWriter:
             return await asyncio.gather(*[self.client.get(key) for key in keys])
         return await self.client.mget(keys)
 
-    async def apply(self, partitions: int, batches: Sequence[StripeBatch]) -> int:
-        """Applies the batches, each stripe by itself; returns how many job records changed.
+    async def apply(self, partitions: int, batches: Sequence[StripeBatch]) -> Applied:
+        """Applies the batches, each stripe by itself.
 
         `partitions` is the topic's number of partitions. Raises the first failure after all stripes have answered:
-        StoreUnavailableError (a stripe may or may not have been applied; the same batch may be sent again from
+        StoreUnavailableError (a stripe may have been applied, or in part; the same batch may be sent again from
         the offsets that the heads then show), FencedError, RefusedError or LayoutError (that stripe unchanged).
         """
         calls = [list(_calls(batch)) for batch in batches]
-        changed = 0
+        changed, moved_ids = 0, dict[int, bytes]()
         for turn in zip_longest(*calls):
-            changed += await self._run([(call.stripe, self._arguments(call, partitions)) for call in turn if call])
-        return changed
+            some = [call for call in turn if call]
+            replies = await self._run([self._arguments(call, partitions) for call in some])
+            for call, reply in zip(some, replies, strict=True):
+                [count, moved_ids[call.stripe]] = _result(call.stripe, reply)
+                changed += count
+        return Applied(changed, moved_ids)
 
-    async def _run(self, calls: list[tuple[int, list[Any]]]) -> int:
+    async def claim(self, partitions: int, claim: Claim, moved_ids: Mapping[int, bytes], now_ms: int) -> list[int]:
+        """Takes down a claim in stripes that have not moved since.
+
+        `partitions` is the topic's number of partitions at the watermark, `moved_ids` has the id of the last move of
+        each stripe's head, as the caller knows it. Returns the stripes whose heads have moved, or have fewer
+        partitions: nothing is taken down of these. Raises StoreUnavailableError.
+        """
+        stripes = list(moved_ids)
+        groups = [[stripe] for stripe in stripes] if isinstance(self.client, RedisCluster) else [stripes]
+        facts = _CLAIM.pack(now_ms, claim.watermark_ms, partitions)
+        calls = []
+        for group in filter(None, groups):
+            keys = list(chain.from_iterable((self._key_of_head(stripe), claims_key(stripe)) for stripe in group))
+            ids = b"".join(moved_ids[stripe] for stripe in group)
+            calls.append([len(keys), *keys, LAYOUT_VERSION, facts, claim.bits, ids])
+        moved = []
+        replies = await self._run(calls, _TAKE_DOWN)
+        for group, reply in zip(filter(None, groups), replies, strict=True):
+            if isinstance(reply, BaseException):
+                raise StoreUnavailableError(f"claiming that stripes are fresh: {reply}") from reply
+            moved += [group[number - 1] for number in reply]
+        return moved
+
+    async def _run(self, calls: Sequence[Sequence[Any]], script: Script = _APPLY) -> list[Any]:
+        """Replies, or the errors in their place, of calls of a script by their arguments."""
         try:
-            if not self._sha:
-                self._sha = str(await self.client.script_load(self._script))
-            replies = await self._send("EVALSHA", self._sha, calls)
+            replies = await self._send(script.sha, calls)
             missing = [call for call, reply in zip(calls, replies, strict=True) if isinstance(reply, NoScriptError)]
-            if missing:  # a restart, a failover or SCRIPT FLUSH; EVAL loads the script again
-                again = iter(await self._send("EVAL", self._script, missing))
+            if missing:  # a restart, a failover or SCRIPT FLUSH
+                await script.load(self.client)
+                again = iter(await self._send(script.sha, missing))
                 replies = [next(again) if isinstance(reply, NoScriptError) else reply for reply in replies]
         except REDIS_ERRORS as error:
-            raise StoreUnavailableError(f"applying a batch: {error}") from error
-        return sum(_result(stripe, reply) for (stripe, _), reply in zip(calls, replies, strict=True))
+            raise StoreUnavailableError(f"calling a script: {error}") from error
+        return replies
 
-    async def _send(self, command: str, script: str, calls: list[tuple[int, list[Any]]]) -> list[Any]:
+    async def _send(self, sha: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
         if isinstance(self.client, RedisCluster):  # a pipeline over several nodes may run a command twice
             return await asyncio.gather(
-                *[self.client.execute_command(command, script, *arguments) for _, arguments in calls],
+                *[self.client.execute_command("EVALSHA", sha, *arguments) for arguments in calls],
                 return_exceptions=True,
             )
         async with self.client.pipeline(transaction=False) as pipeline:
-            for _, arguments in calls:
-                pipeline.execute_command(command, script, *arguments)
+            for arguments in calls:
+                pipeline.execute_command("EVALSHA", sha, *arguments)
             return await pipeline.execute(raise_on_error=False)
 
     def _arguments(self, batch: StripeBatch, partitions: int) -> list[Any]:
-        progress = _STRIPE.pack(partitions, batch.generation, batch.horizon_ms) + b"".join(
+        progress = _STRIPE.pack(
+            partitions, batch.generation, batch.horizon_ms, batch.now_ms, batch.topic_id, batch.adopts
+        ) + b"".join(
             _STEP.pack(step.partition, step.expected_offset, step.next_offset, step.watermark_ms)
             for step in sorted(batch.steps, key=attrgetter("partition"))
         )
@@ -152,15 +209,15 @@ class StoreWriter:
         return arguments
 
 
-def _result(stripe: int, reply: Any) -> int:
-    """Records changed, from a script's reply; raises what the reply or the error in its place says."""
+def _result(stripe: int, reply: Any) -> tuple[int, bytes]:
+    """Records changed and the id of the last move, from a script's reply; raises what it says."""
     if isinstance(reply, REDIS_ERRORS):
         raise StoreUnavailableError(f"applying a batch to stripe {stripe}: {reply}") from reply
     if isinstance(reply, BaseException):
         raise reply
     match reply[0]:
         case b"ok":
-            return int(reply[1])
+            return int(reply[1]), reply[2]
         case b"fenced":
             raise FencedError(stripe)
         case b"layout":

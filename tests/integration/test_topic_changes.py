@@ -20,10 +20,9 @@ from consumers.policy import WorkerPolicy
 from deploy.kafka.server import KafkaServers
 from service.settings import ConsumerSettings
 from service.store.gaps import read_gaps
-from service.store.layout import STRIPES
-from service.store.topic_ids import read_topic_ids
+from service.store.layout import NO_TOPIC, STRIPES
 from tests.integration.support import Event, RunningConsumer, eventually, publish, record_of, running_consumer
-from tests.store.support import event
+from tests.store.support import event, stripe_as_of_ms
 
 FIRST: list[Event] = [event(job) for job in range(300)]
 SECOND: list[Event] = [event(job, sequence=2, user_id="other") for job in range(200, 700)]
@@ -86,7 +85,7 @@ async def test_topic_made_anew_and_longer_is_noticed_while_running(
     async with running_consumer(settings) as running:
         await publish(settings.kafka_bootstrap_servers, topic, FIRST)
         await running.wait_counted(FIRST)
-        old_id = (await read_topic_ids(running.redis))[0]
+        old_ids = await topic_ids(running)
         # in a thread that the loop waits for: the consumer does not see the topic while it is shorter
         making = Thread(target=lambda: asyncio.run(make_anew(settings.kafka_bootstrap_servers, topic, SECOND)))
         making.start()
@@ -94,7 +93,8 @@ async def test_topic_made_anew_and_longer_is_noticed_while_running(
         await running.wait_counted([*FIRST, *SECOND])
         await running.wait_at(len(SECOND))
         assert running.count("resyncs", reason="OtherTopicError") == 1
-        assert (await read_topic_ids(running.redis))[0] != old_id
+        [new_id], [old_id] = await topic_ids(running), old_ids
+        assert new_id not in {old_id, NO_TOPIC}
 
 
 async def test_topic_made_anew_and_longer_is_noticed_at_start(
@@ -112,7 +112,7 @@ async def test_topic_made_anew_and_longer_is_noticed_at_start(
     await publish(settings.kafka_bootstrap_servers, topic, SECOND)
     async with running_consumer(settings) as running:
         await running.wait_counted([*FIRST, *SECOND])
-        assert (await running.redis.hlen("{s00}:topics")) == 2
+        assert len(await topic_ids(running)) == 1
     assert [message for message in caplog.messages if message.startswith("the topic is another")]
 
 
@@ -140,9 +140,14 @@ async def test_partitions_that_the_topic_gets_are_read(admin: AIOKafkaAdminClien
         assert assigned == {1, 2}
 
 
+async def topic_ids(running: RunningConsumer) -> set[bytes]:
+    """The ids of the topics that the stripes are of."""
+    return {head.topic_id for head in await running.writer.read_heads()}
+
+
 async def knows_time(running: RunningConsumer) -> bool:
     """Whether every stripe has a watermark."""
-    return all(head.as_of_ms for head in await running.writer.read_heads())
+    return all([await stripe_as_of_ms(running.redis, stripe) for stripe in range(STRIPES)])
 
 
 @asynccontextmanager
@@ -153,7 +158,7 @@ async def seen_as_of_ms(running: RunningConsumer) -> AsyncIterator[list[int]]:
 
     async def watch() -> None:
         while not ended.is_set():
-            seen_ms.append((await running.writer.read_heads())[0].as_of_ms)
+            seen_ms.append(await stripe_as_of_ms(running.redis, 0))
 
     watching = asyncio.create_task(watch())
     try:

@@ -16,7 +16,7 @@ from deploy.local.servers import create_topics, find_broker, free_port, start_br
 from service.store import client as clients
 from service.store.batch import fold
 from service.store.contract import EvictionError
-from service.store.layout import LAYOUT_VERSION, STRIPES, head_key
+from service.store.layout import LAYOUT_VERSION, STRIPES, head_key, topic_name_key
 from service.store.writer import Step, StripeBatch
 from tests.conftest import MakeTopic
 from tests.integration.conftest import MakeSettings
@@ -185,6 +185,7 @@ async def test_a_topic_made_anew_is_read_from_its_beginning(
         await publish(kafka_bootstrap, topic, FIRST)
         await running.wait_counted(FIRST)
         await running.wait_at(len(FIRST))
+        await running.redis.delete(topic_name_key())  # as an operator does who has renamed the topic
     anew = await make_topic(partitions=1)
     await publish(kafka_bootstrap, anew, SECOND[:200])
     async with running_consumer(make_settings(redis_flushed, kafka_topic=anew, kafka_group_id=anew)) as running:

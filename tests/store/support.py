@@ -12,7 +12,7 @@ from service.events import JobDeletion, JobEvent, JobStatus
 from service.store.audit import audit_project
 from service.store.batch import fold
 from service.store.cover import Node
-from service.store.layout import project_prefix
+from service.store.layout import as_of_ms, claims_key, head_key, project_prefix
 from service.store.reader import RedisStatisticsStore
 from service.store.writer import Step, StoreWriter, StripeBatch
 from tests.oracle import Oracle
@@ -67,7 +67,7 @@ class Store:
     async def apply(self, events: Sequence[Event], watermark_ms: int = 0) -> int:
         """Applies events as one batch; returns how many records changed."""
         batches = self.batches(events, watermark_ms)
-        changed = await self.writer.apply(1, batches)
+        changed = (await self.writer.apply(1, batches)).changed
         for batch in batches:
             self._next_offsets[batch.stripe] = batch.steps[0].next_offset
         return changed
@@ -92,6 +92,12 @@ async def assert_no_drift(client: Client, events: Iterable[Event]) -> None:
     """The audit finds nothing in any project of these events."""
     for project_id in {each.project_id for each in events}:
         assert await audit_project(client, project_id) == []
+
+
+async def stripe_as_of_ms(client: Client, stripe: int) -> int:
+    """The as-of of a stripe, by its head and what is claimed of it."""
+    head, claims = await client.mget([head_key(stripe), claims_key(stripe)])
+    return as_of_ms(head, claims)
 
 
 async def stored(client: Client, key: str) -> bytes:

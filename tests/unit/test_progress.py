@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from consumers.progress import Progress
 from service.store.layout import LAYOUT_VERSION, Head
 from service.store.layout import Progress as StoredProgress
-from service.store.writer import Step
+from service.store.writer import Step, StripeBatch
 
 
 def head(*offsets: int) -> Head:
@@ -44,12 +44,24 @@ def test_a_step_expects_what_the_stripe_has() -> None:
 def test_what_was_written_is_expected_next() -> None:
     """Only the stripe that took its steps is believed to be there."""
     progress = Progress([head(5), head(5)], [0])
-    progress.written(0, progress.steps(0, {0: 7}, {}))
+    progress.written(StripeBatch(0, progress.steps(0, {0: 7}, {})), b"12345678")
     assert [progress.steps(stripe, {0: 9}, {}) for stripe in progress.stripes] == [
         [Step(0, 7, 9, 0)],
         [Step(0, 5, 9, 0)],
     ]
     assert [progress.stored(stripe, 0) for stripe in progress.stripes] == [7, 5]
+    assert progress.moved_ids == {0: b"12345678", 1: bytes(8)}
+
+
+def test_stripes_are_behind_until_they_know_of_all_records_and_the_horizon() -> None:
+    """A stripe without events is told later how far the batches reach, and how far back jobs count."""
+    progress = Progress([head(5), head(5)], [0])
+    assert progress.behind(0) == []
+    progress.positions[0] = 7
+    progress.written(StripeBatch(0, progress.steps(0, {0: 7}, {})), b"12345678")
+    assert progress.behind(0) == [1]
+    progress.written(StripeBatch(1, progress.steps(1, {0: 7}, {}), horizon_ms=9), b"12345678")
+    assert (progress.behind(0), progress.behind(9)) == ([], [0])
 
 
 @given(heads, st.lists(st.dictionaries(st.integers(0, 3), offsets), max_size=6), st.data())
@@ -66,6 +78,6 @@ def test_no_stripe_moves_back_or_skips_records(
             for step in steps:
                 assert step.expected_offset == taken[stripe, step.partition][-1]
                 taken[stripe, step.partition].append(step.next_offset)
-            progress.written(stripe, steps)
+            progress.written(StripeBatch(stripe, steps), b"12345678")
     assert all(before <= after for each in taken.values() for before, after in pairwise(each))
     assert progress.positions == {p: min(stored(each, p) for each in start) for p in range(4)}

@@ -4,20 +4,19 @@
 -- KEYS[1]  the stripe's head, "{s07}:head"; every other key is derived from its hash tag and the generation
 -- ARGV[1]  layout version
 -- ARGV[2]  id of this write, 8 random bytes
--- ARGV[3]  topic partition count, generation expected, horizon, then per partition: number, offset expected, next
+-- ARGV[3]  topic partition count, generation expected, horizon, the writer's time, id of the topic, whether the head is
+--          to become one of that topic (1) or must be one (0); then per partition: number, offset expected, next
 --          offset, watermark
 -- ARGV[4]  rows for the ledger of gaps
 -- ARGV[5]  then per project three arguments: project id, users, jobs
 --
--- Everything is read and checked before the first write: Redis does not roll a script back.
+-- Everything is read and checked before the first write, and the first write marks what is going to be changed: Redis
+-- does not roll a script back.
 
-local call, floor = redis.call, math.floor
-local sub, find, byte = string.sub, string.find, string.byte
-local pack, unpack_s = struct.pack, struct.unpack
-local bxor, rshift = bit.bxor, bit.rshift
-
-local PARTITIONS, GENERATION, HORIZON, STEPS = unpack_s('<I4I4I8', ARGV[3])
+local PARTITIONS, GENERATION, HORIZON, NOW, TOPIC, ADOPTS, STEPS = unpack_s('<I4I4I8I8c16B', ARGV[3])
+ADOPTS = ADOPTS == 1
 local PREFIX = sub(KEYS[1], 1, find(KEYS[1], '}', 1, true)) .. (GENERATION > 0 and GENERATION or '') .. ':'
+local FRESH = sub(KEYS[1], 1, find(KEYS[1], '}', 1, true)) .. ':fresh'
 local WRITE_ID = ARGV[2]
 local WORD = 4294967296
 
@@ -36,6 +35,24 @@ local PARENT = {}
 local WIDTH = {}
 for level, child in pairs(CHILD) do PARENT[child] = level; WIDTH[level] = 2 ^ level end
 WIDTH[0] = 1
+
+-- A project's meta: id of its last write, of the write that last changed its shape, and its names; records; hashes;
+-- and the mark of an unfinished write: the number of hashes that it was going to have, or 0.
+local META, MARK_AT = '<c8c8c8I8I4I4', 36
+
+-- Marks a project as being written; the write of its new meta takes the mark away again.
+local function mark(prefix, meta, hashes)
+  if meta then
+    call('SETRANGE', prefix .. 'm', MARK_AT, pack('<I4', hashes))
+  else
+    call('SET', prefix .. 'm', pack(META, WRITE_ID, WRITE_ID, WRITE_ID, 0, 1, hashes))
+  end
+end
+
+-- what DRIFT and WRONGTYPE are: a fault of the store, which a repair mends
+local function check_mark(unfinished)
+  if unfinished > 0 then error({err = 'MARKED a write of the project ended in part'}) end
+end
 
 -- writes are collected here and carried out at the very end
 local hset_key, hset_field, hset_value = {}, {}, {}

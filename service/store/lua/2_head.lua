@@ -1,17 +1,19 @@
 -- The fence: nothing is applied unless Redis is exactly where the writer believes it to be.
 
 local head = call('GET', KEYS[1]) or ''
+local old_head_bytes = #head
 
--- layout, partitions, generation, gaps, horizon; then per partition the next offset and the watermark
-local HEAD, HEAD_BYTES = '<I4I4I4I4I8', 24
+local NO_TOPIC = string.rep('\0', 16)
+local RANGE_BYTES = 60   -- what SETRANGE costs the log of Redis beside its value
 
 -- The ledger of gaps: partition, first offset that was never read, offset after the last, time of the finding, reason.
 local GAP, GAP_BYTES, MOST_GAPS, SEVERAL = '<I4I8I8I8B', 29, 256, 255
 
 -- A gap goes on where the last one of its partition ends, or where there is no room for another row; the row then
--- covers offsets that were read, too, and says so.
+-- covers offsets that were read, too, and says so. One that is there already came from a call that ended in part.
 local function joined(row, partition, from, to, time, reason, is_full)
   local _, last_from, last_to, _, last_reason = unpack_s(GAP, row)
+  if last_from <= from and last_to == to then return row end
   if last_to == from and last_reason == reason then return pack(GAP, partition, last_from, to, time, reason) end
   return is_full and pack(GAP, partition, math.min(last_from, from), math.max(last_to, to), time, SEVERAL)
 end
@@ -39,34 +41,66 @@ local ledger = #ARGV[4] > 0 and with_gaps(call('GET', PREFIX .. 'gaps') or '', A
 -- The oldest watermark. No partition that the topic gets later holds anything older: the writer has made sure of the
 -- number of partitions after that instant.
 local function as_of(partitions)
+  local watermarks = claimed_watermarks(call('GET', FRESH) or '', partitions)
   local oldest
-  for at = HEAD_BYTES + 9, HEAD_BYTES + 16 * partitions, 16 do
-    oldest = math.min(oldest or math.huge, (unpack_s('<I8', head, at)))
+  for partition = 0, partitions - 1 do
+    local stored = unpack_s('<I8', head, HEAD_BYTES + 16 * partition + 9)
+    oldest = math.min(oldest or math.huge, math.max(stored, watermarks[partition] or 0))
   end
   return oldest or 0
 end
 
+-- What the head becomes: id of the last move, and per partition that changes its position and bytes. False: the head is
+-- not where the writer believes it to be.
 local function advance_head()
-  local _, known, generation, gaps, horizon = 0, 0, 0, 0, 0
-  if #head > 0 then _, known, generation, gaps, horizon = unpack_s(HEAD, head) end
+  local _, known, generation, gaps, horizon, moved, topic = 0, 0, 0, 0, 0, WRITE_ID, NO_TOPIC
+  if #head > 0 then _, known, generation, gaps, horizon, moved, topic = unpack_s(HEAD, head) end
   if generation ~= GENERATION then return false end
+  if topic == NO_TOPIC then topic = TOPIC elseif TOPIC == NO_TOPIC then TOPIC = topic end
+  if ADOPTS then
+    if topic == TOPIC and (TOPIC ~= NO_TOPIC or PARTITIONS >= known) then return false end  -- somebody has done so
+  elseif topic ~= TOPIC then
+    return false
+  end
+  local old_horizon = horizon
   HORIZON = math.max(HORIZON, horizon)
-  local partitions = math.max(known, PARTITIONS)
+  local partitions = ADOPTS and PARTITIONS or math.max(known, PARTITIONS)
   if #head == 0 then head = string.rep('\0', HEAD_BYTES) end
-  if partitions > known then head = head .. string.rep(pack('<I8I8', 0, as_of(known)), partitions - known) end
-  local parts, from = {}, HEAD_BYTES + 1
+  if ADOPTS then
+    head = sub(head, 1, HEAD_BYTES) .. string.rep(pack('<I8I8', 0, as_of(known)), partitions)
+  elseif partitions > known then
+    head = head .. string.rep(pack('<I8I8', 0, as_of(known)), partitions - known)
+  end
+  local steps, moves = {}, ADOPTS or ledger or HORIZON ~= old_horizon or partitions ~= known or #ARGV > 4
   for at = STEPS, #ARGV[3], 28 do
     local partition, expected, next_offset, watermark = unpack_s('<I4I8I8I8', ARGV[3], at)
     local position = HEAD_BYTES + 1 + 16 * partition
     local stored, stored_watermark = unpack_s('<I8I8', head, position)
     if stored ~= expected then return false end
-    if stored_watermark > watermark then watermark = stored_watermark end
-    parts[#parts + 1] = sub(head, from, position - 1)
-    parts[#parts + 1] = pack('<I8I8', next_offset, watermark)
-    from = position + 16
+    if NOW > 0 then stored_watermark = math.min(stored_watermark, NOW) end
+    watermark = math.max(watermark, stored_watermark)
+    if next_offset ~= stored then moves = true end
+    steps[#steps + 1] = {position, pack('<I8I8', next_offset, watermark)}
+  end
+  if moves then moved = WRITE_ID end
+  if ledger then gaps = #ledger / GAP_BYTES end
+  local first = pack(HEAD, tonumber(ARGV[1]), partitions, generation, gaps, HORIZON, moved, TOPIC)
+  return {first = first, steps = steps, moved = moved}
+end
+
+-- Writes the steps and, last of all, what the head begins with.
+local function write_head(new)
+  if not ADOPTS and #head == old_head_bytes and #new.steps * RANGE_BYTES < #head - HEAD_BYTES then
+    for _, step in ipairs(new.steps) do call('SETRANGE', KEYS[1], step[1] - 1, step[2]) end
+    call('SETRANGE', KEYS[1], 0, new.first)
+    return
+  end
+  local parts, from = {new.first}, HEAD_BYTES + 1
+  for _, step in ipairs(new.steps) do
+    parts[#parts + 1] = sub(head, from, step[1] - 1)
+    parts[#parts + 1] = step[2]
+    from = step[1] + 16
   end
   parts[#parts + 1] = sub(head, from)
-  if ledger then gaps = #ledger / GAP_BYTES end
-  local first = pack(HEAD, tonumber(ARGV[1]), partitions, generation, gaps, HORIZON)
-  return first .. table.concat(parts)
+  call('SET', KEYS[1], table.concat(parts))
 end

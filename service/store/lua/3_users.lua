@@ -19,7 +19,9 @@ local function renames(names_key, key, id, time, name, old_time)
   local old = call('HGET', names_key, key)
   local old_id = sub(old, 2, 1 + byte(old))
   if old_id ~= id then collide(old_id, id) end
-  return time > old_time or (time == old_time and greater(name, sub(old, 2 + byte(old))))
+  local old_name = sub(old, 2 + byte(old))
+  -- the same name beside the digest of another: a write that ended between the two
+  return time > old_time or (time == old_time and (name == old_name or greater(name, old_name)))
 end
 
 -- Returns whether a name changed.

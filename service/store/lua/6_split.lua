@@ -6,17 +6,17 @@ end
 
 local LISTED_LEAF = 128   -- flag of a shape entry: a leaf that its parent lists
 
--- Writes entries as the node itself: one string of rows, a leaf, or an inner node and all below it.
+-- Writes entries as the node itself: one string of rows, a leaf, or an inner node and all below it. Strings are written
+-- from the last to the first, and so a node before those below it: no node is ever there that nothing leads to.
 local function plant(tree, level, index, entries)
   local key = tree.prefix .. 'n:' .. level .. ':' .. string.format('%d', index)
+  call('STRLEN', key)  -- a slot that is moving to another server has no room for a new key: learn it before the first write
   if level == 0 then
     write_string(key, build_rows(entries))
   elseif #entries <= LEAF_JOBS then
     write_string(key, 'L' .. table.concat(entries))
     if level >= LISTED then add_shape(tree, level + LISTED_LEAF, index) end
   else
-    write_string(key, build_rows(entries))
-    add_shape(tree, level, index)
     local child, groups = CHILD[level], {}
     for _, entry in ipairs(entries) do
       local at = floor(unpack_s('<I7', entry) / WIDTH[child])
@@ -25,6 +25,8 @@ local function plant(tree, level, index, entries)
       group[#group + 1] = entry
     end
     for at, group in pairs(groups) do plant(tree, child, at, group) end
+    write_string(key, build_rows(entries))
+    add_shape(tree, level, index)
   end
 end
 

@@ -104,9 +104,10 @@ local function call_many(command, key, arguments)
   for i = 1, #arguments, 1000 do call(command, key, unpack(arguments, i, math.min(i + 999, #arguments))) end
 end
 
+-- A record comes to its new hash before it leaves the old one, so that none is ever nowhere.
 local function write_records(prefix, plan)
-  for source, leaving in pairs(plan.gone) do call_many('HDEL', prefix .. source, leaving) end
   for number, list in pairs(plan.arriving) do call_many('HSET', prefix .. number, list) end
+  for source, leaving in pairs(plan.gone) do call_many('HDEL', prefix .. source, leaving) end
   local records, hashes = plan.records, plan.hashes
   local power = power_up_to(hashes)
   for i = 1, #records, 3 do

@@ -3,15 +3,14 @@ if layout ~= tonumber(ARGV[1]) then return {'layout', tostring(layout)} end
 local new_head = advance_head()
 if not new_head then return {'fenced', head} end
 
--- A project's meta: id of its last write, of the write that last changed its shape, and its names; records; hashes.
-local META = '<c8c8c8I8I4'
 local plans = {}
 
 local function apply_project(project, users, jobs)
   local prefix = PREFIX .. project .. ':'
   local meta = call('GET', prefix .. 'm')
-  local _, shape, names, records, hashes = WRITE_ID, WRITE_ID, WRITE_ID, 0, 1
-  if meta then _, shape, names, records, hashes = unpack_s(META, meta) end
+  local _, shape, names, records, hashes, unfinished = WRITE_ID, WRITE_ID, WRITE_ID, 0, 1, 0
+  if meta then _, shape, names, records, hashes, unfinished = unpack_s(META, meta) end
+  check_mark(unfinished)
   local tree = new_tree(prefix)
   local names_changed = apply_users(prefix, users)
   local changed_records, fresh = apply_jobs(tree, jobs, hashes)
@@ -26,14 +25,15 @@ local function apply_project(project, users, jobs)
   local gone, arriving = plan_splits(prefix .. 'j:', hashes, more)
   plans[#plans + 1] = {
     prefix = prefix, project = not meta and project, gone = gone, arriving = arriving, records = changed_records,
-    hashes = more, shape = table.concat(tree.shape), meta = pack(META, WRITE_ID, shape, names, records, more),
+    hashes = more, shape = table.concat(tree.shape), old_meta = meta,
+    meta = pack(META, WRITE_ID, shape, names, records, more, 0),
   }
   return changed
 end
 
 -- What these errors say is wrong with the batch or with the keys of its project, and stays wrong. Any other is about
 -- the server, and passes: it must not look like a refusal. pcall hands on an error's text alone.
-local REFUSALS = {COLLISION = true, OVERFLOW = true, DRIFT = true, WRONGTYPE = true}
+local REFUSALS = {COLLISION = true, OVERFLOW = true, DRIFT = true, WRONGTYPE = true, MARKED = true}
 local function refusal(problem)
   if REFUSALS[string.match(problem, '^(%u+) ')] then return problem end
   return find(problem, '^user_script:%d+: ') and 'FAULT ' .. problem
@@ -50,17 +50,19 @@ for i = 5, #ARGV, 3 do
   changed = changed + result
 end
 
--- From here on everything is written. The head comes first: its SET is refused where memory is used up, and then
--- nothing has been written yet.
-call('SET', KEYS[1], new_head)
-if ledger then call('SET', PREFIX .. 'gaps', ledger) end
-for i = 1, #hset_key do call('HSET', hset_key[i], hset_field[i], hset_value[i]) end
-for i = 1, #set_key do call('SET', set_key[i], set_value[i]) end
-for i = 1, #range_key do call('SETRANGE', range_key[i], range_at[i], range_value[i]) end
+-- From here on everything is written. The marks come first: the first of them is refused where memory is used up, and
+-- then nothing has been written yet. The head comes last: what is written in part is read again, as the head says.
+for _, plan in ipairs(plans) do mark(plan.prefix, plan.old_meta, plan.hashes) end
 for _, plan in ipairs(plans) do
-  write_records(plan.prefix .. 'j:', plan)
   if plan.project then call('SADD', PREFIX .. 'projects', plan.project) end
   if #plan.shape > 0 then call('APPEND', plan.prefix .. 's', plan.shape) end
-  call('SET', plan.prefix .. 'm', plan.meta)
 end
-return {'ok', tostring(changed)}
+for i = 1, #hset_key do call('HSET', hset_key[i], hset_field[i], hset_value[i]) end
+for i = #set_key, 1, -1 do call('SET', set_key[i], set_value[i]) end
+for i = 1, #range_key do call('SETRANGE', range_key[i], range_at[i], range_value[i]) end
+for _, plan in ipairs(plans) do write_records(plan.prefix .. 'j:', plan) end
+for _, plan in ipairs(plans) do call('SET', plan.prefix .. 'm', plan.meta) end
+if ledger then call('SET', PREFIX .. 'gaps', ledger) end
+if ADOPTS then call('DEL', FRESH) end
+write_head(new_head)
+return {'ok', tostring(changed), new_head.moved}

@@ -1,10 +1,12 @@
--- Deletes keys of a retired generation; nothing if it is not retired (any more): Redis may have gone back to when it
--- was the live one.
+-- Deletes keys of a retired generation; nothing if it is not retired (any more), or is live: Redis may have gone back.
 --
--- KEYS[1]   the stripe's set of retired generations; then the keys to be deleted
+-- KEYS[1]   the stripe's set of retired generations
+-- KEYS[2]   the stripe's head; then the keys to be deleted
 -- ARGV[1]   the generation
 --
 -- Returns the number of keys deleted.
 
-if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return 0 end
-return redis.call('UNLINK', unpack(KEYS, 2))
+if call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return 0 end
+local head = call('GET', KEYS[2])
+if head and unpack_s('<I4', head, 9) == tonumber(ARGV[1]) then return 0 end
+return call('UNLINK', unpack(KEYS, 3))

@@ -7,9 +7,8 @@
 --
 -- Returns 'ok', 'behind' if the new generation lacks something that the live one has applied, or 'missing'.
 
-local call, unpack_s, pack, sub = redis.call, struct.unpack, struct.pack, string.sub
-local HEAD, HEAD_BYTES = '<I4I4I4I4I8', 24
 local LAYOUT, GENERATION = tonumber(ARGV[1]), tonumber(ARGV[2])
+local NOBODY = string.rep('\0', 8)
 
 -- Whether the new head is at least as far as the live one in each partition.
 local function has_caught_up(live, partitions, new)
@@ -22,21 +21,21 @@ end
 
 local swaps = {}
 for i = 1, #KEYS, 3 do
-  local live, new = call('GET', KEYS[i]) or pack(HEAD, LAYOUT, 0, 0, 0, 0), call('GET', KEYS[i + 1])
+  local live, new = call('GET', KEYS[i]) or pack(HEAD, LAYOUT, 0, 0, 0, 0, NOBODY, NOBODY .. NOBODY), call('GET', KEYS[i + 1])
   if not new or unpack_s('<I4', live) ~= LAYOUT or unpack_s('<I4', new) ~= LAYOUT then return 'missing' end
-  local _, partitions, generation = unpack_s(HEAD, live)
-  local _, _, new_generation, gaps, horizon = unpack_s(HEAD, new)
+  local _, partitions, generation, _, _, _, topic = unpack_s(HEAD, live)
+  local _, _, new_generation, gaps, horizon, moved = unpack_s(HEAD, new)
   if new_generation ~= GENERATION or generation >= GENERATION then return 'missing' end
   if not has_caught_up(live, partitions, new) then return 'behind' end
   -- Offsets and watermarks stay: the new generation has all that they say, and what it has beyond changes nothing when
   -- consumers apply it again. They must read it again, for its dead letters.
-  local head = pack(HEAD, LAYOUT, partitions, GENERATION, gaps, horizon) .. sub(live, HEAD_BYTES + 1)
+  local head = pack(HEAD, LAYOUT, partitions, GENERATION, gaps, horizon, moved, topic) .. sub(live, HEAD_BYTES + 1)
   swaps[#swaps + 1] = {i, head, generation}
 end
+-- A former generation is retired before another is live: what is live still is not deleted though it is in the set.
+for _, swap in ipairs(swaps) do call('SADD', KEYS[swap[1] + 2], swap[3]) end
 for _, swap in ipairs(swaps) do
-  -- this first: it is refused where memory is used up, and then nothing has been written
   call('SET', KEYS[swap[1]], swap[2])
   call('DEL', KEYS[swap[1] + 1])
-  call('SADD', KEYS[swap[1] + 2], swap[3])
 end
 return 'ok'

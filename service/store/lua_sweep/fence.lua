@@ -3,14 +3,14 @@
 -- KEYS[1]  the stripe's head
 -- ARGV[1]  layout version
 -- ARGV[2]  id of this write, 8 random bytes
--- ARGV[3]  0, generation expected, horizon
+-- ARGV[3]  as in a batch; of it the generation expected and the horizon
 --
 -- They return a word first: 'fenced' if the head is another. Nothing is written but by 'ok'.
 
 local function is_expected()
   local head = call('GET', KEYS[1])
   if not head or unpack_s('<I4', head) ~= tonumber(ARGV[1]) then return false end
-  local _, _, generation, _, horizon = unpack_s('<I4I4I4I4I8', head)
+  local _, _, generation, _, horizon = unpack_s(HEAD, head)
   return generation == GENERATION and horizon >= HORIZON
 end
 

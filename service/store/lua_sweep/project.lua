@@ -2,12 +2,13 @@
 --
 -- ARGV[4]  project id
 
-local META = '<c8c8c8I8I4'
 local project = PREFIX .. ARGV[4] .. ':'
 local meta = call('GET', project .. 'm')
 if not meta then return {'ok', 0, 0} end
-local _, shape_id, names_id, records, hashes = unpack_s(META, meta)
+local _, shape_id, names_id, records, hashes, unfinished = unpack_s(META, meta)
+if unfinished > 0 then return {'refused', 'MARKED a write of the project ended in part'} end
 
+-- The project is marked before anything else of it is written; its new meta, which comes last, takes the mark away.
 local function write_meta(shape, count)
-  call('SET', project .. 'm', pack(META, WRITE_ID, shape, names_id, count, hashes))
+  call('SET', project .. 'm', pack(META, WRITE_ID, shape, names_id, count, hashes, 0))
 end

@@ -26,9 +26,10 @@ for i = 7, #ARGV do
 end
 if #full > 1 then return full end
 if #keys > 0 or #ARGV[6] ~= call('STRLEN', project .. 's') then
-  write_meta(WRITE_ID, records)
-  if #ARGV[6] > 0 then call('SET', project .. 's', ARGV[6]) else call('DEL', project .. 's') end
+  mark(project, meta, hashes)
   for _, key in ipairs(keys) do call('DEL', key) end
+  if #ARGV[6] > 0 then call('SET', project .. 's', ARGV[6]) else call('DEL', project .. 's') end
+  write_meta(WRITE_ID, records)
   return {'ok', WRITE_ID}
 end
 return {'ok', shape_id}

@@ -32,9 +32,10 @@ local ok, problem = pcall(function()
 end)
 if not ok then return {'refused', problem} end
 if removed > 0 then
-  write_meta(shape_id, records - removed)
+  mark(project, meta, hashes)
   for i = 1, #set_key do call('SET', set_key[i], set_value[i]) end
   for i = 1, #range_key do call('SETRANGE', range_key[i], range_at[i], range_value[i]) end
   for number, fields in pairs(leaving) do call_many('HDEL', project .. 'j:' .. number, fields) end
+  write_meta(shape_id, records - removed)
 end
 return {'ok', removed, hashes}

@@ -1,0 +1,25 @@
+-- Claims: how fresh consumers know a stripe to be without moving its head. A claim: watermark 8, number of bytes 2, then
+-- one bit for each partition that it is of, the lowest first.
+local CLAIM, CLAIM_BYTES = '<I8I2', 10
+
+local function each_claim(claims, visit)
+  local at = 1
+  while at <= #claims do
+    local watermark, bytes = unpack_s(CLAIM, claims, at)
+    visit(watermark, sub(claims, at + CLAIM_BYTES, at + CLAIM_BYTES - 1 + bytes), at)
+    at = at + CLAIM_BYTES + bytes
+  end
+end
+
+-- By partition the latest watermark that is claimed of it.
+local function claimed_watermarks(claims, partitions)
+  local watermarks = {}
+  each_claim(claims, function(watermark, bits)
+    for partition = 0, math.min(partitions, 8 * #bits) - 1 do
+      if bit.band(byte(bits, floor(partition / 8) + 1), 2 ^ (partition % 8)) > 0 then
+        watermarks[partition] = math.max(watermarks[partition] or 0, watermark)
+      end
+    end
+  end)
+  return watermarks
+end
