@@ -1,0 +1,113 @@
+"""Mends a project, also one that a write has left in part.
+
+A script that ends after its first write leaves the mark in the meta of each project that it was about to change. The
+records are the truth: whatever of the rest is there, the tree is made what they say, and the batch comes again, as the
+head did not move. Until the mark is gone readers get no number of the project, and no batch is applied to it.
+"""
+
+import os
+from dataclasses import replace
+from struct import Struct
+from typing import Any
+
+from service.store.audit import Advance, ignore
+from service.store.audit_reads import Client, GenerationChangedError, ProjectReads, View
+from service.store.batch import pack_user
+from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from service.store.layout import (
+    LAYOUT_VERSION,
+    Meta,
+    head_key,
+    pack_meta,
+    parse_user,
+    projects_key,
+    stripe_of,
+)
+from service.store.repair import Repair, repair_project
+from service.store.script import Script
+
+_NAMING_BYTES = 19
+_ATTEMPTS = 20
+_STAMP = Struct("<II")  # layout version, generation
+_REPLACE = Script("lua_repair/replace.lua")
+
+Command = tuple[str | bytes, ...]
+
+
+async def mend_project(client: Client, project_id: str, advance: Advance = ignore) -> Repair:
+    """Makes a project's tree and names what its records say, and takes away the mark of an unfinished write.
+
+    The mark stays where drift is left that could be mended. `client` must not repeat a command by itself. Raises
+    StoreUnavailableError, LayoutError.
+    """
+    is_marked = await _settle_records(client, project_id)
+    repair = await repair_project(client, project_id, advance)
+    if is_marked and not any(drift.cause for drift in repair.left):
+        await _unmark(client, project_id)
+    return repair
+
+
+async def _settle_records(client: Client, project_id: str) -> bool:
+    """Whether the project is marked; then all record hashes that the write may have begun belong to it."""
+    for _ in range(_ATTEMPTS):
+        reads = await ProjectReads.open(client, project_id)
+        try:
+            view = await reads.view(["t"], [("HGETALL", "u")])
+        except GenerationChangedError:
+            continue
+        meta = view.meta
+        if meta is None or not meta.unfinished_hashes:
+            return False
+        hashes = max(meta.hashes, meta.unfinished_hashes)
+        commands: list[Command] = [("SADD", projects_key(stripe_of(project_id), reads.generation), project_id)]
+        old_times = view.strings[0] or b""
+        times = _namings(view.replies[0], old_times)
+        if times != old_times:
+            commands.append(("SET", f"{reads.prefix}t", times))
+        if await _replace(reads, view, replace(meta, hashes=hashes, unfinished_hashes=hashes), commands):
+            return True
+    raise StoreUnavailableError(f"project {project_id} was written under each of {_ATTEMPTS} repairs")
+
+
+def _namings(users: dict[bytes, bytes], old: bytes) -> bytes:
+    """The string `t` for the names in `u`; who was not named in it before is named at instant 0."""
+    times_ms = {
+        old[at : at + 6]: int.from_bytes(old[at + 6 : at + 13], "little") for at in range(0, len(old), _NAMING_BYTES)
+    }
+    ordered = sorted(users, key=lambda user: int.from_bytes(user, "little"))
+    return b"".join(_naming(*parse_user(users[user]), times_ms.get(user, 0)) for user in ordered)
+
+
+def _naming(user_id: str, name: str, time_ms: int) -> bytes:
+    return pack_user(user_id, time_ms, name)[:_NAMING_BYTES]
+
+
+async def _unmark(client: Client, project_id: str) -> None:
+    for _ in range(_ATTEMPTS):
+        reads = await ProjectReads.open(client, project_id)
+        try:
+            view = await reads.view([])
+        except GenerationChangedError:
+            continue
+        meta = view.meta
+        if meta is None or not meta.unfinished_hashes:
+            return
+        if await _replace(reads, view, replace(meta, unfinished_hashes=0), []):
+            return
+    raise StoreUnavailableError(f"project {project_id} was written under each of {_ATTEMPTS} repairs")
+
+
+async def _replace(reads: ProjectReads, seen: View, meta: Meta, commands: list[Command]) -> bool:
+    """Whether the project was still as it was seen; nothing that anybody remembers of it holds any more."""
+    meta = replace(meta, write_id=os.urandom(8), shape_id=os.urandom(8), names_id=os.urandom(8))
+    marked = replace(meta, unfinished_hashes=meta.hashes)
+    words: list[Any] = [word for command in commands for word in (len(command), *command)]
+    keys = [head_key(stripe_of(reads.project_id)), f"{reads.prefix}m"]
+    stamp = _STAMP.pack(LAYOUT_VERSION, reads.generation)
+    try:
+        reply = await _REPLACE.run(
+            reads.client, keys, stamp, seen.meta_data or b"", pack_meta(marked), pack_meta(meta), *words
+        )
+    except REDIS_ERRORS as error:
+        raise StoreUnavailableError(f"mending project {reads.project_id}: {error}") from error
+    return bool(reply)

@@ -1,0 +1,133 @@
+"""Scripts that end in part: no answer is wrong, and what is missing comes without a person."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+
+from service.store.contract import RefusedError, StoreUnavailableError
+from service.store.layout import projects_key, stripe_of
+from service.store.unfinished import mend_project
+from service.store.writer import StoreWriter
+from tests.oracle import Oracle
+from tests.store.support import Event, Store, assert_equals_oracle, assert_no_drift, event, everything
+
+WRITES = ("set", "setrange", "append", "hset", "hdel", "sadd")
+PROJECTS = ("project", "other-100")  # of one stripe
+DAY_MS = 86_400_000
+
+# a leaf that splits, hashes that grow, a user who is renamed, new users, a topmost node, a deeper tree
+FIRST: list[Event] = [event(job, start_time_ms=DAY_MS + job, user_id=f"user{job % 3}") for job in range(120)]
+SECOND: list[Event] = [
+    *[event(job, start_time_ms=DAY_MS + job * 1_000, user_id=f"user{job % 5}") for job in range(100, 900)],
+    *[event(job, event_time_ms=2_000, user_name="renamed", start_time_ms=DAY_MS + job) for job in range(10)],
+    event("far", start_time_ms=5 << 42),
+    *[event(job, project_id="other-100", start_time_ms=DAY_MS + job) for job in range(50)],
+]
+QUERIES = [
+    (project, start, end, None) for project in PROJECTS for start in (None, DAY_MS + 50) for end in (None, 5 << 42)
+]
+
+
+@asynccontextmanager
+async def limited(redis_url: str, *rules: str) -> AsyncIterator[Redis]:
+    """A client whose user may do what these rules say."""
+    async with Redis.from_url(redis_url) as admin:
+        await admin.execute_command("ACL", "SETUSER", "part", "reset", "on", ">part", *rules)
+        try:
+            async with Redis.from_url(redis_url, username="part", password="part") as client:
+                yield client
+        finally:
+            await admin.execute_command("ACL", "DELUSER", "part")
+
+
+async def assert_right_or_refused(store: Store, *allowed: list[Event]) -> None:
+    """Every answer is that of one of these sets of events, or none."""
+    for query in QUERIES:
+        try:
+            body = await store.body(*query)
+        except StoreUnavailableError:
+            continue
+        assert body in [Oracle(events).answer(*query) for events in allowed]
+
+
+async def apply_after_mending(store: Store, events: list[Event]) -> None:
+    """Applies events as a consumer does, in other batches than before: what was written in part is mended first."""
+    for at in range(0, len(events), 77):
+        await apply_mending(store, events[at : at + 77])
+
+
+async def apply_mending(store: Store, events: list[Event]) -> None:
+    """Applies a batch; a project that is in the way is mended, and the batch comes again."""
+    for _ in PROJECTS:
+        try:
+            await store.apply(events)
+        except RefusedError as error:
+            repair = await mend_project(store.client, error.project_id)
+            assert (error.problem[:6], repair.left) == ("MARKED", [])  # noqa: PT017 - both are what is refused
+        else:
+            return
+    await store.apply(events)
+
+
+@pytest.mark.parametrize("command", WRITES)
+async def test_a_forbidden_command_costs_no_event(redis_flushed: str, command: str) -> None:
+    """Whichever write fails, readers get no wrong number, and the batch is counted once it may be written."""
+    async with Redis.from_url(redis_flushed) as client:
+        store = Store(client)
+        await store.apply(FIRST)
+        assert await end_in_part(store, redis_flushed, "~*", "+@all", f"-{command}")
+        await apply_after_mending(store, SECOND)
+        await assert_equals_oracle(store, [*FIRST, *SECOND], QUERIES)
+        await assert_no_drift(client, SECOND)
+        assert await everyone_is_listed(client)
+
+
+async def test_a_script_may_end_before_any_key(redis_flushed: str) -> None:
+    """The same holds whichever of the keys that the batch writes is the first that is not written."""
+    async with Redis.from_url(redis_flushed) as client:
+        keys = await written_keys(client)
+        for key in some_of_each_kind(keys):
+            await client.flushdb()
+            store = Store(client)
+            await store.apply(FIRST)
+            others = [f"~{other}" for other in keys if other != key]
+            assert await end_in_part(store, redis_flushed, "%R~*", *others, "+@all"), key
+            await apply_after_mending(store, SECOND)
+            await assert_equals_oracle(store, [*FIRST, *SECOND], QUERIES)
+            await assert_no_drift(client, SECOND)
+            assert await everyone_is_listed(client), key
+
+
+async def written_keys(client: Redis) -> list[str]:
+    """What the second batch writes."""
+    store = Store(client)
+    await store.apply(FIRST)
+    before = await everything(client)
+    await store.apply(SECOND)
+    after = await everything(client)
+    return sorted(key.decode() for key in after if after[key] != before.get(key))
+
+
+def some_of_each_kind(keys: list[str]) -> list[str]:
+    """All keys but nodes and record hashes, of which some dozen."""
+    nodes, records = ([key for key in keys if part in key] for part in (":n:", ":j:"))
+    rest = [key for key in keys if key not in nodes and key not in records]
+    return [*rest, *nodes[:: len(nodes) // 12], *records[:: len(records) // 12]]
+
+
+async def end_in_part(store: Store, redis_url: str, *rules: str) -> bool:
+    """Applies the second batch as a user who may not write all of it; whether it failed and no answer is wrong."""
+    batches = store.batches(SECOND)
+    async with limited(redis_url, *rules) as part:
+        with pytest.raises(StoreUnavailableError, match=r"run this command|access (at least )?one of the keys"):
+            await StoreWriter(part).apply(1, batches)
+    await assert_right_or_refused(store, FIRST, [*FIRST, *SECOND])
+    return True
+
+
+async def everyone_is_listed(client: Redis) -> bool:
+    """Whether the stripe knows its projects."""
+    members = await client.smembers(projects_key(stripe_of("project"), 0))
+    return {bytes(member) for member in members} == {project.encode() for project in PROJECTS}
