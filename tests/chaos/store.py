@@ -64,7 +64,7 @@ class BreakableStore:
 
     def cut_file(self, length_bytes: int) -> None:
         """Takes so much from the end of the append-only file of a Redis that was killed."""
-        path = max((self._data / "appendonlydir").glob("*.incr.aof"), key=lambda each: each.stat().st_mtime_ns)
+        path = self._server.log_path
         with path.open("r+b") as file:
             file.truncate(max(0, path.stat().st_size - length_bytes))
 

@@ -66,15 +66,16 @@ async def publish(bootstrap: str, topic: str, events: Sequence[Event | bytes]) -
 class RedisServer:
     """A Redis of its own, that can be killed and started again on the same port."""
 
-    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, options: Sequence[str] = (), program: str | None = None) -> None:
+        self.folder = folder
         self._options = options
+        self._program = program or redis_program()
         self._port = free_port()
         self.url = f"redis://127.0.0.1:{self._port}/0"
         self._child = self._start()
 
     def _start(self) -> Child:
-        return start_redis(redis_program(), self._port, self._folder, self._folder / "redis.log", self._options)
+        return start_redis(self._program, self._port, self.folder, self.folder / "redis.log", self._options)
 
     def start(self) -> None:
         """Starts it again; returns when it answers."""
@@ -84,6 +85,11 @@ class RedisServer:
         """Ends it without any warning."""
         self._child.process.kill()
         self._child.process.wait()
+
+    @property
+    def log_path(self) -> Path:
+        """The append-only file that a Redis with one writes to."""
+        return max((self.folder / "appendonlydir").glob("*.incr.aof"), key=lambda each: each.stat().st_mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ end
 local REFUSALS = {COLLISION = true, OVERFLOW = true, DRIFT = true, WRONGTYPE = true, MARKED = true}
 local function refusal(problem)
   if REFUSALS[string.match(problem, '^(%u+) ')] then return problem end
-  return find(problem, '^user_script:%d+: ') and 'FAULT ' .. problem
+  local is_killed = find(problem, 'Script killed', 1, true)
+  return not is_killed and find(problem, '^user_script:%d+: ') and 'FAULT ' .. problem
 end
 
 local changed = 0
