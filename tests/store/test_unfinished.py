@@ -139,7 +139,7 @@ async def end_in_part(store: Store, redis_url: str, *rules: str) -> bool:
 async def everyone_is_listed(client: Redis) -> bool:
     """Whether the stripe knows its projects."""
     members: Any = await client.smembers(projects_key(stripe_of("project"), 0))
-    return members == {project.encode() for project in PROJECTS}
+    return bool(members == {project.encode() for project in PROJECTS})
 
 
 async def test_a_killed_script_is_no_refusal(redis_flushed: str) -> None:
