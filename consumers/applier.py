@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from consumers.batches import Batch
 from consumers.dead_letters import DeadLetter, DeadLetterQueue, LetterTooLargeError
+from consumers.mending import Mender
 from consumers.metrics import ConsumerMetrics
 from consumers.progress import Progress
 from consumers.sifting import KeptRecord, sift
@@ -28,7 +29,8 @@ class DeadLettersUnavailableError(Exception):
 class Applier:
     """What a batch needs on its way out; `partitions` is the number that the topic with that id has.
 
-    Without a queue dead letters are counted alone: who reads records again does not send their letters again.
+    Without a queue dead letters are counted alone: who reads records again does not send their letters again. Without a
+    mender what a script refuses is not looked into.
     """
 
     writer: StoreWriter
@@ -38,6 +40,7 @@ class Applier:
     partitions: int
     topic_id: bytes
     now_ms: Callable[[], int]
+    mender: Mender | None = None
 
     async def apply(
         self, batch: Batch, watermarks_ms: Mapping[int, int], others: Iterable[int], horizon_ms: int
@@ -45,7 +48,7 @@ class Applier:
         """Writes a batch to the stripes that it has events for, and to others, so that they learn of the progress.
 
         Events that the store refuses become dead letters if the batch has kept its records. Raises what the dead-letter
-        topic and the store raise; then nothing of what is believed holds any more.
+        topic and the store raise, and MendedError; then nothing of what is believed holds any more.
         """
         started = time.perf_counter()
         # before the offsets: once the store is past a record, nobody reads it again
@@ -91,7 +94,12 @@ class Applier:
         )
 
     async def _write(self, batches: Sequence[StripeBatch]) -> None:
-        moved_ids = (await self.writer.apply(self.partitions, batches)).moved_ids
+        try:
+            moved_ids = (await self.writer.apply(self.partitions, batches)).moved_ids
+        except RefusedError as error:
+            if self.mender is not None:
+                await self.mender.mend(error)
+            raise
         for batch in batches:
             if batch.stripe in moved_ids:  # else its generation is live already, and it is no business of a rebuild
                 self.progress.written(batch, moved_ids[batch.stripe])

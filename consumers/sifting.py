@@ -8,14 +8,13 @@ from aiokafka import TopicPartition
 
 from consumers.dead_letters import DeadLetter, dead_letter
 from consumers.decoding import MAX_DETAIL_CHARS, InvalidRecordError, decode
+from consumers.mending import STORE_IS_WRONG
 from service.events import JobDeletion, JobEvent
 from service.store.batch import fold
 from service.store.contract import RefusedError
 from service.store.layout import stripe_of
 from service.store.writer import StoreWriter, StripeBatch
 
-# What is wrong with the store, and not with the event: once mended, the letters can be sent back.
-_STORE_IS_WRONG = ("DRIFT", "WRONGTYPE", "FAULT")
 _REMEDY = "; run `python -m consumers verify --repair`, then `python -m consumers replay-dead-letters`"
 
 KeptRecord = tuple[TopicPartition, Any]
@@ -64,5 +63,5 @@ def _decoded(record: KeptRecord) -> _Event | None:
 
 
 def _refused(record: KeptRecord, error: RefusedError) -> DeadLetter:
-    remedy = _REMEDY if error.problem.startswith(_STORE_IS_WRONG) else ""
+    remedy = _REMEDY if error.problem.startswith(STORE_IS_WRONG) else ""
     return dead_letter(*record, "refused", error.problem[: MAX_DETAIL_CHARS - len(remedy)] + remedy)

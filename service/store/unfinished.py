@@ -11,6 +11,7 @@ from struct import Struct
 from typing import Any
 
 from service.store.audit import Advance, ignore
+from service.store.audit_findings import Drift
 from service.store.audit_reads import Client, GenerationChangedError, ProjectReads, View
 from service.store.batch import pack_user
 from service.store.contract import REDIS_ERRORS, StoreUnavailableError
@@ -42,9 +43,13 @@ async def mend_project(client: Client, project_id: str, advance: Advance = ignor
     """
     is_marked = await _settle_records(client, project_id)
     repair = await repair_project(client, project_id, advance)
-    if is_marked and not any(drift.cause for drift in repair.left):
-        await _unmark(client, project_id)
-    return repair
+    if not is_marked:
+        return repair
+    mark = Drift(project_id, (await ProjectReads.open(client, project_id)).prefix + "m", "is marked: a write ended in part")
+    if any(drift.cause for drift in repair.left):
+        return Repair([mark, *repair.found], [mark, *repair.left])
+    await _unmark(client, project_id)
+    return Repair([mark, *repair.found], repair.left)
 
 
 async def _settle_records(client: Client, project_id: str) -> bool:

@@ -1,0 +1,48 @@
+"""Mends a project that a script has met in disorder: what a write left in part, or drift, before anything is refused."""
+
+import logging
+from dataclasses import dataclass
+
+from consumers.metrics import ConsumerMetrics
+from service.store.audit_reads import Client
+from service.store.contract import RefusedError
+from service.store.unfinished import mend_project
+
+# What is wrong with the store, and not with the event.
+STORE_IS_WRONG = ("MARKED", "DRIFT", "WRONGTYPE", "FAULT")
+
+_log = logging.getLogger(__name__)
+
+
+class MendedError(Exception):
+    """A project was in disorder and has been mended; the batch that met it is to be read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mender:
+    """Mends projects through a client that never repeats a command by itself."""
+
+    client: Client
+    metrics: ConsumerMetrics
+
+    async def mend(self, refusal: RefusedError) -> None:
+        """Raises MendedError if the project of a refusal was mended; returns if there is nothing to mend.
+
+        Blocks its batch for as long as the project's records take to be read. Raises StoreUnavailableError, LayoutError.
+        """
+        if not refusal.problem.startswith(STORE_IS_WRONG):
+            return
+        repair = await mend_project(self.client, refusal.project_id)
+        mended = len(repair.found) - len(repair.left)
+        _log.error(
+            "a project was in disorder",
+            extra={
+                "project_id": refusal.project_id,
+                "detail": refusal.problem,
+                "mended": mended,
+                "left": [f"{drift.key} {drift.what}" for drift in repair.left[:10]],
+            },
+        )
+        self.metrics.mended_keys.labels("script").inc(mended)
+        if mended:
+            raise MendedError(f"project {refusal.project_id}: {mended} keys mended") from refusal
