@@ -15,7 +15,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 
 from consumers.dead_letters import DeadLetterQueue, create_producer
 from consumers.health import Pulse, serve_health
-from consumers.kafka import connection_options, create_consumer, keep_records_plain, prepare_topics
+from consumers.kafka import connection_options, create_consumer, prepare_topics
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.retention import Retention
@@ -148,7 +148,6 @@ async def _greet(writer: StoreWriter) -> None:
 
 async def run(settings: ConsumerSettings) -> int:
     """Runs the process; returns its exit status."""
-    keep_records_plain()
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)

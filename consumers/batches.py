@@ -6,6 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from consumers.aiokafka_private import MisnamedRecord
 from consumers.dead_letters import DeadLetter
 from consumers.folding import RecordFold
 from consumers.sifting import KeptRecord
@@ -19,7 +20,7 @@ _RECORD_BYTES = 256  # what a record counts for beside its value: without one it
 
 
 class Batch:
-    """What one turn brings; positions and timestamps are per partition, of the last record."""
+    """What one turn brings; positions and timestamps are per partition, of the last record, where there is one."""
 
     def __init__(self, keep_records: bool = False) -> None:
         self._fold = RecordFold()
@@ -43,10 +44,10 @@ class Batch:
                 self._fold.add(tp, some)
                 await asyncio.sleep(0)
             if self.records_kept is not None:
-                self.records_kept += [(tp, record) for record in records]
+                self.records_kept += [(tp, record) for record in records if type(record) is not MisnamedRecord]
             count += len(records)
             self.positions[tp.partition] = records[-1].offset + 1
-            self.timestamps_ms[tp.partition] = records[-1].timestamp
+            self.timestamps_ms[tp.partition] = records[-1].timestamp or 0
         self.records += count
         return count
 

@@ -36,9 +36,11 @@ Reason = Literal[
     "bad_key",
     "key_mismatch",
     "tombstone_without_key",
+    "bad_headers",
     "refused",
 ]
-"""Why a record is a dead letter. `refused` is the store's: an event that it could not take, with the store's words."""
+"""Why a record is a dead letter. `bad_headers`: a header's name is not UTF-8, whatever else the record
+is. `refused` is the store's: an event that it could not take, with the store's words."""
 
 
 class InvalidRecordError(Exception):
