@@ -1,6 +1,5 @@
 """Records and batches that a parser does not take apart, on real brokers: nothing else stops, nothing is skipped."""
 
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 
@@ -14,10 +13,9 @@ from consumers.letters import Letter, parse_letter, read_to_end
 from consumers.rebuild import UnreadableError
 from consumers.rebuilding import rebuild
 from deploy.kafka.server import KafkaServers
-from deploy.kafka.topics import create_topic
 from service.settings import ConsumerSettings
 from service.store.gaps import read_gaps
-from tests.integration.conftest import MakeSettings
+from tests.integration.conftest import MakeSettings, MakeSettingsOn
 from tests.integration.support import Event, RunningConsumer, eventually, record_of, running_consumer
 from tests.store.support import event
 
@@ -57,19 +55,9 @@ async def read_letters(settings: ConsumerSettings) -> list[Letter]:
 
 
 @pytest.fixture
-async def settings(kafka: KafkaServers, redis_flushed: str) -> ConsumerSettings:
+async def settings(kafka: KafkaServers, make_settings_on: MakeSettingsOn) -> ConsumerSettings:
     """A consumer of a topic of its own of two partitions, on Apache Kafka."""
-    topic = f"topic-{uuid.uuid4().hex}"
-    await create_topic(kafka.bootstrap, topic, 2)
-    return ConsumerSettings.model_validate(
-        {
-            "kafka_bootstrap_servers": kafka.bootstrap,
-            "kafka_topic": topic,
-            "kafka_dead_letter_topic": f"{topic}.dead-letters",
-            "kafka_group_id": f"group-of-{topic}",
-            "redis_url": redis_flushed,
-        }
-    )
+    return await make_settings_on(kafka, partitions=2)
 
 
 async def assert_becomes_a_letter(settings: ConsumerSettings) -> None:
