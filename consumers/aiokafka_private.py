@@ -93,6 +93,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         self.retry_seconds = 5.0
         self.caught_up: dict[TopicPartition, CaughtUp] = {}
         self.unreadable: dict[TopicPartition, Unreadable] = {}
+        self.silent_nodes: set[int] = set()
 
     async def start(self) -> None:
         """Connects. Raises KafkaError."""
@@ -113,20 +114,13 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         """Sends one fetch, and takes its response apart; returns whether there is something to poll."""
         asked_ms = self.reader.now_ms()
-        try:
-            response = await self._client.send(node_id, request)
-        except KafkaError as error:
-            _log.warning("a broker does not answer a fetch", extra={"node": node_id, "error": repr(error)})
-            await asyncio.sleep(self._retry_backoff)
-            return False
-        except asyncio.CancelledError:
-            return False  # close() awaits this task, and expects no cancellation
-        if not assignment.active:
+        response = await self._send(node_id, request)
+        if response is None or not assignment.active:
             return False
         offsets = {TopicPartition(topic, some[0]): some[1] for topic, parts in request.topics for some in parts}
         has_news = False
         for topic, parts in response.topics:
-            for partition, code, highwater, *more in parts:
+            for partition, code, highwater, stable, *more in parts:
                 tp = TopicPartition(topic, partition)
                 state = assignment.state_value(tp)
                 if not state.has_valid_position or state.position != offsets[tp]:
@@ -135,19 +129,39 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
                 if refusal is not NoError:
                     has_news |= self._refused(tp, state, refusal)
                     continue
-                aborted = more[-3] if response.API_VERSION >= 11 else more[-2]
-                state.highwater, state.lso, state.timestamp = highwater, more[0], asked_ms
+                state.highwater, state.lso, state.timestamp = highwater, stable, asked_ms
                 if more[-1]:
-                    records = self._create_records(tp, state, more[-1], aborted)
+                    aborted = more[-3] if response.API_VERSION >= 11 else more[-2]
                     self._records[tp] = FetchResult(
-                        tp, assignment=assignment, partition_records=records, backoff=self._prefetch_backoff
+                        tp,
+                        assignment=assignment,
+                        partition_records=self._create_records(tp, state, more[-1], aborted),
+                        backoff=self._prefetch_backoff,
                     )
                     has_news = True
-                    continue
-                self._go_on(tp)
-                if state.position >= highwater:
-                    self.reader.caught_up[tp] = CaughtUp(asked_ms, state.position)
+                else:
+                    self._brought_nothing(tp, state, asked_ms)
         return has_news
+
+    async def _send(self, node_id: int, request: Any) -> Any:
+        """The response; None if there is none."""
+        try:
+            response = await self._client.send(node_id, request)
+        except KafkaError as error:
+            if node_id not in self.reader.silent_nodes:
+                self.reader.silent_nodes.add(node_id)
+                _log.warning("a broker does not answer fetches", extra={"node": node_id, "error": repr(error)})
+            await asyncio.sleep(self._retry_backoff)
+            return None
+        except asyncio.CancelledError:
+            return None  # close() awaits this task, and expects no cancellation
+        self.reader.silent_nodes.discard(node_id)
+        return response
+
+    def _brought_nothing(self, tp: TopicPartition, state: Any, asked_ms: int) -> None:
+        self._go_on(tp)
+        if state.position >= state.highwater:
+            self.reader.caught_up[tp] = CaughtUp(asked_ms, state.position)
 
     def _create_records(self, tp: TopicPartition, state: Any, data: bytes, aborted: Any) -> "_Records":
         records = _Records(tp, data, aborted, state.position, None, None, self._check_crcs, self._isolation_level)

@@ -9,8 +9,6 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, LeaderNotAvailableErr
 
 from consumers.topic_metadata import TopicState
 
-_GRACE_SECONDS = 2.0  # what the others may take once one partition's answer is there
-
 AskOffsets = Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 """`beginning_offsets` or `end_offsets` of a consumer."""
 
@@ -23,8 +21,13 @@ class Answers:
     errors: dict[TopicPartition, KafkaError] = field(default_factory=dict)
 
 
-async def ask_each(ask: AskOffsets, tps: Sequence[TopicPartition], topic: TopicState) -> Answers:
-    """Asks for all partitions at once, each with a request of its own; those without a leader are not asked about."""
+async def ask_each(
+    ask: AskOffsets, tps: Sequence[TopicPartition], topic: TopicState, grace_seconds: float = 2.0
+) -> Answers:
+    """Asks for all partitions at once, each with a request of its own; those without a leader are not asked about.
+
+    Once one has answered, or failed, the others may take so many seconds more.
+    """
     answers = Answers()
     tasks: dict[TopicPartition, asyncio.Task[Mapping[TopicPartition, int]]] = {}
     for tp in tps:
@@ -36,7 +39,7 @@ async def ask_each(ask: AskOffsets, tps: Sequence[TopicPartition], topic: TopicS
         if tasks:
             _, pending = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
             if pending:
-                await asyncio.wait(pending, timeout=_GRACE_SECONDS)
+                await asyncio.wait(pending, timeout=grace_seconds)
         for tp, task in tasks.items():
             if not task.done():
                 answers.errors[tp] = KafkaTimeoutError(f"partition {tp.partition} does not answer")
