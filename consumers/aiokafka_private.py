@@ -13,12 +13,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
+from aiokafka.consumer.fetcher import (
+    READ_COMMITTED,
+    READ_UNCOMMITTED,
+    Fetcher,
+    FetchResult,
+    OffsetResetStrategy,
+    PartitionRecords,
+)
 from aiokafka.errors import (
     CorruptRecordException,
     KafkaError,
@@ -32,10 +41,12 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy, _DefaultRecordBatchPy
 from aiokafka.record.legacy_records import LegacyRecordBatch
 
 from consumers.freshness import CaughtUp
+from consumers.leadership import Leadership
 
 _LENGTH_AT, _MAGIC_AT, _LENGTH_FROM = 8, 16, 12  # where a batch says how long it is, counted from where on
 _LEAST_BYTES = {0: 26, 1: 34, 2: 61}  # of a batch without a record, by magic
@@ -94,6 +105,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         self.caught_up: dict[TopicPartition, CaughtUp] = {}
         self.unreadable: dict[TopicPartition, Unreadable] = {}
         self.silent_nodes: set[int] = set()
+        self.leadership = Leadership()
 
     async def start(self) -> None:
         """Connects. Raises KafkaError."""
@@ -101,8 +113,9 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         self._fetcher.__class__ = _Fetcher  # it has nothing to fetch yet
         self._fetcher.reader = self
 
-    def forget(self, tps: Iterable[TopicPartition]) -> None:
+    def forget(self, tps: Collection[TopicPartition]) -> None:
         """Drops what is known of partitions that are no longer this consumer's."""
+        self.leadership.lost(tps)
         for tp in tps:
             self.caught_up.pop(tp, None)
             self.unreadable.pop(tp, None)
@@ -114,11 +127,16 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         """Sends one fetch, and takes its response apart; returns whether there is something to poll."""
         asked_ms = self.reader.now_ms()
-        response = await self._send(node_id, request)
-        if response is None or not assignment.active:
-            return False
         offsets = {TopicPartition(topic, some[0]): some[1] for topic, parts in request.topics for some in parts}
-        has_news = False
+        leadership, now = self.reader.leadership, asyncio.get_running_loop().time
+        trusted = {tp for tp in offsets if leadership.is_trusted(tp, node_id, now())}
+        response = await self._send(node_id, request)
+        if response is None:
+            leadership.lost(offsets)
+            return False
+        if not assignment.active:
+            return False
+        has_news, at_end = False, []
         for topic, parts in response.topics:
             for partition, code, highwater, stable, *more in parts:
                 tp = TopicPartition(topic, partition)
@@ -130,6 +148,8 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
                     has_news |= self._refused(tp, state, refusal)
                     continue
                 state.highwater, state.lso, state.timestamp = highwater, stable, asked_ms
+                if tp in trusted:
+                    leadership.told(tp, node_id, now())
                 if more[-1]:
                     aborted = more[-3] if response.API_VERSION >= 11 else more[-2]
                     self._records[tp] = FetchResult(
@@ -139,29 +159,41 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
                         backoff=self._prefetch_backoff,
                     )
                     has_news = True
-                else:
-                    self._brought_nothing(tp, state, asked_ms)
+                    continue
+                self._go_on(tp)
+                if state.position >= highwater:
+                    at_end.append(tp)
+        self.reader.caught_up |= {tp: CaughtUp(asked_ms, offsets[tp]) for tp in at_end if tp in trusted}
+        await self._ask_ends(node_id, [tp for tp in at_end if tp not in trusted])
         return has_news
 
     async def _send(self, node_id: int, request: Any) -> Any:
         """The response; None if there is none."""
         try:
             response = await self._client.send(node_id, request)
+            self.reader.silent_nodes.discard(node_id)
+            return response
         except KafkaError as error:
             if node_id not in self.reader.silent_nodes:
                 self.reader.silent_nodes.add(node_id)
-                _log.warning("a broker does not answer fetches", extra={"node": node_id, "error": repr(error)})
-            await asyncio.sleep(self._retry_backoff)
-            return None
+                _log.warning("a broker does not answer", extra={"node": node_id, "error": repr(error)})
         except asyncio.CancelledError:
             return None  # close() awaits this task, and expects no cancellation
-        self.reader.silent_nodes.discard(node_id)
-        return response
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(self._retry_backoff)
+        return None
 
-    def _brought_nothing(self, tp: TopicPartition, state: Any, asked_ms: int) -> None:
-        self._go_on(tp)
-        if state.position >= state.highwater:
-            self.reader.caught_up[tp] = CaughtUp(asked_ms, state.position)
+    async def _ask_ends(self, node_id: int, tps: Sequence[TopicPartition]) -> None:
+        """Asks the node for the ends of these partitions: it tells them only if it can be trusted, see Leadership."""
+        by_topic: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        for tp in tps:
+            by_topic[tp.topic].append((tp.partition, OffsetResetStrategy.LATEST))
+        request = OffsetRequest(-1, READ_UNCOMMITTED, list(by_topic.items()))
+        response = await self._send(node_id, request) if tps else None
+        if response is not None:
+            told = [TopicPartition(topic, some[0]) for topic, parts in response.topics for some in parts if not some[1]]
+            for tp in told:
+                self.reader.leadership.told(tp, node_id, asyncio.get_running_loop().time())
 
     def _create_records(self, tp: TopicPartition, state: Any, data: bytes, aborted: Any) -> "_Records":
         records = _Records(tp, data, aborted, state.position, None, None, self._check_crcs, self._isolation_level)
@@ -172,6 +204,7 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
     def _refused(self, tp: TopicPartition, state: Any, error: type[KafkaError]) -> bool:
         """Takes in that the broker gives an error for a partition; returns whether there is something to poll."""
         if error in _HAS_MOVED:
+            self.reader.leadership.lost([tp])
             self._client.force_metadata_update()
         elif error in (OffsetOutOfRangeError, TopicAuthorizationFailedError):
             self._go_on(tp)

@@ -2,7 +2,8 @@
 
 Two kinds of evidence, and the later one counts:
 
-- A fetch that brought nothing, from an offset which by the same response was the end (the high watermark). Whatever was
+- A fetch that brought nothing, from an offset which by the same response was the end (the high watermark), sent to a
+  leader that can be trusted with it (consumers/leadership.py). Whatever was
   acknowledged before the fetch was sent lies before that offset, and counts once all before that offset does. A fetch
   that brought nothing from an offset before the end proves nothing: records lie beyond, which an open transaction
   holds back, or for which the response had no room.

@@ -16,6 +16,7 @@ from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.producer import message_accumulator
 from aiokafka.protocol.fetch import FetchResponse_v11
+from aiokafka.protocol.offset import OffsetRequest, OffsetResponse_v3
 from aiokafka.record import default_records
 from aiokafka.record.util import calc_crc32c
 
@@ -74,11 +75,14 @@ class Broker:
     data: bytes = b""
     highwater: int = 0
     code: int = 0
+    end_code: int = 0
     metadata_updates: int = 0
     before_answer: Callable[[], None] = field(default=lambda: None)
 
-    async def send(self, _node: int, _request: Any) -> Any:
-        """The response."""
+    async def send(self, _node: int, request: Any) -> Any:
+        """The response to a fetch, or to the request for the end."""
+        if isinstance(request, OffsetRequest):
+            return OffsetResponse_v3(0, [("events", [(3, self.end_code, -1, self.highwater)])])
         self.before_answer()
         parts: list[Any] = [(3, self.code, self.highwater, self.highwater, 0, [], -1, self.data)]
         return FetchResponse_v11(0, 0, 0, [("events", parts)])
@@ -230,13 +234,34 @@ async def test_an_empty_response_proves_that_a_partition_is_caught_up_if_it_is_a
     def passes() -> None:
         polling.now_ms += 1_000
 
+    polling.reader.leadership.told(TP, 1, asyncio.get_running_loop().time())
     await polling.poll(Broker(highwater=highwater, before_answer=passes))
     assert polling.reader.caught_up == ({TP: CaughtUp(5_000, 7)} if expected else {})
+
+
+async def test_a_new_leader_proves_nothing_before_it_tells_the_end() -> None:
+    """It may not know yet how far the former one was; what it answers for after it has told counts, from then on."""
+    polling = Polling(position=7)
+    new = Broker(highwater=7, end_code=5)
+    for _ in range(2):
+        await polling.poll(new)
+        assert polling.reader.caught_up == {}
+    new.end_code = 0
+    await polling.poll(new)
+    assert polling.reader.caught_up == {}
+    polling.now_ms += 1_000
+    await polling.poll(new)
+    assert polling.reader.caught_up == {TP: CaughtUp(6_000, 7)}
+    await polling.poll(Broker(code=6))
+    polling.now_ms += 1_000
+    await polling.poll(new)
+    assert polling.reader.caught_up == {TP: CaughtUp(6_000, 7)}
 
 
 async def test_a_response_with_records_proves_nothing() -> None:
     """Nor does one that says nothing of the partition, or that came after a seek."""
     polling = Polling()
+    polling.reader.leadership.told(TP, 1, asyncio.get_running_loop().time())
     await polling.poll(Broker(GOOD, highwater=3))
     await polling.poll(Broker(highwater=0, before_answer=lambda: polling.state.seek(1)))
     assert polling.reader.caught_up == {}
