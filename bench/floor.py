@@ -17,12 +17,13 @@ from consumers.policy import WorkerPolicy
 from consumers.schema import JobEventModel
 from deploy.local.plan import PARTITIONS
 from service.settings import KafkaSettings, load
+from service.store.clock import system_now_ms
 
 
 async def fetch_and_validate(settings: KafkaSettings, records: int) -> tuple[float, float]:
     """Seconds, and seconds of CPU, from the first fetch to the last of so many records."""
     policy = WorkerPolicy(settings.kafka_topic)
-    consumer = create_consumer(settings)
+    consumer = create_consumer(settings, system_now_ms)
     validate = JobEventModel.__pydantic_validator__.validate_json
     await consumer.start()
     try:

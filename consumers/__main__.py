@@ -15,11 +15,12 @@ from redis.backoff import ExponentialWithJitterBackoff
 
 from consumers.dead_letters import DeadLetterQueue, create_producer
 from consumers.health import Pulse, serve_health
-from consumers.kafka import connection_options, create_consumer, keep_records_plain, prepare_topics
+from consumers.kafka import connection_options, create_consumer, prepare_topics
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.retention import Retention
 from consumers.stall import StalledError
+from consumers.store_watch import StoreWatch
 from consumers.synchronizing import Synchronizer
 from consumers.topic_watch import TopicWatch
 from consumers.waiting import pause, unless_set
@@ -28,9 +29,11 @@ from service import log
 from service.collector import look_rarely
 from service.settings import ConsumerSettings, SettingsError, load
 from service.store.client import create_writer_client
+from service.store.clock import StoreClock, system_now_ms
 from service.store.contract import EvictionError, LayoutError, StoreUnavailableError
 from service.store.eviction import check_eviction
 from service.store.retention import Sweeper
+from service.store.topic_name import TopicNameError, check_topic_name
 from service.store.writer import StoreWriter
 
 _log = logging.getLogger("consumers")
@@ -43,8 +46,15 @@ _STEADY_SECONDS = 30.0  # clients that have worked for so long fail for another 
 class Consumer:
     """A consumer process: keeps a worker running, with Kafka clients made anew when they fail for good."""
 
-    def __init__(self, settings: ConsumerSettings, writer: StoreWriter, metrics: ConsumerMetrics) -> None:
+    def __init__(
+        self,
+        settings: ConsumerSettings,
+        writer: StoreWriter,
+        metrics: ConsumerMetrics,
+        local_now_ms: Callable[[], int] = system_now_ms,
+    ) -> None:
         self._settings = settings
+        self._local_now_ms = local_now_ms
         self._writer = writer
         self._metrics = metrics
         self._worker: Worker | None = None
@@ -62,7 +72,10 @@ class Consumer:
         return self._worker.not_ready() if self._worker is not None else ["kafka"]
 
     async def run(self) -> None:
-        """Works until `stop`; a broker that is away is waited for. Raises LayoutError, EvictionError."""
+        """Works until `stop`; a broker that is away is waited for.
+
+        Raises LayoutError, EvictionError, TopicNameError.
+        """
         backoff, failures = ExponentialWithJitterBackoff(base=0.2, cap=5.0), 0
         while not self._stop.is_set():
             self.pulse.beat()
@@ -93,14 +106,16 @@ class Consumer:
             stack.push_async_callback(_bounded_stop, producer.stop)
             client = AIOKafkaClient(**options)
             stack.push_async_callback(_bounded_stop, client.close)
-            consumer = create_consumer(settings)
+            clock = StoreClock(self._writer.client, self._local_now_ms)
+            consumer = create_consumer(settings, clock.now_ms)
             stack.push_async_callback(_bounded_stop, consumer.stop)
             for start in (producer.start, client.bootstrap, consumer.start):
                 await unless_set(self._stop, start())
             if self._stop.is_set():
                 return
-            watch = TopicWatch(client, settings.kafka_topic, _now_ms)
-            synchronizer = Synchronizer(consumer, self._writer, watch, self._metrics, settings.kafka_topic, _now_ms)
+            watch = TopicWatch(client, settings.kafka_topic, clock.now_ms)
+            store_watch = StoreWatch(self._writer.client, clock)
+            synchronizer = Synchronizer(consumer, self._writer, watch, store_watch, self._metrics, settings.kafka_topic)
             letters = DeadLetterQueue(producer, settings.kafka_dead_letter_topic)
             policy = WorkerPolicy(settings.kafka_topic, settings.retention_days)
             self._worker = worker = Worker(synchronizer, letters, policy, self.pulse)
@@ -121,10 +136,6 @@ async def _cancel(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 async def _bounded_stop(stop: Callable[[], Awaitable[None]]) -> None:
     """Stops a Kafka client, which may hang for ever, or end in a cancellation of its own, when its broker is gone."""
     stopping = asyncio.ensure_future(stop())
@@ -137,10 +148,14 @@ async def _bounded_stop(stop: Callable[[], Awaitable[None]]) -> None:
         raise error
 
 
-async def _greet(writer: StoreWriter) -> None:
-    """Raises LayoutError or EvictionError before the group is joined; a store that is away is waited for later."""
+async def _greet(writer: StoreWriter, topic: str) -> None:
+    """Raises LayoutError, EvictionError or TopicNameError before the group is joined.
+
+    A store that is away is waited for later.
+    """
     try:
         await check_eviction(writer.client)
+        await check_topic_name(writer.client, topic)
         await writer.read_heads()
     except StoreUnavailableError as error:
         _log.warning("Redis is away", extra={"error": str(error)})
@@ -148,7 +163,6 @@ async def _greet(writer: StoreWriter) -> None:
 
 async def run(settings: ConsumerSettings) -> int:
     """Runs the process; returns its exit status."""
-    keep_records_plain()
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
@@ -160,13 +174,16 @@ async def run(settings: ConsumerSettings) -> int:
     try:
         async with serve_health(settings.metrics_port, registry, consumer.not_ready, consumer.pulse):
             look_rarely(200_000, 50)  # what a batch makes is let go by counting references alone
-            await _greet(writer)
+            await _greet(writer, settings.kafka_topic)
             await consumer.run()
     except LayoutError as error:
         _log.critical("STATS_REDIS_URL: %s", error)
         return EXIT_LAYOUT
     except EvictionError as error:
         _log.critical("STATS_REDIS_URL: %s", error)
+        return EXIT_SETTINGS
+    except TopicNameError as error:
+        _log.critical("STATS_KAFKA_TOPIC: %s", error)
         return EXIT_SETTINGS
     finally:
         await client.aclose()

@@ -1,11 +1,12 @@
 """One batch: what the records polled come to, and the offsets that they reach."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from consumers.aiokafka_private import MisnamedRecord
 from consumers.dead_letters import DeadLetter
 from consumers.folding import RecordFold
 from consumers.sifting import KeptRecord
@@ -14,11 +15,12 @@ from service.store.batch import ProjectBatch
 # Unpacking and decoding this many holds the event loop for a few milliseconds; in between heartbeats run, and the write
 # of the last batch goes on.
 POLL_RECORDS = 2_000
-_DECODE_RECORDS = 500
+_DECODE_BYTES = 256 * 1024
+_RECORD_BYTES = 256  # what a record counts for beside its value: without one it takes time as well
 
 
 class Batch:
-    """What one turn brings; positions and timestamps are per partition, of the last record."""
+    """What one turn brings; positions and timestamps are per partition, of the last record, where there is one."""
 
     def __init__(self, keep_records: bool = False) -> None:
         self._fold = RecordFold()
@@ -38,20 +40,31 @@ class Batch:
         """Decodes and folds what `getmany` returned; returns how many records that were."""
         count = 0
         for tp, records in polled.items():
-            for first in range(0, len(records), _DECODE_RECORDS):
-                self._fold.add(tp, records[first : first + _DECODE_RECORDS])
+            for some in _portions(records):
+                self._fold.add(tp, some)
                 await asyncio.sleep(0)
             if self.records_kept is not None:
-                self.records_kept += [(tp, record) for record in records]
+                self.records_kept += [(tp, record) for record in records if type(record) is not MisnamedRecord]
             count += len(records)
             self.positions[tp.partition] = records[-1].offset + 1
-            self.timestamps_ms[tp.partition] = records[-1].timestamp
+            self.timestamps_ms[tp.partition] = records[-1].timestamp or 0
         self.records += count
         return count
 
     def close(self) -> None:
         """Packs what came, by stripe, still while the last batch is written; nothing is added afterwards."""
         self.stripes = self._fold.stripes()
+
+
+def _portions(records: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    first = size_bytes = 0
+    for index, record in enumerate(records):
+        size_bytes += _RECORD_BYTES + (len(record.value) if record.value else 0)
+        if size_bytes >= _DECODE_BYTES:
+            yield records[first : index + 1]
+            first, size_bytes = index + 1, 0
+    if first < len(records):
+        yield records[first:]
 
 
 async def read_batch(

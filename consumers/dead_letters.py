@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import LeaderNotAvailableError, MessageSizeTooLargeError
 
+from consumers.aiokafka_private import create_batch
 from consumers.decoding import Reason
 from consumers.topic_metadata import describe_topic
 
@@ -25,6 +26,7 @@ TIMESTAMP_HEADER = "dead-letter-timestamp"
 """Its timestamp there, Unix milliseconds, a decimal number."""
 
 Header = tuple[str, bytes | None]
+"""A name that is not UTF-8 is a HeaderName, which is written as the bytes that it was read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def dead_letter(tp: TopicPartition, record: Any, reason: Reason, detail: str) ->
         topic=tp.topic,
         partition=tp.partition,
         offset=record.offset,
-        timestamp_ms=record.timestamp,
+        timestamp_ms=record.timestamp or 0,  # the oldest format has none
         key=record.key,
         value=record.value,
         headers=tuple(record.headers),
@@ -103,15 +105,19 @@ class DeadLetterQueue:
 
         After an error some letters may have been written. The caller sends all of them again until it succeeds, so a
         letter can be there twice (its topic, partition and offset tell), but none is missing. Letters of one
-        source partition stay in order.
+        source partition stay in order while no partition of the dead-letter topic loses its leader: others take its
+        place.
         """
         if not letters:
             return
         # asked each time: for a topic that was deleted meanwhile the producer would look without any pause
         topic = await describe_topic(self._producer.client, self._topic)
+        if not topic.with_leader:
+            raise LeaderNotAvailableError(f"no partition of {self._topic} has a leader")
         by_partition: dict[int, list[DeadLetter]] = {}
         for letter in letters:
-            by_partition.setdefault(letter.partition % topic.partitions, []).append(letter)
+            to = topic.with_leader[letter.partition % len(topic.with_leader)]
+            by_partition.setdefault(to, []).append(letter)
         results = await asyncio.gather(
             *(self._send_in_order(partition, group) for partition, group in by_partition.items()),
             return_exceptions=True,  # so that nothing is still under way when the caller hears of a failure
@@ -123,11 +129,11 @@ class DeadLetterQueue:
     async def _send_in_order(self, partition: int, letters: Sequence[DeadLetter]) -> None:
         # Batches of our own making: producer.send() refuses a record with neither key nor value, and one with
         # a header without a value, and both occur. The first record of a batch fits whatever its size.
-        batch, first = self._producer.create_batch(), letters[0]
+        batch, first = create_batch(self._producer), letters[0]
         for letter in letters:
             if not _append(batch, letter):
                 await self._write(batch, partition, first)
-                batch, first = self._producer.create_batch(), letter
+                batch, first = create_batch(self._producer), letter
                 _append(batch, letter)
         await self._write(batch, partition, first)
 

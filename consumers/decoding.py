@@ -2,7 +2,8 @@
 
 Two ways lead to one verdict. `decode_fast` (msgspec) takes the events that are plainly valid and is what
 nearly every record needs; whatever it does not accept goes to `decode_strictly` (pydantic), the authority, which
-gives the event or the reason. The fast way never accepts what the strict one refuses, nor with another value.
+gives the event or the reason. The fast way never accepts what the strict one refuses, nor with another value. Of
+unknown fields neither judges more than that the whole is JSON.
 """
 
 import re
@@ -14,18 +15,12 @@ import pydantic_core
 from msgspec import Meta
 from pydantic import ValidationError
 
+from consumers.json_members import NotJsonError, split_members
 from consumers.schema import MAX_TEXT_CHARS, MAX_USER_NAME_CHARS, JobEventModel, StatusName
 from service.events import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
 
 MAX_VALUE_BYTES = 65_536
 MAX_DETAIL_CHARS = 500
-
-# The strict parser refuses documents nested more than 200 deep and integers of more than 4,300 digits, also in
-# unknown fields; msgspec skips those unseen. The fast way therefore takes only values too short to hold either,
-# or with too few brackets. The shortest event with something 200 deep in it is longer than the first bound.
-_SHORT_BYTES = 512
-_MAX_FAST_BYTES = 4_096
-_MAX_FAST_BRACKETS = 200
 
 _ID_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _match_key = re.compile(rb"([A-Za-z0-9_-]{1,64})/([A-Za-z0-9_-]{1,64})").fullmatch
@@ -41,9 +36,11 @@ Reason = Literal[
     "bad_key",
     "key_mismatch",
     "tombstone_without_key",
+    "bad_headers",
     "refused",
 ]
-"""Why a record is a dead letter. `refused` is the store's: an event that it could not take, with the store's words."""
+"""Why a record is a dead letter. `bad_headers`: a header's name is not UTF-8, whatever else the record
+is. `refused` is the store's: an event that it could not take, with the store's words."""
 
 
 class InvalidRecordError(Exception):
@@ -125,15 +122,13 @@ def decode_next(value: bytes, known: JobEvent) -> JobEvent | None:
 
 def _read(value: bytes) -> _WireEvent | None:
     """The fields, checked but for the characters of texts; None if only the strict way can tell."""
-    if len(value) > _SHORT_BYTES and (
-        len(value) > _MAX_FAST_BYTES or value.count(b"[") + value.count(b"{") >= _MAX_FAST_BRACKETS
-    ):
+    if len(value) > MAX_VALUE_BYTES:
         return None
     try:
         if not value.isascii():
             value.decode()  # msgspec does not look at the encoding of unknown fields
         return _decode_wire(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # the last: an unknown field is nested so deep
         return None
 
 
@@ -163,20 +158,39 @@ def decode_strictly(key: bytes | None, value: bytes) -> JobEvent:
         raise InvalidRecordError("too_large", f"value: {len(value)} bytes, at most {MAX_VALUE_BYTES} are allowed")
     try:
         value.decode()
-        # Parsed apart from validation, since only so NaN and Infinity, which are no JSON, are refused.
-        fields = pydantic_core.from_json(value, allow_inf_nan=False)
-        event = JobEventModel.model_validate(fields).to_event()
+        event = JobEventModel.model_validate(_read_fields(value)).to_event()
     except UnicodeDecodeError as error:
         raise InvalidRecordError("not_utf8", f"value: {error}") from None
     except ValidationError as error:
         raise _refusal(error) from None
-    except ValueError as error:
+    except NotJsonError as error:
         raise InvalidRecordError("not_json", f"value: {error}") from None
     if key is not None and key != f"{event.project_id}/{event.job_id}".encode():
         if not _match_key(key):
             raise _bad_key()
         raise InvalidRecordError("key_mismatch", "key: names another job than the value's project_id and job_id")
     return event
+
+
+def _read_fields(value: bytes) -> object:
+    """The document, of which what is in unknown fields may be missing. Raises NotJsonError, InvalidRecordError."""
+    try:
+        return pydantic_core.from_json(value, allow_inf_nan=False)
+    except ValueError:  # it may be JSON for all that: the parser has limits, and they must not hold for unknown fields
+        members = split_members(value)
+    return members and {name: _parse(name, members[name]) for name in JobEventModel.model_fields if name in members}
+
+
+def _parse(name: str, text: bytes) -> object:
+    """The value of a known field, or one that is wrong in the same way. Raises InvalidRecordError."""
+    if text.startswith((b"[", b"{")):
+        return ()  # no field takes either, whatever is in it, and however deep
+    try:
+        return pydantic_core.from_json(text)
+    except ValueError:
+        if text.startswith(b'"'):
+            raise InvalidRecordError("not_json", f"{name}: half a surrogate pair is no character") from None
+        return -(10**30) if text.startswith(b"-") else 10**30  # more digits than the parser takes
 
 
 def _decode_tombstone(key: bytes | None) -> JobDeletion:

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+from consumers.aiokafka_private import HeaderName, MisnamedRecord
 from consumers.dead_letters import DeadLetter, dead_letter
 from consumers.decoding import InvalidRecordError, decode, decode_next
 from service.events import JobEvent, is_newer
@@ -25,6 +26,9 @@ class RecordFold:
         """Takes in records of a partition; a record that is no event becomes a dead letter."""
         latest = self._latest
         for record in records:
+            if type(record) is MisnamedRecord:
+                self._add_misnamed(tp, record)
+                continue
             key = record.key
             known = latest.get(key)
             if known is not None and record.value is not None:
@@ -43,6 +47,11 @@ class RecordFold:
         self._fold.add(self._latest.values())
         self._latest.clear()
         return self._fold.stripes()
+
+    def _add_misnamed(self, tp: TopicPartition, record: MisnamedRecord) -> None:
+        wrong = [number for number, (name, _) in enumerate(record.headers, 1) if isinstance(name, HeaderName)]
+        detail = f"headers: the name of number {wrong[0]} is not UTF-8"
+        self.dead_letters.append(dead_letter(tp, record, "bad_headers", detail))
 
     def _add_other(self, tp: TopicPartition, record: Any) -> None:
         try:

@@ -2,8 +2,11 @@
 
 Two kinds of evidence, and the later one counts:
 
-- A fetch that brought nothing. aiokafka sends a fetch only after the response to the last one, so a response at Q
-  without records, after a response at P, was asked for at P or later: whatever was published before P has been read.
+- A fetch that brought nothing, from an offset which by the same response was the end (the high watermark), sent to a
+  leader that can be trusted with it (consumers/leadership.py). Whatever was
+  acknowledged before the fetch was sent lies before that offset, and counts once all before that offset does. A fetch
+  that brought nothing from an offset before the end proves nothing: records lie beyond, which an open transaction
+  holds back, or for which the response had no room.
 - Behind, the timestamp of the last record applied: a partition is in the order of publication. Timestamps may be the
   producer's, so they are never believed beyond the wall clock.
 """
@@ -12,28 +15,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """A fetch from `offset` on, sent at `asked_ms`, brought nothing, and by the same response nothing lay beyond.
+
+    All records before the offset had been handed out when it was sent.
+    """
+
+    asked_ms: int
+    offset: int
+
+
 @dataclass(slots=True)
 class Freshness:
     """The evidence for one partition of one assignment."""
 
     watermark_ms: int = 0
-    _response_ms: int | None = None
-    _records_since: bool = True
 
-    def polled(self, response_ms: int | None, has_records: bool, drained: bool) -> None:
-        """Takes in one poll.
-
-        `response_ms` is the time of the partition's last fetch response as known *before* the poll, `has_records`
-        whether the poll handed out records of the partition, `drained` whether it handed out all there were.
-        """
-        if has_records:
-            self._records_since = True
-        if not drained or response_ms is None or response_ms == self._response_ms:
-            return
-        if self._response_ms is not None and not self._records_since:
-            self.watermark_ms = max(self.watermark_ms, self._response_ms)
-        self._response_ms = response_ms
-        self._records_since = has_records
+    def caught_up(self, evidence: CaughtUp, position: int, now_ms: int) -> None:
+        """Takes in a fetch that brought nothing, once all before the position is in the batch, or in one before it."""
+        if evidence.offset <= position and evidence.asked_ms <= now_ms:
+            self.watermark_ms = max(self.watermark_ms, evidence.asked_ms)
 
     def applied(self, record_timestamp_ms: int, now_ms: int) -> None:
         """Takes in the timestamp of the last record of a batch, once everything before it is in the batch too."""
@@ -41,19 +43,28 @@ class Freshness:
 
 
 class Watermarks:
-    """The evidence for all partitions of one assignment."""
+    """The evidence for all partitions of one assignment; `now_ms` is when that begins."""
 
-    def __init__(self, partitions: Iterable[int]) -> None:
+    def __init__(self, partitions: Iterable[int], now_ms: int) -> None:
         self._freshness = {partition: Freshness() for partition in partitions}
+        self._now_ms = now_ms
 
-    def polled(
-        self, responses_ms: Mapping[int, int | None], timestamps_ms: Mapping[int, int], drained: bool, now_ms: int
+    def take_in(
+        self,
+        caught_up: Mapping[int, CaughtUp],
+        positions: Mapping[int, int],
+        timestamps_ms: Mapping[int, int],
+        now_ms: int,
     ) -> None:
-        """Takes in one poll: see Freshness; `timestamps_ms` has those partitions that records came of."""
+        """Takes in what is known with a batch, see Freshness; `timestamps_ms` has partitions that records came of."""
+        if now_ms < self._now_ms:  # the clock was set back: what was told by it before may be too late
+            self._freshness = {partition: Freshness() for partition in self._freshness}
+        self._now_ms = now_ms
         for partition, freshness in self._freshness.items():
-            freshness.polled(responses_ms[partition], partition in timestamps_ms, drained)
             if partition in timestamps_ms:
                 freshness.applied(timestamps_ms[partition], now_ms)
+            if partition in caught_up:
+                freshness.caught_up(caught_up[partition], positions[partition], now_ms)
 
     def values_ms(self, most_ms: int) -> dict[int, int]:
         """The watermark of each partition, none later than that."""

@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
+from consumers.aiokafka_private import create_batch
 from consumers.dead_letters import (
     DETAIL_HEADER,
     OFFSET_HEADER,
@@ -91,11 +92,11 @@ class LetterSender:
         for letter in letters:
             by_partition[letter.partition % self._partitions].append(letter)
         for partition, some in by_partition.items():
-            batch = self._producer.create_batch()
+            batch = create_batch(self._producer)
             for letter in some:
                 if not _append(batch, letter):
                     await self._write(batch, partition)
-                    batch = self._producer.create_batch()
+                    batch = create_batch(self._producer)
                     _append(batch, letter)
             await self._write(batch, partition)
 

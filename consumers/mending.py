@@ -1,4 +1,4 @@
-"""Mends a project that a script has met in disorder: what a write left in part, or drift, before anything is refused."""
+"""Mends a project in which a script has met drift, or a write that ended in part, so that its batch can come again."""
 
 import logging
 from dataclasses import dataclass
@@ -28,7 +28,8 @@ class Mender:
     async def mend(self, refusal: RefusedError) -> None:
         """Raises MendedError if the project of a refusal was mended; returns if there is nothing to mend.
 
-        Blocks its batch for as long as the project's records take to be read. Raises StoreUnavailableError, LayoutError.
+        Blocks its batch for as long as it takes to read the project's records. Raises StoreUnavailableError,
+        LayoutError.
         """
         if not refusal.problem.startswith(STORE_IS_WRONG):
             return

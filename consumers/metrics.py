@@ -55,6 +55,14 @@ class ConsumerMetrics:
         self.gap_records: Gauge = gauge(
             "gap_records", "Offsets of an assigned partition that were never read, by the store's ledger.", "partition"
         )
+        self.unreadable_offset: Gauge = gauge(
+            "unreadable_offset",
+            "Offset from which on an assigned partition cannot be read; partitions that can be have none.",
+            "partition",
+        )
+        self.mended_keys: Counter = counter(
+            "mended_keys", "Keys of the store that were not what the job records say, and were mended.", "by"
+        )
         self.stalls: Counter = counter(
             "stalls", "Times that the Kafka clients had to be replaced because they stalled."
         )
@@ -65,3 +73,4 @@ class ConsumerMetrics:
         self.lag_records.remove(partition)
         self.watermark_seconds.remove(partition)
         self.gap_records.remove(partition)
+        self.unreadable_offset.remove(partition)

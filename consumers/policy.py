@@ -20,5 +20,6 @@ class WorkerPolicy:
     commit_timeout_seconds: float = 2.0
     release_timeout_seconds: float = REBALANCE_TIMEOUT_MS / 2_000
     quiet_seconds: float = 10.0  # see StallWatch
+    question_seconds: float = 1.0  # how often partitions without a leader are asked about
     sweep_seconds: float = 10.0  # how often it is looked whether the horizon has moved
     assignment_seconds: float = 60.0  # a group that gives no partitions for so long has stalled

@@ -2,30 +2,45 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from consumers.applier import Applier
 from consumers.batches import Batch, read_batch
 from consumers.dead_letters import DeadLetterQueue
 from consumers.freshness import Watermarks
+from consumers.mending import Mender
 from consumers.policy import WorkerPolicy
 from consumers.progress import Progress
 from consumers.retention import find_horizon_ms
 from consumers.stall import StallWatch
 from consumers.synchronizing import Synchronizer
+from consumers.topic_offsets import Answers, ask_each
 from consumers.topic_watch import OtherTopicError
 
 _log = logging.getLogger(__name__)
 
 
+class LeaderFoundError(Exception):
+    """A partition that could not be read can be now: where it must be read from is to be looked up."""
+
+
 class Reading:
-    """Reads some partitions from where the store is; `offsets` are what has been applied."""
+    """Reads some partitions from where the store is; `offsets` are what has been applied.
+
+    `unanswered` are those that are not read yet: nobody tells whether they reach there.
+    """
 
     def __init__(
-        self, synchronizer: Synchronizer, dead_letters: DeadLetterQueue, policy: WorkerPolicy, progress: Progress
+        self,
+        synchronizer: Synchronizer,
+        dead_letters: DeadLetterQueue,
+        policy: WorkerPolicy,
+        progress: Progress,
+        unanswered: Mapping[int, KafkaError],
     ) -> None:
         self._synchronizer = synchronizer
         self._consumer = synchronizer.consumer
@@ -42,10 +57,14 @@ class Reading:
             topic.partitions,
             topic.id_bytes,
             synchronizer.now_ms,
+            Mender(synchronizer.writer.client, synchronizer.metrics),
         )
-        self._watermarks = Watermarks(progress.partitions)
+        self._watermarks = Watermarks(progress.partitions, synchronizer.now_ms())
         self._stall = StallWatch(progress.partitions, policy.quiet_seconds, self._clock())
-        self._responses_ms: dict[int, int | None] = {}
+        self._not_read = unanswered
+        self._silent: dict[int, KafkaError] = dict(unanswered)
+        self._asking: asyncio.Task[Answers] | None = None
+        self._next_question = 0.0
         self._next_claim = self._next_settling = 0.0
 
     @property
@@ -55,7 +74,6 @@ class Reading:
 
     async def poll(self, suspect: Mapping[int, int], is_ours: Callable[[], bool]) -> Batch | None:
         """The next batch, see read_batch; before the suspect offsets a small one, that can be sifted."""
-        self._responses_ms = {tp.partition: self._consumer.last_poll_timestamp(tp) for tp in self._tps}
         sifted = any(self.offsets.get(partition, offset) < offset for partition, offset in suspect.items())
         most = self._policy.sifted_batch_records if sifted else self._policy.max_batch_records
         return await read_batch(self._consumer, self._policy.poll_timeout_ms, most, is_ours, sifted)
@@ -69,22 +87,61 @@ class Reading:
             _log.info("the topic has got partitions", extra={"before": partitions, "now": topic.partitions})
             self._applier = replace(self._applier, partitions=topic.partitions)
         quiet = self._stall.polled(batch.positions, self._clock())
-        if quiet:
-            await self._ask_about([TopicPartition(self._policy.topic, partition) for partition in quiet])
+        for partition in batch.positions:
+            self._silent.pop(partition, None)
+        if self._asking is None:
+            self._ask_about(quiet)
+        elif self._asking.done():
+            asking, self._asking = self._asking, None
+            await self._take_in(asking.result())
 
-    async def _ask_about(self, quiet: Sequence[TopicPartition]) -> None:
-        ends = await self._consumer.end_offsets(quiet)
-        for tp in quiet:
-            self._stall.asked(tp.partition, await self._consumer.position(tp), ends[tp], self._clock())
+    def _ask_about(self, quiet: Iterable[int]) -> None:
+        """Asks where the quiet partitions end, meanwhile; those that are not read are asked about more often."""
+        due, now = {TopicPartition(self._policy.topic, partition) for partition in quiet}, self._clock()
+        if self._not_read and now >= self._next_question:
+            self._next_question = now + self._policy.question_seconds
+            due |= {TopicPartition(self._policy.topic, partition) for partition in self._not_read}
+        due -= self._consumer.unreadable.keys()
+        if due:
+            asking = ask_each(self._consumer.end_offsets, sorted(due), self._synchronizer.watch.state)
+            self._asking = asyncio.create_task(asking)
+
+    async def _take_in(self, answers: Answers) -> None:
+        """Raises StalledError, LeaderFoundError."""
+        now, topic = self._clock(), self._synchronizer.watch.state
+        for tp, error in answers.errors.items():
+            if tp.partition not in self._silent:
+                log_silent(tp.partition, error)
+            self._silent[tp.partition] = error
+            if now - self._stall.since(tp.partition) >= self._policy.quiet_seconds:
+                self._stall.unanswered(tp.partition, topic.has_leader(tp.partition), now)
+        for tp, end in answers.offsets.items():
+            if tp.partition in self._not_read:
+                raise LeaderFoundError(f"partition {tp.partition} has a leader now")
+            self._silent.pop(tp.partition, None)
+            self._stall.asked(tp.partition, await self._consumer.position(tp), end, now)
+
+    def troubles(self) -> list[str]:
+        """What cannot be read, and why."""
+        unreadable = [
+            f"partition {tp.partition}: unreadable from offset {each.offset} on: {each.cause}"
+            for tp, each in self._consumer.unreadable.items()
+        ]
+        return unreadable + [f"partition {partition}: {error!r}" for partition, error in self._silent.items()]
+
+    def close(self) -> None:
+        """Ends the question under way."""
+        if self._asking is not None:
+            self._asking.cancel()
 
     def begin_write(self, batch: Batch) -> asyncio.Task[None] | None:
         """Sends a batch on its way; None if it has nothing that the store must know by now."""
         applier, now_ms, now = self._applier, self._synchronizer.now_ms(), self._clock()
-        self._watermarks.polled(self._responses_ms, batch.timestamps_ms, batch.drained, now_ms)
+        self._take_in_freshness(batch, now_ms)
         claims = bool(self._tps) and now >= self._next_claim
         if claims:
             self._next_claim = now + self._policy.claim_seconds
-            self._measure_lag()
+            self._measure()
         if not batch.records and not claims:
             return None
         watermarks_ms = self._watermarks.values_ms(self._synchronizer.watch.looked_ms)
@@ -98,14 +155,36 @@ class Reading:
     async def _write(
         self, batch: Batch, watermarks_ms: Mapping[int, int], horizon_ms: int, others: Sequence[int], claims: bool
     ) -> None:
-        if batch.records or others:
-            await self._applier.apply(batch, watermarks_ms, others, horizon_ms)
+        await self._applier.apply(batch, watermarks_ms, others, horizon_ms)
         if claims:
             await self._applier.claim(watermarks_ms, horizon_ms)
 
-    def _measure_lag(self) -> None:
+    def _take_in_freshness(self, batch: Batch, now_ms: int) -> None:
+        known = self._consumer.caught_up
+        caught_up = {tp.partition: known[tp] for tp in self._tps if tp in known}
+        for partition, each in caught_up.items():
+            # marks of transactions and records that were compacted away: nothing is handed out for them
+            reached = batch.positions.get(partition, self.offsets[partition])
+            if each.offset > reached:
+                batch.positions[partition] = each.offset
+        self._watermarks.take_in(caught_up, {**self.offsets, **batch.positions}, batch.timestamps_ms, now_ms)
+
+    def _measure(self) -> None:
+        metrics = self._synchronizer.metrics
         for tp in self._tps:
+            if tp in self._consumer.unreadable:
+                metrics.unreadable_offset.labels(tp.partition).set(self._consumer.unreadable[tp].offset)
+            else:
+                metrics.unreadable_offset.remove(tp.partition)
             end = self._consumer.highwater(tp)
             if end is not None:
                 lag = max(0, end - self.offsets[tp.partition])
-                self._synchronizer.metrics.lag_records.labels(tp.partition).set(lag)
+                metrics.lag_records.labels(tp.partition).set(lag)
+
+
+def log_silent(partition: int, error: KafkaError) -> None:
+    """Says that a partition is not read, while the others are."""
+    _log.warning(
+        "a partition does not say where it can be read; the others go on",
+        extra={"partition": partition, "error": repr(error)},
+    )

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from aiokafka import AIOKafkaClient, AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka import AIOKafkaClient, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from consumers.aiokafka_private import Reader
 from consumers.applier import Applier
 from consumers.batches import Batch, read_batch
 from consumers.metrics import ConsumerMetrics
@@ -44,12 +45,16 @@ class RebuildPolicy:
     now_ms: Callable[[], int]
 
 
+class UnreadableError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
+    """A partition can't be read from an offset on, which the text names; a rebuild goes on from there when it can."""
+
+
 class Rebuild:
     """One rebuild, begun or gone on with."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - everything that it works with is passed in
         self,
-        consumer: AIOKafkaConsumer,
+        consumer: Reader,
         kafka: AIOKafkaClient,
         generations: Generations,
         metrics: ConsumerMetrics,
@@ -67,7 +72,7 @@ class Rebuild:
     async def run(self) -> int:
         """Returns the new generation once it is live.
 
-        Raises JobsWouldBeLostError, GenerationError, what the store raises, and KafkaError.
+        Raises JobsWouldBeLostError, GenerationError, what the store raises, UnreadableError, and other KafkaErrors.
         """
         while True:
             building = await self._generations.look()
@@ -102,7 +107,12 @@ class Rebuild:
         """How the new generation must be moved. Raises GenerationError if it, or the live one, is of another topic."""
         live = Progress(building.live, range(topic.partitions))
         built = [head for head in building.heads if head is not None]
-        moves = [await find_moves(self._consumer, self._policy.topic, each) for each in (live, progress)]
+        moves = []
+        for each in (live, progress):
+            found = await find_moves(self._consumer, self._policy.topic, topic, each)
+            for error in found.unanswered.values():
+                raise error
+            moves.append(found)
         if moves[0].back or any(map(topic.is_of_another, building.live)):
             raise GenerationError(
                 "what is live is of another topic than the one that is there now; a consumer moves it, when it runs"
@@ -179,4 +189,8 @@ class Rebuild:
         records = _SIFTED_BATCH_RECORDS if keep else _BATCH_RECORDS
         batch = await read_batch(self._consumer, _POLL_TIMEOUT_MS, records, lambda: True, keep)
         assert batch is not None  # noqa: S101 - nobody takes partitions away from a reader without a group
+        for tp, unreadable in self._consumer.unreadable.items():
+            raise UnreadableError(
+                f"partition {tp.partition} cannot be read from offset {unreadable.offset} on: {unreadable.cause}"
+            )
         return batch

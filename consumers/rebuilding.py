@@ -9,7 +9,7 @@ from functools import partial
 from aiokafka import AIOKafkaClient
 from prometheus_client import CollectorRegistry
 
-from consumers.kafka import connection_options, create_reader, is_compacted, keep_records_plain
+from consumers.kafka import connection_options, create_reader, is_compacted
 from consumers.metrics import ConsumerMetrics
 from consumers.rebuild import Rebuild, RebuildPolicy, ShowProgress
 from service.settings import ConsumerSettings
@@ -43,7 +43,6 @@ async def rebuild(settings: ConsumerSettings, accept_gaps: bool, show_progress: 
 
     Raises what Rebuild.run raises.
     """
-    keep_records_plain()
     registry = CollectorRegistry()
     metrics = ConsumerMetrics(registry)
     policy = RebuildPolicy(

@@ -1,12 +1,16 @@
 """Where to start reading: where the store says, unless the topic no longer reaches there, or is another by now."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from consumers.aiokafka_private import Reader
 from consumers.progress import Progress
+from consumers.topic_metadata import TopicState
+from consumers.topic_offsets import ask_each
 from service.store.gaps import Gap
 from service.store.writer import Step, StripeBatch
 
@@ -23,6 +27,8 @@ class Moves:
     """The partition's log was made anew, and begins there."""
     forward: dict[int, int] = field(default_factory=dict)
     """The topic no longer has what comes before."""
+    unanswered: dict[int, KafkaError] = field(default_factory=dict)
+    """The partition may have to be moved, but nobody can tell now."""
 
     def batches(self, progress: Progress, now_ms: int) -> list[StripeBatch]:
         """The moves of each stripe, with the gaps that they leave."""
@@ -42,20 +48,22 @@ class Moves:
         return batches
 
 
-async def find_moves(consumer: AIOKafkaConsumer, topic: str, progress: Progress) -> Moves:
+async def find_moves(consumer: Reader, name: str, topic: TopicState, progress: Progress) -> Moves:
     """Compares the store's offsets with the topic's.
 
     Raises KafkaError.
     """
-    tps = [TopicPartition(topic, partition) for partition in progress.partitions]
-    if not tps:
-        return Moves()
-    beginnings = await consumer.beginning_offsets(tps)
-    old = [tp for tp in tps if progress.positions[tp.partition] > 0]
-    ahead = await _ahead(consumer, [tp for tp in old if progress.positions[tp.partition] >= beginnings[tp]], progress)
-    moves = Moves()
-    for tp in tps:
-        stored, beginning = progress.positions[tp.partition], beginnings[tp]
+    tps = [TopicPartition(name, partition) for partition in progress.partitions]
+    begin = await ask_each(consumer.beginning_offsets, tps, topic)
+    old = [tp for tp in begin.offsets if progress.positions[tp.partition] > 0]
+    held = [tp for tp in old if progress.positions[tp.partition] >= begin.offsets[tp]]
+    end = await ask_each(consumer.end_offsets, held, topic)
+    ahead = await _ahead(consumer, end.offsets, progress)
+    moves = Moves(unanswered={tp.partition: error for tp, error in {**begin.errors, **end.errors}.items()})
+    for tp, beginning in begin.offsets.items():
+        stored = progress.positions[tp.partition]
+        if tp.partition in moves.unanswered:
+            continue
         if tp.partition in ahead:
             moves.back[tp.partition] = beginning
             _log.error(
@@ -71,19 +79,19 @@ async def find_moves(consumer: AIOKafkaConsumer, topic: str, progress: Progress)
     return moves
 
 
-async def _ahead(consumer: AIOKafkaConsumer, tps: list[TopicPartition], progress: Progress) -> list[int]:
+async def _ahead(consumer: Reader, ends: Mapping[TopicPartition, int], progress: Progress) -> list[int]:
     """Partitions whose log ends before the store's offset."""
-    ends = await consumer.end_offsets(tps)
-    short = [tp for tp in tps if ends[tp] < progress.positions[tp.partition]]
+    short = [tp for tp, end in ends.items() if end < progress.positions[tp.partition]]
     return [tp.partition for tp in short if not await _reaches(consumer, tp, progress.positions[tp.partition])]
 
 
-async def _reaches(consumer: AIOKafkaConsumer, tp: TopicPartition, start: int) -> bool:
+async def _reaches(consumer: Reader, tp: TopicPartition, start: int) -> bool:
     """Whether a record right before the start is there: an embedded broker says a log's last batch has one record."""
     consumer.seek(tp, start - 1)
     consumer.resume(tp)
     try:
-        return bool(await consumer.getmany(tp, timeout_ms=_FETCH_TIMEOUT_MS, max_records=1))
+        polled = await consumer.getmany(tp, timeout_ms=_FETCH_TIMEOUT_MS, max_records=1)
+        return bool(polled) or tp in consumer.unreadable  # something is there
     except OffsetOutOfRangeError:
         return False
     finally:

@@ -4,14 +4,15 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 
+from consumers.aiokafka_private import Reader
 from consumers.metrics import ConsumerMetrics
 from consumers.progress import Progress
 from consumers.start_offsets import Moves, find_moves
+from consumers.store_watch import StoreWatch
 from consumers.topic_metadata import TopicState
 from consumers.topic_watch import TopicWatch
-from service.store.eviction import check_eviction
 from service.store.gaps import count_skipped, read_gaps
 from service.store.layout import Head
 from service.store.topic_name import claim_topic_name
@@ -21,22 +22,34 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Synchronized:
+    """Where the store is, and the partitions that cannot be read yet, as nobody tells whether they reach there."""
+
+    progress: Progress
+    unanswered: Mapping[int, KafkaError]
+
+
+@dataclass(frozen=True, slots=True)
 class Synchronizer:
     """What it takes to compare store and topic."""
 
-    consumer: AIOKafkaConsumer
+    consumer: Reader
     writer: StoreWriter
     watch: TopicWatch
+    store_watch: StoreWatch
     metrics: ConsumerMetrics
     topic: str
-    now_ms: Callable[[], int]
 
-    async def synchronize(self, partitions: Sequence[int], is_ours: Callable[[], bool]) -> Progress | None:
+    def now_ms(self) -> int:
+        """The time of the store, Unix milliseconds."""
+        return self.store_watch.clock.now_ms()
+
+    async def synchronize(self, partitions: Sequence[int], is_ours: Callable[[], bool]) -> Synchronized | None:
         """Where the store is in these partitions. None: it had to be moved, or they are no longer ours; ask again.
 
-        Raises what the store raises, EvictionError, and KafkaError.
+        Raises what the store raises, EvictionError, TopicNameError, and KafkaError.
         """
-        await check_eviction(self.writer.client)
+        await self.store_watch.look()
         await claim_topic_name(self.writer.client, self.topic)
         heads = await self.writer.read_heads()
         topic = await self.watch.look()
@@ -45,7 +58,7 @@ class Synchronizer:
             await self._adopt(topic, heads, strangers)
             return None
         progress = Progress(heads, partitions)
-        moves = await find_moves(self.consumer, self.topic, progress)
+        moves = await find_moves(self.consumer, self.topic, topic, progress)
         if not is_ours():
             return None
         batches = [replace(batch, topic_id=topic.id_bytes) for batch in moves.batches(progress, self.now_ms())]
@@ -54,7 +67,7 @@ class Synchronizer:
             self._count_gaps(moves)
             return None
         await self._measure_gaps(heads, partitions)
-        return progress
+        return Synchronized(progress, moves.unanswered)
 
     async def _adopt(self, topic: TopicState, heads: Sequence[Head], stripes: Sequence[int]) -> None:
         """Makes stripes of another topic ones of this, at its beginning: what the other told still counts."""

@@ -4,13 +4,14 @@ aiokafka asks with versions of the Metadata request that are older than topic id
 one is described here.
 """
 
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaClient
-from aiokafka.errors import UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest_v5
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
@@ -105,10 +106,15 @@ class _Request(Request[MetadataRequest_v5 | _RequestWithIds]):  # type: ignore[m
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic: its id ("" where the broker gives none), and the number of its partitions."""
+    """A topic: its id ("" where the broker gives none), how many partitions it has, and which of them have a leader."""
 
     topic_id: str
     partitions: int
+    with_leader: tuple[int, ...] = field(default=(), compare=False)
+
+    def has_leader(self, partition: int) -> bool:
+        """Whether anybody can be asked about a partition."""
+        return partition in self.with_leader
 
     @property
     def id_bytes(self) -> bytes:
@@ -127,10 +133,25 @@ class TopicState:
 
 
 async def describe_topic(client: AIOKafkaClient, topic: str) -> TopicState:
-    """Asks the broker; raises its KafkaError, of which UnknownTopicOrPartitionError is that there is no such topic."""
-    response = await client.send(client.get_random_node(), _Request(topic))
+    """Asks one broker after the other until one answers.
+
+    Raises the last one's KafkaError, of which UnknownTopicOrPartitionError is that there is no such topic.
+    """
+    nodes = [broker.nodeId for broker in client.cluster.brokers()]
+    random.shuffle(nodes)
+    for number, node in enumerate(nodes, 1):
+        try:
+            response = await client.send(node, _Request(topic))
+            break
+        except KafkaError:
+            if number == len(nodes):
+                raise
+    else:
+        raise KafkaConnectionError("no broker is known")
     [described] = response.to_object()["topics"]
     if not described["partitions"]:
         raise for_code(described["error_code"] or UnknownTopicOrPartitionError.errno)(topic)
     topic_id = described.get("topic_id", bytes(16))
-    return TopicState(str(UUID(bytes=topic_id)) if any(topic_id) else "", len(described["partitions"]))
+    partitions = described["partitions"]
+    with_leader = tuple(sorted(each["partition"] for each in partitions if each["leader"] >= 0))
+    return TopicState(str(UUID(bytes=topic_id)) if any(topic_id) else "", len(partitions), with_leader)

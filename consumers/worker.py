@@ -12,17 +12,19 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from redis.backoff import ExponentialWithJitterBackoff
 
+from consumers.aiokafka_private import Reader
 from consumers.applier import DeadLettersUnavailableError
 from consumers.commits import Committer
 from consumers.dead_letters import DeadLetterQueue
 from consumers.health import Pulse
+from consumers.mending import MendedError
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
-from consumers.reading import Reading
+from consumers.reading import LeaderFoundError, Reading, log_silent
 from consumers.stall import StalledError
 from consumers.synchronizing import Synchronizer
 from consumers.topic_watch import OtherTopicError
@@ -36,9 +38,11 @@ _DOUBTS = (
     FencedError,
     RefusedError,
     DeadLettersUnavailableError,
+    MendedError,
     OtherTopicError,
     OffsetOutOfRangeError,
     NoOffsetForPartitionError,
+    LeaderFoundError,
     IllegalStateError,  # a partition was taken away between two steps
 )
 
@@ -50,7 +54,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self, synchronizer: Synchronizer, dead_letters: DeadLetterQueue, policy: WorkerPolicy, pulse: Pulse
     ) -> None:
         self._synchronizer = synchronizer
-        self._consumer: AIOKafkaConsumer = synchronizer.consumer
+        self._consumer: Reader = synchronizer.consumer
         self._metrics: ConsumerMetrics = synchronizer.metrics
         self._dead_letters = dead_letters
         self._policy = policy
@@ -64,16 +68,17 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._reading: Reading | None = None
         self._in_flight: asyncio.Task[None] | None = None
         self._sent: dict[int, int] = {}  # how far the last batch reached
+        self._unanswered: set[int] = set()  # partitions of which the log has said that they are not read
         self._suspect: dict[int, int] = {}  # how far the last batch reached that the store refused
         self._commits = Committer(self._consumer, policy.topic, policy.commit_seconds, policy.commit_timeout_seconds)
 
     # -- what others see and do
 
     def not_ready(self) -> list[str]:
-        """What keeps the consumer from being ready: empty once it has its partitions and the store has answered."""
+        """What keeps the consumer from being ready: empty once the store has answered, and all partitions are read."""
         if self._assignment is None:
             return ["kafka"]
-        return [] if self._reading else ["redis"]
+        return self._reading.troubles() if self._reading else ["redis"]
 
     def stop(self) -> None:
         """Asks the loop to finish what it has begun."""
@@ -85,6 +90,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._epoch += 1
         self._assignment = None
         await self._release()
+        self._consumer.forget(revoked)
         for tp in revoked:
             self._metrics.forget_partition(tp.partition)
         self._metrics.assigned_partitions.set(0)
@@ -103,14 +109,19 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     # -- the loop
 
     async def run(self) -> None:
-        """Works until `stop`. Raises LayoutError, EvictionError, or the KafkaError that no seek is a remedy for."""
+        """Works until `stop`.
+
+        Raises LayoutError, EvictionError, TopicNameError, or the KafkaError that no seek is a remedy for.
+        """
         ended = asyncio.Event()
-        watching = asyncio.create_task(self._synchronizer.watch.run(ended))
+        watches = self._synchronizer.watch, self._synchronizer.store_watch
+        watching = [asyncio.create_task(watch.run(ended)) for watch in watches]
         try:
             while not self._stopping.is_set():
                 self._pulse.beat()
-                if watching.done():
-                    await watching  # raises what ended it
+                for watch in watching:
+                    if watch.done():
+                        await watch  # raises what ended it
                 if self._assignment is None:
                     await self._await_assignment()
                     continue
@@ -123,7 +134,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                     await self._doubt(error)
         finally:
             ended.set()  # a cancellation alone may get lost in a request that has just been answered
-            watching.cancel()
+            for watch in watching:
+                watch.cancel()
             await self._release()
 
     async def _await_assignment(self) -> None:
@@ -139,14 +151,20 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _synchronize(self, assignment: list[TopicPartition]) -> None:
         """Asks the store where it is, and seeks there."""
         is_ours = self._in_this_epoch()
-        progress = await self._synchronizer.synchronize([tp.partition for tp in assignment], is_ours)
-        if progress is None or not is_ours():
+        found = await self._synchronizer.synchronize([tp.partition for tp in assignment], is_ours)
+        if found is None or not is_ours():
             return
+        progress = found.progress
+        self._consumer.caught_up.clear()  # it is of other offsets, or of another topic
         for tp in assignment:
             self._consumer.seek(tp, progress.positions[tp.partition])
-        self._consumer.resume(*assignment)
-        self._reading = Reading(self._synchronizer, self._dead_letters, self._policy, progress)
+        self._consumer.resume(*[tp for tp in assignment if tp.partition not in found.unanswered])
+        self._reading = Reading(self._synchronizer, self._dead_letters, self._policy, progress, found.unanswered)
         _log.info("reading from the store's offsets", extra={"offsets": dict(progress.positions)})
+        for partition, error in found.unanswered.items():
+            if partition not in self._unanswered:
+                log_silent(partition, error)
+        self._unanswered = set(found.unanswered)
 
     async def _turn(self, reading: Reading) -> None:
         """One poll, decoded while the last batch is written, then sent on its way."""
@@ -213,4 +231,5 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 _log.warning("the last batch was not applied; it is read again", extra={"error": repr(error)})
         reading, self._reading = self._reading, None
         if reading is not None:
+            reading.close()
             await self._commits.flush(reading.offsets)

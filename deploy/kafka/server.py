@@ -53,6 +53,10 @@ class KafkaNode:
         jars = f"{self._program.jars}/*"
         return [self._program.java, *_JAVA_OPTIONS, "-cp", jars, main_class, *arguments, str(self._properties)]
 
+    def segment(self, topic: str, partition: int) -> Path:
+        """The file with a partition's first records."""
+        return self._folder / "data" / f"{topic}-{partition}" / f"{0:020}.log"
+
     def format(self) -> None:
         """Makes its folder of data. Raises CalledProcessError."""
         command = self._command("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c")

@@ -1,5 +1,6 @@
-"""How far a process' clock runs ahead of that of Redis, which all who write to a store share."""
+"""The time of a store: that of its Redis, which all who write to it share, where a process' own clock runs ahead."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,31 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoPermissionError
 
 from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+
+
+def system_now_ms() -> int:
+    """Returns the time of this machine, Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class StoreClock:
+    """Tells the time that this process' clock says, less what it was found to be ahead of Redis.
+
+    What a consumer says of the past is never of the future for the others, whatever its own clock says.
+    """
+
+    def __init__(self, client: Redis | RedisCluster, local_now_ms: Callable[[], int] = system_now_ms) -> None:
+        self._client = client
+        self._local_now_ms = local_now_ms
+        self._lead_ms = 0
+
+    def now_ms(self) -> int:
+        """Returns Unix milliseconds; they may fall back when a lead is found."""
+        return self._local_now_ms() - self._lead_ms
+
+    async def measure(self) -> None:
+        """Asks Redis for its time. Raises StoreUnavailableError."""
+        self._lead_ms = await measure_lead_ms(self._client, self._local_now_ms)
 
 
 async def measure_lead_ms(client: Redis | RedisCluster, now_ms: Callable[[], int]) -> int:

@@ -45,7 +45,9 @@ async def mend_project(client: Client, project_id: str, advance: Advance = ignor
     repair = await repair_project(client, project_id, advance)
     if not is_marked:
         return repair
-    mark = Drift(project_id, (await ProjectReads.open(client, project_id)).prefix + "m", "is marked: a write ended in part")
+    mark = Drift(
+        project_id, (await ProjectReads.open(client, project_id)).prefix + "m", "is marked: a write ended in part"
+    )
     if any(drift.cause for drift in repair.left):
         return Repair([mark, *repair.found], [mark, *repair.left])
     await _unmark(client, project_id)

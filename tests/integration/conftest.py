@@ -1,13 +1,17 @@
 """A topic of a test's own, and the settings of a consumer that reads it."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Awaitable, Callable
 
 import pytest
 
+from deploy.kafka.server import KafkaServers
+from deploy.kafka.topics import create_topic
 from service.settings import ConsumerSettings
 from tests.conftest import MakeTopic
 
 MakeSettings = Callable[..., ConsumerSettings]
+MakeSettingsOn = Callable[..., Awaitable[ConsumerSettings]]
 
 
 @pytest.fixture
@@ -29,5 +33,25 @@ def make_settings(kafka_bootstrap: str, topic: str) -> MakeSettings:
             "redis_url": redis_url,
         }
         return ConsumerSettings.model_validate({**given, **changes})
+
+    return make
+
+
+@pytest.fixture
+def make_settings_on(redis_flushed: str) -> MakeSettingsOn:
+    """Creates a topic on Apache Kafka, and gives the settings of its consumer: `await make(kafka, partitions)`."""
+
+    async def make(kafka: KafkaServers, partitions: int) -> ConsumerSettings:
+        topic = f"topic-{uuid.uuid4().hex}"
+        await create_topic(kafka.bootstrap, topic, partitions)
+        return ConsumerSettings.model_validate(
+            {
+                "kafka_bootstrap_servers": kafka.bootstrap,
+                "kafka_topic": topic,
+                "kafka_dead_letter_topic": f"{topic}.dead-letters",
+                "kafka_group_id": f"group-of-{topic}",
+                "redis_url": redis_flushed,
+            }
+        )
 
     return make

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from threading import Thread
@@ -240,8 +240,8 @@ async def test_consumer_that_no_longer_fetches_gets_new_clients(
     """Records are there, and none comes: that is noticed, counted, and ends with clients that fetch."""
     made: list[AIOKafkaConsumer] = []
 
-    def create_consumer(given: ConsumerSettings) -> AIOKafkaConsumer:
-        made.append(kafka_clients.create_consumer(given))
+    def create_consumer(given: ConsumerSettings, now_ms: Callable[[], int]) -> AIOKafkaConsumer:
+        made.append(kafka_clients.create_consumer(given, now_ms))
         return made[-1]
 
     monkeypatch.setattr(consumers_main, "create_consumer", create_consumer)

@@ -4,8 +4,9 @@ import json
 import unicodedata
 from typing import Any
 
+import pydantic_core
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from consumers.decoding import (
@@ -16,6 +17,7 @@ from consumers.decoding import (
     decode_fast,
     decode_strictly,
 )
+from consumers.json_members import NotJsonError, split_members
 from service.events import MAX_MS, MAX_SEQUENCE, JobDeletion, JobEvent, JobStatus
 
 FIELDS: dict[str, Any] = {
@@ -117,15 +119,54 @@ def test_a_job_type_may_be_null_or_absent(value: bytes) -> None:
     [
         value_of(note="ä", more=[1, {"deep": [None, True, 1.5e300]}], **{"": -1}),
         with_raw(x=b"1e999"),
-        with_raw(x=b"[" * 150 + b"]" * 150),
+        with_raw(x=b'"cut \\ud83d"'),
+        with_raw(x=b'{"a":["\\udc00\\ud800"]}'),
+        with_raw()[:-1] + b',"cut \\ud83d":1}',
+        with_raw(x=b"1" * 5_000),
+        with_raw(x=b"-" + b"1" * 60_000),
+        with_raw(x=b"[" * 300 + b"]" * 300),
+        with_raw(x=b"[" * 32_000 + b"]" * 32_000),
+        with_raw(x=b'{"":[ ' * 6_000 + b"1" + b" ] }" * 6_000),
         with_raw(x=b'"' + b"[" * 1000 + b'"'),
         value_of(x="y" * 30_000),
+        b'{"user_name":"cut \\ud83d","input_size":%b,' % (b"1" * 5_000) + value_of()[1:],
     ],
-    ids=["mixed", "huge float", "deep", "brackets in a string", "long"],
+    ids=[
+        "mixed",
+        "huge float",
+        "half a pair",
+        "halves nested",
+        "half a pair in a name",
+        "many digits",
+        "most digits",
+        "deep",
+        "deepest",
+        "deep objects",
+        "brackets in a string",
+        "long",
+        "of known names, but not the last",
+    ],
 )
 def test_unknown_fields_are_ignored(value: bytes) -> None:
     """Whatever else a valid event holds changes nothing."""
     assert decode(KEY, value) == EVENT
+
+
+@pytest.mark.parametrize(
+    ("field", "raw", "reason"),
+    [
+        ("user_name", b'"cut \\ud83d"', "not_json"),
+        ("user_name", b"1" * 5_000, "wrong_type"),
+        ("input_size", b"1" * 5_000, "out_of_bounds"),
+        ("input_size", b"-" + b"1" * 5_000, "out_of_bounds"),
+        ("input_size", b"[" * 30_000 + b"]" * 30_000, "wrong_type"),
+        ("user_id", b'{"":' * 300 + b"1" + b"}" * 300, "wrong_type"),
+    ],
+)
+def test_known_fields_are_judged_whatever_a_parser_takes(field: str, raw: bytes, reason: str) -> None:
+    """What a parser has limits for is refused in a known field, for what is wrong with that field, which is named."""
+    error = refusal_of(KEY, with_raw(**{field: raw}))
+    assert (error.reason, error.detail.partition(":")[0]) == (reason, field)
 
 
 @pytest.mark.parametrize(
@@ -213,8 +254,15 @@ def test_only_integers_are_integers(field: str, raw: bytes) -> None:
         with_raw(x=b"NaN"),
         with_raw(x=b"-Infinity"),
         with_raw(x=b"01"),
-        with_raw(x=b'"\\ud800"'),
         with_raw(x=b'"\x01"'),
+        with_raw(x=b'"\\ud800", "y": NaN'),
+        with_raw(x=b'"\\ud800\x01"'),
+        with_raw(x=b"[" * 60_000),
+        with_raw(x=b"[" * 300 + b"]" * 299),
+        with_raw(x=b"[" * 300 + b"]" * 299 + b"}"),
+        with_raw(x=b"[" * 300 + b"1," + b"]" * 300),
+        with_raw(x=b"0" * 5_000),
+        b"[" * 65_000,
     ],
 )
 def test_what_is_not_json_is_said_to_be(value: bytes) -> None:
@@ -284,23 +332,24 @@ def test_details_are_short_and_repeat_nothing_of_the_record() -> None:
 
 
 def test_both_ways_agree_at_every_depth() -> None:
-    """The strict parser's limit of nesting holds for the fast way too, in the shortest event there is."""
+    """However deep something is in a field that nobody reads, the shortest event there is remains valid."""
     shortest = (
         b'{"event_id":"e","event_time":0,"project_id":"p","user_id":"u","user_name":"n","job_id":"j",'
         b'"status":"FAILED","start_time":0,"input_size":0,"":%b}'
     )
-    assert decode_fast(b"p/j", shortest % b"[]") is not None
-    assert strict_verdict(b"p/j", shortest % (b"[" * 300 + b"]" * 300)) is None
-    for depth in range(1, 300):
-        assert_agreement(b"p/j", shortest % (b"[" * depth + b"]" * depth))
-        assert_agreement(b"p/j", shortest % (b'{"":' * depth + b"1" + b"}" * depth))
+    expected = decode_fast(b"p/j", shortest % b"[]")
+    assert expected is not None
+    for depth in (*range(1, 300), 900, 1_000, 1_100, 10_000):
+        for value in (b"[" * depth + b"]" * depth, b'{"":' * depth + b"1" + b"}" * depth):
+            assert strict_verdict(b"p/j", shortest % value) == expected
+            assert_agreement(b"p/j", shortest % value)
 
 
 @pytest.mark.parametrize("digits", [3_500, 4_299, 4_300, 4_301, 5_000])
 def test_both_ways_agree_on_long_integers(digits: int) -> None:
-    """The strict parser's limit of digits holds for the fast way too."""
+    """However many digits there are in a field that nobody reads, the event remains valid."""
+    assert strict_verdict(KEY, with_raw(unknown=b"1" * digits)) == EVENT
     assert_agreement(KEY, with_raw(unknown=b"1" * digits))
-    assert strict_verdict(KEY, with_raw(unknown=b"1" * 5_000)) is None
 
 
 json_values = st.recursive(
@@ -330,7 +379,8 @@ odd_json = st.sampled_from(
     + [b"1e999", b"9007199254740992", b"18446744073709551616", b"1" * 40, b"1" * 4_400, b'{"a":1,}', b"{1:1}"]
     + [b'"\\u0000"', b'"\\u0085"', b'"\x00"', b'"\x7f"', b'"\xc2\x85"', b'"\xff"', b'"\xed\xa0\x80"', b'"\xc0\x80"']
     + [b'"\\ud800"', b'"\\udc00\\ud800"', b'"\\ud83d\\ude00"', b'"\\q"', b'"\\u12"', b'"a/b"', b'"\\/"', b'""', b'"a']
-    + [b"[" * depth + b"]" * depth for depth in (3, 150, 198, 199, 200, 250, 900)]
+    + [b"[" * depth + b"]" * depth for depth in (3, 150, 198, 199, 200, 250, 900, 1_100)]
+    + [b'{"a":[ ' * 250 + b"%b ]}" % inner + b" ]}" * 249 for inner in (b"1", b"", b"1,", b'"\\ud800"', b"NaN")]
     + [b'"' + b"x" * length + b'"' for length in (64, 65, 128, 129)]
 ) | json_values.map(lambda value: json.dumps(value).encode())
 odd_names = st.sampled_from(
@@ -371,6 +421,37 @@ def records(draw: st.DrawFn) -> tuple[bytes | None, bytes]:
 def test_the_fast_way_never_accepts_more_or_other_than_the_strict_one(record: tuple[bytes | None, bytes]) -> None:
     """Whatever bytes come, an event of the fast way is the very event that the strict way gives."""
     assert_agreement(*record)
+
+
+@settings(max_examples=500)
+@given(records())
+def test_what_is_json_is_so_for_every_reader(record: tuple[bytes | None, bytes]) -> None:
+    """What another reader takes is taken apart into the same names; what is refused others refuse as well."""
+    text = record[1]
+    assume(not _raises(UnicodeDecodeError, text.decode))
+    try:
+        members = split_members(text)
+    except NotJsonError:
+        assert _raises(ValueError, pydantic_core.from_json, text, allow_inf_nan=False)
+        assert _raises((ValueError, RecursionError), json.loads, text.decode(), parse_constant=_refuse)
+        return
+    try:
+        document = json.loads(text.decode(), parse_int=len, parse_constant=_refuse)
+    except RecursionError:
+        return
+    assert list(members or {}) == (list(document) if isinstance(document, dict) else [])
+
+
+def _raises(errors: Any, function: Any, *arguments: Any, **more: Any) -> bool:
+    try:
+        function(*arguments, **more)
+    except errors:
+        return True
+    return False
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
 
 
 @given(valid_events, st.booleans())

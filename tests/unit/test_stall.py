@@ -37,3 +37,19 @@ def test_an_idle_partition_never_stalls() -> None:
     watch.asked(0, position=5, end=6, now=10.0)
     for now, end in ((20.0, 5), (30.0, 4), (40.0, 6)):
         watch.asked(0, position=5, end=end, now=now)
+
+
+def test_a_partition_that_has_a_leader_and_gives_no_answer_twice_is_a_stall() -> None:
+    """Records or an answer in between begin anew, and a partition without a leader never stalls."""
+    watch = StallWatch([0, 1], 10.0, now=0.0)
+    watch.unanswered(0, has_leader=True, now=10.0)
+    assert watch.polled({1: 3}, 10.0) == []
+    watch.asked(0, position=5, end=5, now=20.0)
+    watch.unanswered(0, has_leader=True, now=30.0)
+    watch.polled({0: 6}, 31.0)
+    watch.unanswered(0, has_leader=True, now=41.0)
+    watch.unanswered(0, has_leader=False, now=51.0)
+    watch.unanswered(0, has_leader=False, now=61.0)
+    watch.unanswered(0, has_leader=True, now=71.0)
+    with pytest.raises(StalledError, match="partition 0 has a leader"):
+        watch.unanswered(0, has_leader=True, now=81.0)

@@ -1,0 +1,87 @@
+"""A JSON object taken apart into the names and the texts of its members, whatever is in them. Pure, no I/O.
+
+Parsers judge a document as a whole: one number too long, one level too deep, or half a surrogate pair anywhere, and
+there is no document. Here grammar alone is judged (RFC 8259), by loops and not by recursion.
+"""
+
+import json
+import re
+
+_SPACE = rb"[ \t\n\r]*+"
+_STRING = rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+"'
+_NUMBER = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+"
+_NAME = _SPACE + rb"(" + _STRING + rb")" + _SPACE + rb":" + _SPACE
+
+_A_SPACE = re.compile(_SPACE)
+_A_NAME = re.compile(_NAME)
+# A whole value, or what opens one that has members: an array, or an object with the name of its first member.
+_A_VALUE = re.compile(
+    rb"(?:%b|%b|true|false|null|\[%b\]|\{%b\})|(\[)%b|\{%b" % (_STRING, _NUMBER, _SPACE, _SPACE, _SPACE, _NAME)
+)
+# What follows a member: another (with its name, in an object), or the end.
+_WHAT_FOLLOWS = {
+    b"]": re.compile(rb"%b(?:(,)%b|\])" % (_SPACE, _SPACE)),
+    b"}": re.compile(rb"%b(?:(,)%b|\})" % (_SPACE, _NAME)),
+}
+
+
+class NotJsonError(ValueError):
+    """The text is not JSON; the message says where that shows."""
+
+
+def split_members(text: bytes) -> dict[str, bytes] | None:
+    """Returns the text of each member's value by name, of a name that is there twice the last; None for no object.
+
+    `text` is UTF-8. Raises NotJsonError. A name may have half a surrogate pair.
+    """
+    at = _expect(_A_SPACE, text, 0).end()
+    if text[at : at + 1] == b"{":
+        members, at = _read_object(text, at + 1)
+    else:
+        members, at = None, _end_of_value(text, at)
+    if _expect(_A_SPACE, text, at).end() != len(text):
+        raise NotJsonError(f"something follows the document at byte {at}")
+    return members
+
+
+def _read_object(text: bytes, at: int) -> tuple[dict[str, bytes], int]:
+    """The members from the opening brace on, and where the closing one ends."""
+    members: dict[str, bytes] = {}
+    at = _expect(_A_SPACE, text, at).end()
+    if text[at : at + 1] == b"}":
+        return members, at + 1
+    while True:
+        name = _expect(_A_NAME, text, at)
+        end = _end_of_value(text, name.end())
+        members[json.loads(name[1])] = text[name.end() : end]
+        at = _expect(_A_SPACE, text, end).end()
+        if text[at : at + 1] == b"}":
+            return members, at + 1
+        if text[at : at + 1] != b",":
+            raise NotJsonError(f"not JSON at byte {at}")
+        at += 1
+
+
+def _end_of_value(text: bytes, at: int) -> int:
+    closing: list[bytes] = []  # of each array and object that is open, outermost first
+    while True:
+        match = _expect(_A_VALUE, text, at)
+        at = match.end()
+        if match[1] or match[2]:
+            closing.append(b"]" if match[1] else b"}")
+            continue
+        while closing:
+            match = _expect(_WHAT_FOLLOWS[closing[-1]], text, at)
+            at = match.end()
+            if match[1]:
+                break
+            closing.pop()
+        else:
+            return at
+
+
+def _expect(pattern: re.Pattern[bytes], text: bytes, at: int) -> re.Match[bytes]:
+    match = pattern.match(text, at)
+    if match is None:
+        raise NotJsonError(f"not JSON at byte {at}")
+    return match

@@ -1,0 +1,34 @@
+"""Keeps an eye on the server of the store: whether it may evict keys, and what its time is."""
+
+import asyncio
+from dataclasses import dataclass
+
+from consumers.waiting import pause
+from service.store.audit_reads import Client
+from service.store.clock import StoreClock
+from service.store.contract import StoreUnavailableError
+from service.store.eviction import check_eviction
+
+_LOOK_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreWatch:
+    """Looks at the server through a writer's client, and sets the clock by it."""
+
+    client: Client
+    clock: StoreClock
+
+    async def look(self) -> None:
+        """Looks now. Raises EvictionError, StoreUnavailableError."""
+        await check_eviction(self.client)
+        await self.clock.measure()
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Looks every ten seconds until that is set. Raises EvictionError; who writes notices a server that is away."""
+        while not ended.is_set():
+            await pause(ended, _LOOK_SECONDS)
+            try:
+                await self.look()
+            except StoreUnavailableError:
+                continue
