@@ -18,8 +18,9 @@ from deploy.local.process import Child, is_ready, wait_ready
 from deploy.local.servers import free_port
 from service.api.responses import json_response
 from service.api.statistics import PATH
-from service.store.answers import Names, administrator_body
+from service.store.answers import administrator_body
 from service.store.layout import user_key, user_number
+from service.store.names import Names
 from service.store.sums import Sums
 
 
