@@ -1,6 +1,7 @@
 """A Redis Cluster of three primaries with a replica each, whose nodes a test may end and whose slots it may move."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ SLOTS = 16384
 PRIMARIES = 3
 _OPTIONS = (
     *("--cluster-enabled", "yes", "--cluster-node-timeout", "1000"),
+    *("--cluster-allow-replica-migration", "no"),  # nor does a primary without slots become a replica
     # replicas are there at once, and are known to be in step
     *("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"),
 )
@@ -60,6 +62,7 @@ class ThreePrimaries:
     """The cluster. `url` leads to one of its nodes."""
 
     def __init__(self, program: str, folder: Path) -> None:
+        self._program, self._folder = program, folder
         self.nodes = [ClusterNode(program, folder / f"node-{number}") for number in range(2 * PRIMARIES)]
         self.url = f"redis://127.0.0.1:{self.nodes[0].port}/0"
         primaries, replicas = self.nodes[:PRIMARIES], self.nodes[PRIMARIES:]
@@ -92,10 +95,26 @@ class ThreePrimaries:
                 return next(node for node in self.nodes if node.port == port)
         raise AssertionError(f"nobody serves slot {slot}")
 
-    def open_slot(self, slot: int) -> tuple[ClusterNode, ClusterNode]:
+    @contextmanager
+    def joined(self) -> Iterator[ClusterNode]:
+        """A node more, without slots, and in the end without it again."""
+        node = ClusterNode(self._program, self._folder / "new")
+        self.nodes.append(node)
+        node.ask("MEET", "127.0.0.1", self.nodes[0].port, self.nodes[0].bus_port)
+        for each in self.nodes:
+            wait_until(each.child, partial(_knows, each, len(self.nodes)), "meet all others")
+            wait_until(each.child, partial(_serves, each), "serve")
+        yield node
+        self.nodes.remove(node)
+        node_id = node.node_id
+        node.child.stop()
+        for each in self.nodes:
+            each.ask("FORGET", node_id)
+
+    def open_slot(self, slot: int, target: ClusterNode | None = None) -> tuple[ClusterNode, ClusterNode]:
         """Begins to move a slot; returns from where and to where. Its keys stay where they are."""
         source = self.owner(slot)
-        target = next(node for node in self.primaries if node is not source)
+        target = target or next(node for node in self.primaries if node is not source)
         target.ask("SETSLOT", slot, "IMPORTING", source.node_id)
         source.ask("SETSLOT", slot, "MIGRATING", target.node_id)
         return source, target
@@ -131,10 +150,14 @@ def _knows(node: ClusterNode, nodes: int) -> bool:
     return len(lines) == nodes and not any("handshake" in line for line in lines)
 
 
+def _serves(node: ClusterNode) -> bool:
+    return "cluster_state:ok" in node.ask("INFO")
+
+
 def _is_well(node: ClusterNode) -> bool:
     lines = node.ask("NODES").splitlines()
     is_agreed = all("fail" not in line.split(" ")[2] and " connected" in line for line in lines)
-    if not is_agreed or "cluster_state:ok" not in node.ask("INFO"):
+    if not is_agreed or not _serves(node):
         return False
     if any(len(served) != 4 for served in node.ask("SLOTS")):  # first, last, primary, replica
         return False

@@ -86,7 +86,7 @@ def _create(  # noqa: PLR0913, PLR0917 - what a client is made of
 ) -> Client:
     options = {**_COMMON, "socket_timeout": timeout_seconds, "retry": retry, "max_connections": connections}
     if cluster:
-        return Cluster.from_url(url, **options)
+        return Cluster.from_url(url, **{**options, "max_connections": 2 * connections})
     pool = Pool.from_url(
         url, timeout=timeout_seconds, maint_notifications_config=MaintNotificationsConfig(enabled=False), **options
     )

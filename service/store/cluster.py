@@ -27,6 +27,10 @@ _STALE = (RedisConnectionError, RedisTimeoutError, ClusterDownError, SlotNotCove
 class Cluster(RedisCluster):
     """Sends each command to the node that has its slot. A redirected command was not run, so it is sent again."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._turns: dict[str, asyncio.Semaphore] = {}
+
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Returns the reply. Raises what the client raises."""
         await self.initialize()  # under a lock: first commands come many at once
@@ -36,9 +40,8 @@ class Cluster(RedisCluster):
         node, is_asking = target_node, False
         for _ in range(_REDIRECTIONS):
             try:
-                if is_asking:
-                    return await _ask(node, args, options)
-                return await node.execute_command(*args, **options)
+                async with self._turn(node):
+                    return await (_ask(node, args, options) if is_asking else node.execute_command(*args, **options))
             except AskError as error:
                 node, is_asking = self._node(error, node), True
             except MovedError as error:
@@ -53,6 +56,12 @@ class Cluster(RedisCluster):
                 await node.disconnect_free_connections()
                 raise
         raise ClusterError(f"{args[0]} was redirected {_REDIRECTIONS} times")
+
+    def _turn(self, node: ClusterNode) -> asyncio.Semaphore:
+        """Returns what to wait for before a command is sent to a node, which would fail without a free connection."""
+        if node.name not in self._turns:
+            self._turns[node.name] = asyncio.Semaphore(node.max_connections // 2)  # the library takes some by itself
+        return self._turns[node.name]
 
     def _node(self, error: AskError | MovedError, sender: ClusterNode) -> ClusterNode:
         """Returns the node that a redirection names, which may be new."""

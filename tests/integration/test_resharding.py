@@ -9,7 +9,7 @@ from deploy.local.process import is_ready
 from deploy.local.servers import free_port
 from service.store.client import create_writer_client
 from service.store.contract import StoreUnavailableError
-from service.store.layout import head_key, stripe_of
+from service.store.layout import STRIPES, head_key, stripe_of
 from tests.integration.conftest import MakeSettings
 from tests.integration.support import Event, environment_of, eventually, publish
 from tests.oracle import Oracle
@@ -51,8 +51,9 @@ async def test_consumer_goes_on_while_slots_move_and_a_primary_ends(
 
         await publish(kafka_bootstrap, topic, published)
         await eventually(is_counted, "all events are counted")
-        slot = int(client.keyslot(head_key(stripe_of(MOVED))))
-        for number in range(1, 5):
+        written = {int(client.keyslot(head_key(stripe_of(each)))) for each in OTHERS}
+        slots = {int(client.keyslot(head_key(stripe))) for stripe in range(STRIPES)} - written
+        for number, slot in enumerate(sorted(slots), start=1):
             source, target = await asyncio.to_thread(three_primaries.open_slot, slot)
             more = wave(number, OTHERS)
             published += more
@@ -61,10 +62,11 @@ async def test_consumer_goes_on_while_slots_move_and_a_primary_ends(
                 consumer.check()
             await asyncio.to_thread(three_primaries.close_slot, slot, target)
         await eventually(is_counted, "all events are counted")
+        slot = int(client.keyslot(head_key(stripe_of(MOVED))))
         ended = three_primaries.owner(slot)
         ended.kill()
         try:
-            more = wave(9, [MOVED, *OTHERS])
+            more = wave(99, [MOVED, *OTHERS])
             published += more
             await publish(kafka_bootstrap, topic, more)
             await eventually(is_counted, "all events are counted")

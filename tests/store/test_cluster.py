@@ -1,5 +1,6 @@
 """The same on a Redis Cluster: everything of a project in one slot, and scripts that touch no other."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,7 +10,7 @@ from redis.asyncio import RedisCluster
 from service.events import JobDeletion
 from service.store.client import create_reader_client, create_writer_client
 from service.store.contract import FencedError
-from service.store.layout import STRIPES, Progress, stripe_tag
+from service.store.layout import STRIPES, Progress, head_key, stripe_tag
 from service.store.reader import RedisStatisticsStore
 from service.store.writer import Step, StoreWriter, StripeBatch
 from tests.store.support import NOON_MS, Event, Query, Store, assert_equals_oracle, assert_no_drift, event
@@ -83,6 +84,14 @@ async def test_many_first_commands_at_once(any_cluster_url: str) -> None:
         client = create_writer_client(any_cluster_url, cluster=True)
         heads = await StoreWriter(client).read_heads()
         assert [head.progress for head in heads] == [()] * STRIPES
+        await client.aclose()
+
+
+async def test_more_commands_than_connections(any_cluster_url: str) -> None:
+    """Whoever finds no connection free waits for one, in a reader and in a writer."""
+    for create in (create_writer_client, create_reader_client):
+        client = create(any_cluster_url, cluster=True)
+        assert await asyncio.gather(*[client.get(head_key(7)) for _ in range(500)]) == [None] * 500
         await client.aclose()
 
 

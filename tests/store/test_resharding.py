@@ -85,6 +85,24 @@ async def test_commands_follow_a_slot_that_is_moved(
         moved_back(three_primaries, slot, source)
 
 
+async def test_slot_is_moved_to_a_node_that_nobody_knew(
+    three_primaries: ThreePrimaries, client: RedisCluster, slot: int
+) -> None:
+    """A node that joined after the client had asked for the nodes gets its commands like any other."""
+    key = f"{project_prefix(PROJECTS[0])}key"
+    await client.set(key, "a")
+    with three_primaries.joined() as node:
+        source, _ = three_primaries.open_slot(slot, node)
+        try:
+            three_primaries.move_keys(slot, source, node)
+            assert await asyncio.gather(*[client.get(key) for _ in range(20)]) == [b"a"] * 20
+            three_primaries.close_slot(slot, node)
+            assert await asyncio.gather(*[client.get(key) for _ in range(20)]) == [b"a"] * 20
+        finally:
+            moved_back(three_primaries, slot, source)
+    assert await client.get(key) == b"a"
+
+
 async def until(done: asyncio.Event, attempt: Callable[[], Awaitable[object]]) -> int:
     """Does something again and again; returns how often it worked. Any error but that of an outage is raised."""
     count = 0
