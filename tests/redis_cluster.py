@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from redis import Redis, RedisCluster
+from redis import Redis
 
 from deploy.local.process import Child, wait_until
 from deploy.local.servers import free_port, start_redis
@@ -140,9 +140,22 @@ class ThreePrimaries:
 
 def empty_cluster(url: str) -> None:
     """Empties a cluster of any size: keys and scripts."""
-    with RedisCluster.from_url(url) as admin:
-        admin.flushall(target_nodes=RedisCluster.PRIMARIES)
-        admin.script_flush()
+    for_primaries(url, "FLUSHALL")
+    forget_scripts(url)
+
+
+def forget_scripts(url: str) -> None:
+    """Has all primaries of a cluster forget their scripts."""
+    for_primaries(url, "SCRIPT", "FLUSH")
+
+
+def for_primaries(url: str, *command: str) -> None:
+    """Sends a command to all primaries of a cluster on this machine."""
+    with Redis.from_url(url) as node:
+        served: Any = node.execute_command("CLUSTER", "SLOTS")
+    for port in {port for _, _, [_, port, *_], *_ in served}:
+        with Redis(port=port) as primary:
+            primary.execute_command(*command)
 
 
 def _knows(node: ClusterNode, nodes: int) -> bool:

@@ -36,6 +36,12 @@ class Cluster(RedisCluster):
         await self.initialize()  # under a lock: first commands come many at once
         return await super().execute_command(*args, **options)
 
+    async def aclose(self) -> None:
+        """Closes all connections, also those of a client that would ask for the nodes again with its next command."""
+        await super().aclose()
+        await self.nodes_manager.aclose()
+        await self.nodes_manager.aclose("startup_nodes")
+
     async def _execute_command(self, target_node: ClusterNode, *args: Any, **options: Any) -> Any:
         node, is_asking = target_node, False
         for _ in range(_REDIRECTIONS):

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from redis import RedisCluster as SyncRedisCluster
 from redis.asyncio import RedisCluster
 
 from service.events import JobDeletion
@@ -13,6 +12,7 @@ from service.store.contract import FencedError
 from service.store.layout import STRIPES, Progress, head_key, stripe_tag
 from service.store.reader import RedisStatisticsStore
 from service.store.writer import Step, StoreWriter, StripeBatch
+from tests.redis_cluster import forget_scripts
 from tests.store.support import NOON_MS, Event, Query, Store, assert_equals_oracle, assert_no_drift, event
 
 
@@ -68,8 +68,7 @@ async def test_heads_and_fence(cluster_store: Store) -> None:
 async def test_scripts_flushed_between_batches(cluster_store: Store, any_cluster_url: str) -> None:
     """A node that has forgotten the script is taught it again."""
     await cluster_store.apply([event(1)])
-    with SyncRedisCluster.from_url(any_cluster_url) as admin:
-        admin.script_flush()
+    forget_scripts(any_cluster_url)
     assert await cluster_store.apply([event(2)]) == 1
 
 
