@@ -15,7 +15,8 @@ from service.store.layout import ENTRY_BYTES, LISTED_LEAF, ROW_BYTES
 Parsed = TypeVar("Parsed")
 
 MAX_LEAF_JOBS = 128
-_ITEM_BYTES = {**ROW_BYTES, b"L": ENTRY_BYTES}
+_LEAF = ord("L")
+_ITEM_BYTES = {_LEAF: ENTRY_BYTES, **{ord(marker): width for marker, width in ROW_BYTES.items()}}
 _MAX_LEAF_BYTES = 1 + MAX_LEAF_JOBS * ENTRY_BYTES
 _SHAPE_LEVELS = {*CHILD_LEVEL, TOP_LEVEL + LISTED_LEAF, LOWEST_LISTED_LEVEL + LISTED_LEAF}
 
@@ -51,17 +52,15 @@ def check_nodes(prefix: str, shape: Shape, asked: Cover, strings: Sequence[bytes
             string = strings[at]
             at += 1
             is_inner = (level, index) in inner
-            if string is None:
-                if is_inner or level >= LOWEST_LISTED_LEVEL:
-                    raise DamageError(f"{prefix}n:{level}:{index} is in the shape, and is not there")
-                continue
-            marker = string[:1]
-            width = _ITEM_BYTES.get(marker)
-            if width is None or len(string) % width != 1:
+            if not string:
+                if string is None and not is_inner and level < LOWEST_LISTED_LEVEL:
+                    continue
+                raise DamageError(f"{prefix}n:{level}:{index} is in the shape, and is not there")
+            marker, size = string[0], len(string)
+            if size % _ITEM_BYTES.get(marker, 1) != 1:
                 raise DamageError(f"{prefix}n:{level}:{index} is not a node")
-            if (marker == b"L") == (is_inner or level == 0):
-                raise DamageError(
-                    f"{prefix}n:{level}:{index} is {'a leaf' if marker == b'L' else 'inner'}, unlike the shape"
-                )
-            if marker == b"L" and len(string) > _MAX_LEAF_BYTES:
+            if (marker == _LEAF) == (is_inner or level == 0):
+                what = "a leaf" if marker == _LEAF else "inner"
+                raise DamageError(f"{prefix}n:{level}:{index} is {what}, unlike the shape")
+            if marker == _LEAF and size > _MAX_LEAF_BYTES:
                 raise DamageError(f"{prefix}n:{level}:{index} has more jobs than a leaf can hold")
