@@ -19,8 +19,9 @@ from deploy.local.servers import free_port
 from service.api.responses import json_response
 from service.api.statistics import PATH
 from service.events import user_number
-from service.store.answers import Names, administrator_body
+from service.store.answers import administrator_body
 from service.store.layout import user_key
+from service.store.names import Names
 from service.store.sums import Sums
 
 

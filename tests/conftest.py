@@ -16,6 +16,7 @@ from consumers.dead_letters import create_producer
 from deploy.kafka.jars import KafkaProgram, MissingPartError, find_kafka
 from deploy.kafka.server import KafkaServers, start_kafka
 from deploy.local.servers import create_topics, find_broker, free_port, start_broker, start_redis
+from tests.redis_cluster import ThreePrimaries, empty_cluster
 from tests.servers import Processes, redis_program, start_one_node_cluster
 
 # so that a failure shows the question and both answers
@@ -83,6 +84,27 @@ def redis_cluster_url(servers_folder: Path) -> Iterator[str]:
     child = start_one_node_cluster(redis_program(), port, servers_folder / "cluster")
     yield f"redis://127.0.0.1:{port}/0"
     child.stop()
+
+
+@pytest.fixture(scope="session")
+def three_primaries(servers_folder: Path) -> Iterator[ThreePrimaries]:
+    """A Redis Cluster of three primaries with a replica each. A test that changes it puts it right again."""
+    folder = servers_folder / "three-primaries"
+    folder.mkdir()
+    cluster = ThreePrimaries(redis_program(), folder)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(params=["one primary", "three primaries"])
+def any_cluster_url(request: pytest.FixtureRequest) -> str:
+    """A Redis Cluster, emptied: of one primary, and of three."""
+    if request.param == "one primary":
+        url = str(request.getfixturevalue("redis_cluster_url"))
+    else:
+        url = request.getfixturevalue("three_primaries").url
+    empty_cluster(url)
+    return url
 
 
 @pytest.fixture(scope="session")

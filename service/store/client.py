@@ -1,18 +1,22 @@
 """Redis clients. A writer never repeats a command by itself; a reader may, and waits for a free connection."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from service.store.cluster import Cluster
+from service.store.connections import Pool
+from service.store.contract import StoreUnavailableError
 from service.store.reader import RedisStatisticsStore
+from service.store.watched import LOOK_SECONDS, WatchedStore
 
 Client = Redis | RedisCluster
 
@@ -40,7 +44,8 @@ class _ReadingRedis(Redis):
     To borrow one from the pool for each command, and what else surrounds it, costs more than the rest of a round trip.
     """
 
-    _kept: AbstractConnection | None = None
+    connection_pool: Pool
+    _kept: Any = None
 
     async def mget(self, keys: Any, *args: Any) -> Any:
         """The strings of these keys; asked once more if the connection turns out to be of no use."""
@@ -53,8 +58,9 @@ class _ReadingRedis(Redis):
         # while it is in use it is nobody's: what comes meanwhile takes another
         connection, self._kept = self._kept, None
         if connection is None:
-            connection = await self.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+            connection = await self.connection_pool.get_connection()
         try:
+            await self.connection_pool.freshen(connection)
             await connection.send_command("MGET", *keys)
             return await connection.read_response()
         finally:  # after a failure it is disconnected, and connects again when it is next used
@@ -80,19 +86,27 @@ def _create(  # noqa: PLR0913, PLR0917 - what a client is made of
 ) -> Client:
     options = {**_COMMON, "socket_timeout": timeout_seconds, "retry": retry, "max_connections": connections}
     if cluster:
-        return RedisCluster.from_url(url, **options)
-    # waits for a free connection, where the usual pool would raise at once
-    pool = BlockingConnectionPool.from_url(
+        return Cluster.from_url(url, **{**options, "max_connections": 2 * connections})
+    pool = Pool.from_url(
         url, timeout=timeout_seconds, maint_notifications_config=MaintNotificationsConfig(enabled=False), **options
     )
     return kind.from_pool(pool)
 
 
 @asynccontextmanager
-async def create_reader_store(url: str, cluster: bool) -> AsyncIterator[RedisStatisticsStore]:
-    """The store that the API reads, closed at the end."""
+async def create_reader_store(
+    url: str, cluster: bool, look_seconds: float = LOOK_SECONDS
+) -> AsyncIterator[WatchedStore]:
+    """The store that the API reads, watched from the beginning, and closed at the end."""
     client = create_reader_client(url, cluster)
+    store = WatchedStore(RedisStatisticsStore(client, _REMEMBERED_SECONDS), client)
+    with suppress(StoreUnavailableError):  # the first who asks hears of it
+        await store.look()
+    watching = asyncio.create_task(store.run(look_seconds))
     try:
-        yield RedisStatisticsStore(client, _REMEMBERED_SECONDS)
+        yield store
     finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
         await client.aclose()

@@ -1,11 +1,14 @@
 """Whether Redis may throw counters away: a policy that evicts keys would, silently."""
 
 import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoPermissionError
 
-from service.store.contract import REDIS_ERRORS, EvictionError, StoreUnavailableError
+from service.store.contract import EvictionError
+from service.store.outages import reaching
 
 _log = logging.getLogger(__name__)
 
@@ -15,18 +18,32 @@ async def check_eviction(client: Redis | RedisCluster) -> None:
 
     Redis may forbid INFO; then nobody can tell, and a line in the log says so.
     """
-    try:
-        if isinstance(client, RedisCluster):
-            infos = await client.info("memory", target_nodes=RedisCluster.PRIMARIES)
-            memories = list(infos.values()) if "maxmemory_policy" not in infos else [infos]
-        else:
-            memories = [await client.info("memory")]
-    except NoPermissionError:
-        _log.warning("Redis does not say whether it evicts keys: its user may not run INFO")
-        return
-    except REDIS_ERRORS as error:
-        raise StoreUnavailableError(f"asking for the eviction policy: {error}") from error
+    memories = await read_info(client, "memory")
+    if memories is None:
+        warn_of_silence()
+    check_policies(memories or [])
+
+
+async def read_info(client: Redis | RedisCluster, *sections: str) -> Sequence[Mapping[str, Any]] | None:
+    """Returns what each primary says of itself, None if Redis forbids INFO. Raises StoreUnavailableError."""
+    with reaching("asking for the eviction policy"):
+        try:
+            if not isinstance(client, RedisCluster):
+                return [await client.info(*sections)]
+            infos = await client.info(*sections, target_nodes=RedisCluster.PRIMARIES)
+            return [infos] if "maxmemory_policy" in infos else list(infos.values())
+        except NoPermissionError:
+            return None
+
+
+def check_policies(memories: Sequence[Mapping[str, Any]]) -> None:
+    """Raises EvictionError for the first policy that evicts keys without an expiry."""
     for memory in memories:
         policy = memory.get("maxmemory_policy", "")
         if policy.startswith("allkeys-"):
             raise EvictionError(policy)
+
+
+def warn_of_silence() -> None:
+    """Says that nobody can tell."""
+    _log.warning("Redis does not say whether it evicts keys: its user may not run INFO")

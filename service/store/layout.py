@@ -181,12 +181,13 @@ def pack_partitions(partitions: Iterable[int]) -> bytes:
 
 
 def parse_claims(data: bytes | None) -> list[Claim]:
-    """The claims of a stripe; raises struct.error if the string is cut short."""
+    """The claims of a stripe; what comes after one that is cut short is none, as without it a stripe is only older."""
     claims, at = [], 0
-    while data and at < len(data):
+    while data and at + _CLAIM.size <= len(data):
         watermark_ms, length = _CLAIM.unpack_from(data, at)
         at += _CLAIM.size + length
-        claims.append(Claim(watermark_ms, data[at - length : at]))
+        if at <= len(data):
+            claims.append(Claim(watermark_ms, data[at - length : at]))
     return claims
 
 
@@ -212,6 +213,11 @@ def parse_head(data: bytes | None) -> Head:
     _, partitions, generation, gaps, horizon_ms, moved_id, topic_id = _HEAD.unpack_from(data)
     progress = tuple(Progress(*_PROGRESS.unpack_from(data, _HEAD.size + 16 * i)) for i in range(partitions))
     return Head(version, progress, Live(generation, horizon_ms), gaps, moved_id, topic_id)
+
+
+def head_bytes(partitions: int) -> int:
+    """The length of a head of so many partitions."""
+    return _HEAD.size + _PROGRESS.size * partitions
 
 
 def pack_head(head: Head) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.store.cover import Cut
+from service.store.damage import DamageError
 from service.store.layout import ENTRY_BYTES, ROW_BYTES
 
 Vector = NDArray[np.float64]
@@ -43,14 +44,17 @@ _ROW_WEIGHTS = {b"r": _weights(6, *[1] * 6, 4, 3), b"R": _weights(6, *[4] * 6, 4
 _ENTRY_WEIGHTS = _weights(7, 4, 3, 6, 1)
 
 
-class UnknownUserError(Exception):
-    """A string counts jobs of a user who is not among those of its project: the store has drifted."""
+class UnknownUserError(DamageError):
+    """A string counts jobs of a user who is not among those of its project."""
+
+    def __init__(self) -> None:
+        super().__init__("u lacks a user who has jobs")
 
 
 class Users:
     """Keys of users as numbers, ascending."""
 
-    def __init__(self, keys: list[int]) -> None:
+    def __init__(self, keys: Sequence[int] | NDArray[np.uint64]) -> None:
         self._keys = np.array(keys, np.float64)  # 48 bits: exact
 
     def __len__(self) -> int:
@@ -73,7 +77,7 @@ class Sums:
 
 
 class Summing:
-    """Adds up strings, of all users or, with a user's key, of that one. All of it may raise UnknownUserError."""
+    """Adds up strings, of all users or, with a user's key, of that one. All of it may raise DamageError."""
 
     def __init__(self, users: Users, user: bytes | None) -> None:
         self._users = users
@@ -116,8 +120,12 @@ class Summing:
         low, middle, high = whole[:, _LOW:].T
         if high.any() or (middle >= _HALF_WORD).any():
             low, middle, high = low.astype(object), middle.astype(object), high.astype(object)
-            return Sums(whole[:, :_STATUSES], low + (middle << 32) + (high << 64))
-        return Sums(whole[:, :_STATUSES], low + (middle << 32))
+            size_bytes = low + (middle << 32) + (high << 64)
+        else:
+            size_bytes = low + (middle << 32)
+        if (whole[:, :_STATUSES] < 0).any() or (size_bytes < 0).any():
+            raise DamageError("n: some node counts less than is taken off it")
+        return Sums(whole[:, :_STATUSES], size_bytes)
 
     def _only_asked(self, string: bytes) -> bytes:
         if self._user is None:
@@ -151,6 +159,8 @@ def _add(total: Vector, string: bytes, sign: int, users: Users) -> None:
 
 
 def _add_entries(total: Vector, entries: Vector, signs: Vector, users: Users) -> None:
+    if (entries[:, 4] >= _STATUSES).any():
+        raise DamageError("n: a leaf has a job in no status")
     at = users.positions(entries[:, 3]) * _COLUMNS
     cells = np.concatenate((at + entries[:, 4].astype(np.intp), at + _LOW, at + _MIDDLE))
     amounts = np.concatenate((signs, entries[:, 1] * signs, entries[:, 2] * signs))

@@ -142,6 +142,25 @@ async def test_redis_away_at_start_is_not_fatal(unused_tcp_port: int) -> None:
                     assert response.status == status
 
 
+async def test_redis_that_evicts_is_not_read(redis_flushed: str) -> None:
+    """While Redis throws keys away it serves 503, names it on /readyz, and says so once in its log."""
+    async with Redis.from_url(redis_flushed) as admin:
+        await admin.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            async with started(STATS_JWT_SECRET=SECRET, STATS_REDIS_URL=redis_flushed) as process:
+                problem = "Redis has maxmemory-policy allkeys-lru, which throws counters away; noeviction is needed"
+                line = await logged(process, f"requests get 503 until this is mended: {problem}")
+                assert line["level"] == "CRITICAL"
+                port = (await logged(process, "listening"))["port"]
+                async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+                    async with client.get(PATH, headers=as_caller()) as response:
+                        assert response.status == 503
+                    async with client.get("/readyz") as response:
+                        assert (await response.json())["error_msg"] == "Cannot be reached: redis."
+        finally:
+            await admin.config_set("maxmemory-policy", "noeviction")
+
+
 async def test_short_secret_is_warned_of(redis_flushed: str) -> None:
     """A short secret works; one line of the log says that it is short, and doesn't say what it is."""
     async with started(STATS_JWT_SECRET="short!", STATS_REDIS_URL=redis_flushed) as process:

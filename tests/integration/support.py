@@ -45,6 +45,12 @@ async def eventually(
         raise AssertionError(f"not so within {within_seconds} s: {what}") from None
 
 
+def environment_of(settings: ConsumerSettings) -> dict[str, str]:
+    """The variables that give a process these settings."""
+    names = ("redis_url", "kafka_bootstrap_servers", "kafka_topic", "kafka_dead_letter_topic", "kafka_group_id")
+    return {f"STATS_{name.upper()}": getattr(settings, name) for name in names}
+
+
 def record_of(event: Event) -> tuple[bytes, bytes | None]:
     """Key and value of an event's Kafka record."""
     key = f"{event.project_id}/{event.job_id}".encode()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from consumers import rebuild as rebuild_module
@@ -25,7 +24,7 @@ from service.store.layout import STRIPES, building_head_key, parse_head, project
 from service.store.reader import RedisStatisticsStore
 from service.store.writer import Step, StoreWriter, StripeBatch
 from tests.integration.conftest import MakeSettings
-from tests.integration.support import Event, eventually, publish, running_consumer
+from tests.integration.support import Event, environment_of, eventually, publish, running_consumer
 from tests.integration.test_refused import read_letters
 from tests.oracle import Oracle
 from tests.servers import Processes
@@ -135,12 +134,6 @@ async def settled(settings: ConsumerSettings, bootstrap: str, events: Sequence[E
         batches = [StripeBatch(stripe, steps, projects.get(stripe, ())) for stripe in range(STRIPES)]
         await StoreWriter(client).apply(1, batches)
         yield client
-
-
-def environment_of(settings: ConsumerSettings) -> dict[str, str]:
-    """The variables that give a process these settings."""
-    names = ("redis_url", "kafka_bootstrap_servers", "kafka_topic", "kafka_dead_letter_topic", "kafka_group_id")
-    return {f"STATS_{name.upper()}": getattr(settings, name) for name in names}
 
 
 async def offset_built(client: Redis, generation: int) -> int:
@@ -318,12 +311,10 @@ async def test_a_new_generation_that_is_damaged_is_not_swapped_in(
 
 
 async def test_on_a_cluster_each_stripe_is_swapped_by_itself(
-    redis_cluster_url: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str, processes: Processes
+    any_cluster_url: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str, processes: Processes
 ) -> None:
     """Under load some stripes are swapped before others; these are built on, and those left to the consumers."""
-    settings, published, port = make_settings(redis_cluster_url, redis_cluster="true"), list(FIRST), free_port()
-    with SyncRedis.from_url(redis_cluster_url) as admin:
-        admin.flushall()
+    settings, published, port = make_settings(any_cluster_url, redis_cluster="true"), list(FIRST), free_port()
     environment = {**environment_of(settings), "STATS_REDIS_CLUSTER": "true", "STATS_METRICS_PORT": str(port)}
     await processes.start_ready("consumers", environment, port)
 

@@ -48,8 +48,12 @@ class Proxy:
 
     async def lead_to(self, target_url: str) -> None:
         """Ends all connections; new ones lead to this Redis."""
-        self._target = urlsplit(target_url)
+        self.lead_new_to(target_url)
         await self.end()
+
+    def lead_new_to(self, target_url: str) -> None:
+        """Leads new connections to this Redis; those that there are stay where they are."""
+        self._target = urlsplit(target_url)
 
     async def end(self) -> None:
         """Ends all connections, and waits until they have ended."""

@@ -1,28 +1,26 @@
 """The same on a Redis Cluster: everything of a project in one slot, and scripts that touch no other."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from redis import Redis
 from redis.asyncio import RedisCluster
 
 from service.events import JobDeletion
 from service.store.client import create_reader_client, create_writer_client
 from service.store.contract import FencedError
-from service.store.layout import STRIPES, Progress, stripe_tag
+from service.store.layout import STRIPES, Progress, head_key, stripe_tag
 from service.store.reader import RedisStatisticsStore
-from service.store.writer import Step, StripeBatch
+from service.store.writer import Step, StoreWriter, StripeBatch
+from tests.redis_cluster import forget_scripts
 from tests.store.support import NOON_MS, Event, Query, Store, assert_equals_oracle, assert_no_drift, event
 
 
 @pytest.fixture
-async def cluster_store(redis_cluster_url: str) -> AsyncIterator[Store]:
-    """An empty store on the cluster: a writer's client, and a reader with a client of its own."""
-    with Redis.from_url(redis_cluster_url) as admin:
-        admin.flushall()
-        admin.script_flush()
-    writer_client = create_writer_client(redis_cluster_url, cluster=True)
-    reader_client = create_reader_client(redis_cluster_url, cluster=True)
+async def cluster_store(any_cluster_url: str) -> AsyncIterator[Store]:
+    """An empty store on a cluster: a writer's client, and a reader with a client of its own."""
+    writer_client = create_writer_client(any_cluster_url, cluster=True)
+    reader_client = create_reader_client(any_cluster_url, cluster=True)
     store = Store(writer_client)
     store.reader = RedisStatisticsStore(reader_client)
     yield store
@@ -67,17 +65,33 @@ async def test_heads_and_fence(cluster_store: Store) -> None:
     assert progress == [(Progress(6 if stripe == 4 else 5, 9),) for stripe in range(STRIPES)]
 
 
-async def test_scripts_flushed_between_batches(cluster_store: Store, redis_cluster_url: str) -> None:
+async def test_scripts_flushed_between_batches(cluster_store: Store, any_cluster_url: str) -> None:
     """A node that has forgotten the script is taught it again."""
     await cluster_store.apply([event(1)])
-    with Redis.from_url(redis_cluster_url) as admin:
-        admin.script_flush()
+    forget_scripts(any_cluster_url)
     assert await cluster_store.apply([event(2)]) == 1
 
 
 async def test_reader_answers_ping(cluster_store: Store) -> None:
     """A reader of a cluster is ready when its nodes answer."""
     await cluster_store.reader.ping()
+
+
+async def test_many_first_commands_at_once(any_cluster_url: str) -> None:
+    """A client that has not spoken to any node yet takes as many commands as there are stripes."""
+    for _ in range(3):
+        client = create_writer_client(any_cluster_url, cluster=True)
+        heads = await StoreWriter(client).read_heads()
+        assert [head.progress for head in heads] == [()] * STRIPES
+        await client.aclose()
+
+
+async def test_more_commands_than_connections(any_cluster_url: str) -> None:
+    """Whoever finds no connection free waits for one, in a reader and in a writer."""
+    for create in (create_writer_client, create_reader_client):
+        client = create(any_cluster_url, cluster=True)
+        assert await asyncio.gather(*[client.get(head_key(7)) for _ in range(500)]) == [None] * 500
+        await client.aclose()
 
 
 async def test_stripes_spread_over_slots(cluster_store: Store) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 from random import Random
 
-import pytest
 from redis.asyncio import Redis
 
 from service.store.client import create_reader_client
@@ -70,19 +69,3 @@ async def test_reads_during_splits_see_whole_batches(store: Store, redis_url: st
         group.create_task(write())
     await client.aclose(close_connection_pool=True)
     assert len(set.union(*[each.result() for each in readers])) > BATCHES // 2
-
-
-async def test_names_are_as_old_as_the_numbers(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user renamed after the numbers were read has, in the answer, the name of their time."""
-    before, after = [event(1)], [event(1), event(2, event_time_ms=2_000, user_name="new")]
-    await store.apply(before, watermark_ms=1)
-    learn_names = store.reader._learn_names
-
-    async def learn_late(project_id: str, generation: int) -> object:
-        await store.apply(after, watermark_ms=2)
-        return await learn_names(project_id, generation)
-
-    monkeypatch.setattr(store.reader, "_learn_names", learn_late)
-    answer = await store.reader.read("project", None, None, None)
-    oracle = {1: Oracle(before), 2: Oracle(after)}[answer.as_of_ms]
-    assert json.loads(answer.body) == oracle.answer("project")

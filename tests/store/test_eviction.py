@@ -7,9 +7,11 @@ import pytest
 from redis.asyncio import Redis, RedisCluster
 
 from deploy.local.servers import free_port
-from service.store.client import create_writer_client
-from service.store.contract import EvictionError, StoreUnavailableError
+from service.store.client import create_reader_store, create_writer_client
+from service.store.contract import EvictionError, StatisticsStore, StoreUnavailableError
 from service.store.eviction import check_eviction
+from tests.integration.support import eventually
+from tests.store.support import Store, event
 
 
 @pytest.fixture
@@ -69,3 +71,66 @@ async def test_redis_that_is_away_cannot_say() -> None:
     with pytest.raises(StoreUnavailableError, match="eviction policy"):
         await check_eviction(away)
     await away.aclose()
+
+
+async def test_store_is_not_read_while_redis_evicts(
+    server: Redis, redis_flushed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A policy that is set while the API runs is noticed, said once, and once it is mended answers go on."""
+    caplog.set_level(logging.WARNING, "service.store.watched")
+    await Store(server).apply([event(1)])
+    async with create_reader_store(redis_flushed, cluster=False) as store:
+        before = await store.read("project", None, None, None)
+        await server.config_set("maxmemory-policy", "allkeys-lfu")
+        for _ in range(3):
+            await store.look()
+        for attempt in (store.read("project", None, None, None), store.read("project", 1, 2, "user"), store.ping()):
+            with pytest.raises(StoreUnavailableError, match="allkeys-lfu"):
+                await attempt
+        await server.config_set("maxmemory-policy", "volatile-lru")
+        await store.look()
+        await store.ping()
+        assert await store.read("project", None, None, None) == before
+    assert [message.split(":")[0] for message in caplog.messages] == [
+        "requests get 503 until this is mended",
+        "Redis does not evict keys any more; requests are answered again",
+    ]
+
+
+async def test_store_looks_by_itself(server: Redis, redis_flushed: str) -> None:
+    """At the start, and again and again afterwards."""
+    await server.config_set("maxmemory-policy", "allkeys-lru")
+    async with create_reader_store(redis_flushed, cluster=False, look_seconds=0.01) as store:
+        with pytest.raises(StoreUnavailableError, match="allkeys-lru"):
+            await store.ping()
+        await server.config_set("maxmemory-policy", "noeviction")
+        await eventually(lambda: is_there(store), "the store is read again")
+        await server.config_set("maxmemory-policy", "allkeys-lru")
+        await eventually(lambda: is_away(store), "the store is not read any more")
+
+
+async def is_there(store: StatisticsStore) -> bool:
+    """Whether the store answers."""
+    try:
+        await store.ping()
+    except StoreUnavailableError:
+        return False
+    return True
+
+
+async def is_away(store: StatisticsStore) -> bool:
+    """Whether the store says that it is not available."""
+    return not await is_there(store)
+
+
+async def test_store_of_a_redis_that_does_not_say_is_read(
+    server: Redis, redis_flushed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where INFO is forbidden one line says so, however often it is asked for."""
+    await server.acl_setuser("blind", enabled=True, nopass=True, categories=["+@all"], commands=["-info"], keys=["*"])
+    async with create_reader_store(redis_flushed.replace("redis://", "redis://blind:any@"), cluster=False) as store:
+        for _ in range(3):
+            await store.look()
+        await store.ping()
+    await server.acl_deluser("blind")
+    assert len(caplog.messages) == 1

@@ -64,6 +64,18 @@ async def test_a_question_never_asked_is_always_asked(store: Store) -> None:
     assert json.loads(answer.body)["total_running_num"] == 2
 
 
+async def test_as_of_is_never_past_the_readers_clock(store: Store) -> None:
+    """Where a consumer's clock was ahead, as-of is the present until that has come; an answer given again as well."""
+    present_ms = 1_000
+    reader = RedisStatisticsStore(store.client, FRESH_SECONDS, Clock(), lambda: present_ms)
+    await store.apply([event(1)], watermark_ms=3_000)
+    assert await running(reader) == (1, 1_000)
+    present_ms = 2_000
+    assert await running(reader) == (1, 2_000)
+    present_ms = 4_000
+    assert await running(reader) == (1, 3_000)
+
+
 async def test_reads_go_on_after_their_connection_was_cut(client: Redis, redis_flushed: str) -> None:
     """A connection that Redis closed is replaced within the same read, also with several reads at once."""
     key = head_key(stripe_of("project"))

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from redis import Redis as SyncRedis
 from redis.asyncio import Redis, RedisCluster
 
 from service.store.client import create_writer_client
@@ -207,11 +206,9 @@ async def test_swap_that_ended_halfway_is_finished(client: Redis, store: Store, 
 
 
 @pytest.fixture
-async def cluster(redis_cluster_url: str) -> AsyncIterator[RedisCluster]:
+async def cluster(any_cluster_url: str) -> AsyncIterator[RedisCluster]:
     """A writer's client of an empty Redis Cluster."""
-    with SyncRedis.from_url(redis_cluster_url) as admin:
-        admin.flushall()
-    client = create_writer_client(redis_cluster_url, cluster=True)
+    client = create_writer_client(any_cluster_url, cluster=True)
     assert isinstance(client, RedisCluster)
     yield client
     await client.aclose()

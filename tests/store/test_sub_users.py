@@ -3,7 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
-from service.store import reader
+from service.store import learning, reader
 from service.store.layout import ENTRY_BYTES, ROW_BYTES, user_key
 from service.store.sums import only_user
 from tests.store.support import Store, event
@@ -41,7 +41,8 @@ def test_numbers_of_a_row_that_look_like_a_user_key_are_no_user(shift: int, widt
 async def test_user_whose_key_is_another_users_sees_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The id under a key decides whose jobs they are: who merely shares the key gets zeros."""
     await store.apply([event(user_id="user")])
-    monkeypatch.setattr(reader, "user_key", lambda _: KEY)
+    for module in (reader, learning):
+        monkeypatch.setattr(module, "user_key", lambda _: KEY)
     assert (await store.body("project", user_id="user"))["total_running_num"] == 1
     assert (await store.body("project", user_id="stranger"))["total_running_num"] == 0
 

@@ -2,10 +2,12 @@
 -- one bit for each partition that it is of, the lowest first.
 local CLAIM, CLAIM_BYTES = '<I8I2', 10
 
+-- What comes after one that is cut short is none.
 local function each_claim(claims, visit)
   local at = 1
-  while at <= #claims do
+  while at + CLAIM_BYTES - 1 <= #claims do
     local watermark, bytes = unpack_s(CLAIM, claims, at)
+    if at + CLAIM_BYTES + bytes - 1 > #claims then return end
     visit(watermark, sub(claims, at + CLAIM_BYTES, at + CLAIM_BYTES - 1 + bytes), at)
     at = at + CLAIM_BYTES + bytes
   end

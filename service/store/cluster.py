@@ -1,0 +1,97 @@
+"""A client of a Redis Cluster that follows its slots wherever they are moved, and is initialized once.
+
+The library's own client asks a node that is being moved to on one connection and sends the command on another, fails
+while it counts a redirection, and fails where many first commands are sent at once.
+"""
+
+import asyncio
+from typing import Any
+
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    ClusterError,
+    MovedError,
+    SlotNotCoveredError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+_REDIRECTIONS = 16
+_TRY_AGAIN_SECONDS = 0.05
+_STALE = (RedisConnectionError, RedisTimeoutError, ClusterDownError, SlotNotCoveredError)
+
+
+class Cluster(RedisCluster):
+    """Sends each command to the node that has its slot. A redirected command was not run, so it is sent again."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._turns: dict[str, asyncio.Semaphore] = {}
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Returns the reply. Raises what the client raises."""
+        await self.initialize()  # under a lock: first commands come many at once
+        return await super().execute_command(*args, **options)
+
+    async def aclose(self) -> None:
+        """Closes all connections, also those of a client that would ask for the nodes again with its next command."""
+        await super().aclose()
+        await self.nodes_manager.aclose()
+        await self.nodes_manager.aclose("startup_nodes")
+
+    async def _execute_command(self, target_node: ClusterNode, *args: Any, **options: Any) -> Any:
+        node, is_asking = target_node, False
+        for _ in range(_REDIRECTIONS):
+            try:
+                async with self._turn(node):
+                    return await (_ask(node, args, options) if is_asking else node.execute_command(*args, **options))
+            except AskError as error:
+                node, is_asking = self._node(error, node), True
+            except MovedError as error:
+                node, is_asking = self._node(error, node), False
+                await self.nodes_manager.move_slot(error)
+            except TryAgainError:  # some keys of the command have been moved and some have not
+                node, is_asking = target_node, False
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            except _STALE:
+                self._initialize = True  # the next command asks which node has which slots
+                node.update_active_connections_for_reconnect()
+                await node.disconnect_free_connections()
+                raise
+        raise ClusterError(f"{args[0]} was redirected {_REDIRECTIONS} times")
+
+    def _turn(self, node: ClusterNode) -> asyncio.Semaphore:
+        """Returns what to wait for before a command is sent to a node, which would fail without a free connection."""
+        if node.name not in self._turns:
+            self._turns[node.name] = asyncio.Semaphore(node.max_connections // 2)  # the library takes some by itself
+        return self._turns[node.name]
+
+    def _node(self, error: AskError | MovedError, sender: ClusterNode) -> ClusterNode:
+        """Returns the node that a redirection names, which may be new."""
+        error.host = error.host or sender.host  # a node that does not know its own name means the one it was asked by
+        known = self.get_node(host=error.host, port=error.port)
+        if known is not None:
+            return known
+        manager = self.nodes_manager
+        node = ClusterNode(error.host, error.port, "primary", **manager.connection_kwargs)
+        manager.set_nodes(manager.nodes_cache, {node.name: node})
+        return node
+
+
+async def _ask(node: ClusterNode, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Sends a command to the node that its slot is being moved to, on the one connection that was told so."""
+    connection = node.acquire_connection()
+    try:
+        await node.disconnect_if_needed(connection)
+        await connection.send_packed_command(connection.pack_commands([("ASKING",), args]))
+        try:
+            await connection.read_response()
+        except BaseException:
+            await connection.disconnect(nowait=True)  # the other reply must not be taken for that of another command
+            raise
+        return await node.parse_response(connection, str(args[0]), **options)
+    finally:
+        node.release(connection)

@@ -1,0 +1,158 @@
+"""An address that leads to the promoted server, while the demoted one keeps the connections that it has."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis as SyncRedis
+from redis.exceptions import RedisError
+
+from deploy.local.process import wait_until
+from deploy.local.servers import free_port, start_redis
+from service.store.client import Client, create_reader_client, create_writer_client
+from service.store.contract import StoreUnavailableError
+from service.store.watched import WatchedStore
+from service.store.writer import StoreWriter
+from tests.servers import redis_program
+from tests.store.proxy import Proxy, running_proxy
+from tests.store.support import Event, Store, assert_equals_oracle, event
+
+AT_ONCE = ("--repl-diskless-sync-delay", "0")
+
+
+class Pair:
+    """A primary and its replica; `fail_over` swaps them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._ports = [free_port() for _ in range(2)]
+        self._children = [
+            start_redis(redis_program(), port, folder / str(port), folder / f"{port}.log", AT_ONCE)
+            for port in self._ports
+        ]
+        self.admins = [SyncRedis(port=port) for port in self._ports]
+        self.urls = [f"redis://127.0.0.1:{port}/0" for port in self._ports]
+        self._replicate(of=0)
+
+    def fail_over(self) -> None:
+        """Promotes the second, and makes the first its replica; the first keeps its clients."""
+        self.admins[1].replicaof("NO", "ONE")
+        self._replicate(of=1)
+
+    def lose_primary(self) -> None:
+        """Leaves the first server a replica of nothing, with what it has."""
+        self.admins[0].replicaof("127.0.0.1", str(free_port()))
+
+    def _replicate(self, of: int) -> None:
+        replica = self.admins[1 - of]
+        replica.replicaof("127.0.0.1", str(self._ports[of]))
+        is_up: Any = lambda: replica.info("replication")["master_link_status"] == "up"  # noqa: E731
+        wait_until(self._children[1 - of], is_up, "replicate")
+
+    def stop(self) -> None:
+        """Stops both."""
+        for admin in self.admins:
+            admin.close()
+        for child in self._children:
+            child.stop()
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    """A primary and its replica."""
+    pair = Pair(tmp_path)
+    yield pair
+    pair.stop()
+
+
+@pytest.fixture
+async def proxy(pair: Pair) -> AsyncIterator[Proxy]:
+    """The address of whichever is the primary."""
+    async with running_proxy(pair.urls[0]) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def writing(proxy: Proxy) -> AsyncIterator[Client]:
+    """A writer's client behind the address."""
+    client = create_writer_client(proxy.url, cluster=False)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def reading(proxy: Proxy) -> AsyncIterator[Client]:
+    """A reader's client behind the address."""
+    client = create_reader_client(proxy.url, cluster=False)
+    yield client
+    await client.aclose()
+
+
+async def test_writer_finds_the_promoted_server(pair: Pair, proxy: Proxy, writing: Client) -> None:
+    """READONLY in a pipeline's reply ends all connections of the pool: the same batch goes through when sent again."""
+    store = Store(writing)
+    events: list[Event] = [event(1, project_id=f"project-{n}") for n in range(8)]
+    await store.apply(events[:4])
+    pair.fail_over()
+    proxy.lead_new_to(pair.urls[1])
+    with pytest.raises(StoreUnavailableError, match="read only replica"):
+        await store.apply(events[4:])
+    await store.apply(events[4:])
+    await assert_equals_oracle(store, events, [(each.project_id, None, None, None) for each in events])
+    assert pair.admins[0].info("replication")["role"] == "slave"
+
+
+async def test_server_that_loads_or_lacks_its_master_is_left(pair: Pair, proxy: Proxy, reading: Client) -> None:
+    """A demoted server that will not serve what it has is left by a reader with its next question."""
+    store = Store(reading)
+    writer = create_writer_client(pair.urls[0], cluster=False)
+    await Store(writer).apply([event(1)])
+    await writer.aclose()
+    await assert_equals_oracle(store, [event(1)], [("project", None, None, None)])
+    pair.fail_over()
+    proxy.lead_new_to(pair.urls[1])
+    pair.admins[0].config_set("replica-serve-stale-data", "no")
+    pair.lose_primary()
+    with suppress(StoreUnavailableError):
+        await store.body("project", 1)  # MASTERDOWN
+    await assert_equals_oracle(store, [event(1)], [("project", 2, None, None)])
+
+
+async def test_reader_of_a_replica_dials_again(pair: Pair, proxy: Proxy, reading: Client) -> None:
+    """A demoted server that serves what it has is left once the reader has looked what it is."""
+    store, whole = Store(reading), [("project", None, None, None)]
+    clients = [create_writer_client(url, cluster=False) for url in pair.urls]
+    writer = Store(clients[0])
+    await writer.apply([event(1)])
+    await assert_equals_oracle(store, [event(1)], whole)
+    pair.fail_over()
+    proxy.lead_new_to(pair.urls[1])
+    pair.lose_primary()
+    writer.writer = StoreWriter(clients[1])
+    await writer.apply([event(2)])
+    await assert_equals_oracle(store, [event(1)], whole)
+    await WatchedStore(store.reader, reading).look()
+    await assert_equals_oracle(store, [event(1), event(2)], whole)
+    for client in clients:
+        await client.aclose()
+
+
+async def test_pool_is_renewed_as_a_whole(pair: Pair, proxy: Proxy, writing: Client) -> None:
+    """One reply is enough for all connections, also for those in use: each is dialled again once, and no more."""
+    pool: Any = writing.connection_pool  # type: ignore[union-attr]
+    *held, idle = [await pool.get_connection() for _ in range(4)]
+    await pool.release(idle)
+    pair.fail_over()
+    proxy.lead_new_to(pair.urls[1])
+    with pytest.raises(RedisError):
+        await writing.set("a", "b")
+    for connection in held:
+        await pool.release(connection)
+    for _ in range(4):
+        await writing.set("a", "b")
+    again = [await pool.get_connection() for _ in range(4)]
+    for connection in again:
+        await connection.send_command("SET", "a", "b")
+        assert await connection.read_response() == b"OK"
+        await pool.release(connection)
