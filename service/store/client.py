@@ -102,10 +102,12 @@ async def create_reader_store(
     store = WatchedStore(RedisStatisticsStore(client, _REMEMBERED_SECONDS), client)
     with suppress(StoreUnavailableError):  # the first who asks hears of it
         await store.look()
-    watching = asyncio.create_task(store.run(look_seconds))
+    stopped = asyncio.Event()
+    watching = asyncio.create_task(store.run(stopped, look_seconds))
     try:
         yield store
     finally:
+        stopped.set()
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching

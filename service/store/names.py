@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.store.damage import DamageError
-from service.store.layout import parse_user, user_key
+from service.store.layout import parse_user
 from service.store.sums import Sums, Users
 
 Numbers = NDArray[np.uint64]
@@ -156,8 +156,6 @@ def _parse(key: bytes, value: bytes) -> _User:
         user_id, name = parse_user(value)
     except (IndexError, UnicodeDecodeError) as error:
         raise DamageError(f"u has no user under {key.hex()}: {error}") from error
-    if user_key(user_id) != key:
-        raise DamageError(f"u has user {user_id} under {key.hex()}, which is another's key")
     return _User(name, user_id)
 
 

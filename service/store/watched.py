@@ -33,9 +33,12 @@ class WatchedStore:
         self._check()
         await self._store.ping()
 
-    async def run(self, look_seconds: float = LOOK_SECONDS) -> None:
-        """Looks again and again until it is cancelled; a Redis that is away is what it was."""
-        while True:
+    async def run(self, stopped: asyncio.Event, look_seconds: float = LOOK_SECONDS) -> None:
+        """Looks again and again until it is stopped, and cancelled; a Redis that is away is what it was.
+
+        A cancellation alone may get lost in a reply that comes just then.
+        """
+        while not stopped.is_set():
             await asyncio.sleep(look_seconds)
             with suppress(StoreUnavailableError):  # whoever asks hears of it
                 await self.look()

@@ -1,7 +1,7 @@
 """An address that leads to the promoted server, while the demoted one keeps the connections that it has."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,18 @@ class Pair:
         self._replicate(of=0)
 
     def fail_over(self) -> None:
-        """Promotes the second, and makes the first its replica; the first keeps its clients."""
+        """Promotes the second once it has all, and makes the first its replica; the first keeps its clients."""
+        wait_until(self._children[1], lambda: self._offset(0) == self._offset(1), "have all that its primary has")
         self.admins[1].replicaof("NO", "ONE")
         self._replicate(of=1)
 
     def lose_primary(self) -> None:
         """Leaves the first server a replica of nothing, with what it has."""
         self.admins[0].replicaof("127.0.0.1", str(free_port()))
+
+    def _offset(self, number: int) -> int:
+        info: Any = self.admins[number].info("replication")
+        return int(info["slave_repl_offset" if info["role"] == "slave" else "master_repl_offset"])
 
     def _replicate(self, of: int) -> None:
         replica = self.admins[1 - of]
@@ -89,6 +94,13 @@ async def reading(proxy: Proxy) -> AsyncIterator[Client]:
     await client.aclose()
 
 
+@pytest.fixture
+async def closing() -> AsyncIterator[AsyncExitStack]:
+    """Closes what a test opens."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
 async def test_writer_finds_the_promoted_server(pair: Pair, proxy: Proxy, writing: Client) -> None:
     """READONLY in a pipeline's reply ends all connections of the pool: the same batch goes through when sent again."""
     store = Store(writing)
@@ -106,9 +118,8 @@ async def test_writer_finds_the_promoted_server(pair: Pair, proxy: Proxy, writin
 async def test_server_that_loads_or_lacks_its_master_is_left(pair: Pair, proxy: Proxy, reading: Client) -> None:
     """A demoted server that will not serve what it has is left by a reader with its next question."""
     store = Store(reading)
-    writer = create_writer_client(pair.urls[0], cluster=False)
-    await Store(writer).apply([event(1)])
-    await writer.aclose()
+    async with aclosing(create_writer_client(pair.urls[0], cluster=False)) as writer:
+        await Store(writer).apply([event(1)])
     await assert_equals_oracle(store, [event(1)], [("project", None, None, None)])
     pair.fail_over()
     proxy.lead_new_to(pair.urls[1])
@@ -119,10 +130,12 @@ async def test_server_that_loads_or_lacks_its_master_is_left(pair: Pair, proxy: 
     await assert_equals_oracle(store, [event(1)], [("project", 2, None, None)])
 
 
-async def test_reader_of_a_replica_dials_again(pair: Pair, proxy: Proxy, reading: Client) -> None:
+async def test_reader_of_a_replica_dials_again(
+    pair: Pair, proxy: Proxy, reading: Client, closing: AsyncExitStack
+) -> None:
     """A demoted server that serves what it has is left once the reader has looked what it is."""
     store, whole = Store(reading), [("project", None, None, None)]
-    clients = [create_writer_client(url, cluster=False) for url in pair.urls]
+    clients = [await closing.enter_async_context(aclosing(create_writer_client(url, False))) for url in pair.urls]
     writer = Store(clients[0])
     await writer.apply([event(1)])
     await assert_equals_oracle(store, [event(1)], whole)
@@ -134,8 +147,6 @@ async def test_reader_of_a_replica_dials_again(pair: Pair, proxy: Proxy, reading
     await assert_equals_oracle(store, [event(1)], whole)
     await WatchedStore(store.reader, reading).look()
     await assert_equals_oracle(store, [event(1), event(2)], whole)
-    for client in clients:
-        await client.aclose()
 
 
 async def test_pool_is_renewed_as_a_whole(pair: Pair, proxy: Proxy, writing: Client) -> None:
