@@ -171,14 +171,15 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         """The response; None if there is none."""
         try:
             response = await self._client.send(node_id, request)
-            self.reader.silent_nodes.discard(node_id)
-            return response
         except KafkaError as error:
             if node_id not in self.reader.silent_nodes:
                 self.reader.silent_nodes.add(node_id)
                 _log.warning("a broker does not answer", extra={"node": node_id, "error": repr(error)})
         except asyncio.CancelledError:
             return None  # close() awaits this task, and expects no cancellation
+        else:
+            self.reader.silent_nodes.discard(node_id)
+            return response
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(self._retry_backoff)
         return None
