@@ -14,7 +14,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +74,11 @@ class HeaderName(str):
     def encode(self, *_: Any) -> bytes:
         """The bytes as they were."""
         return self.raw
+
+
+def is_misnamed(headers: Iterable[tuple[str, bytes | None]]) -> bool:
+    """Whether some header's name is not UTF-8: the record is no event, whatever its key and value are."""
+    return any(isinstance(name, HeaderName) for name, _ in headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +337,7 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
 
 
 def _with_its_names(record: Any) -> Any:
-    if not any(isinstance(name, HeaderName) for name, _ in record.headers):
+    if not is_misnamed(record.headers):
         return record
     return MisnamedRecord(record.offset, record.timestamp, record.key, record.value, record.headers)
 

@@ -4,6 +4,7 @@ aiokafka asks with versions of the Metadata request that are older than topic id
 one is described here.
 """
 
+import asyncio
 import random
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -132,8 +133,8 @@ class TopicState:
         return len(head.progress) > self.partitions
 
 
-async def describe_topic(client: AIOKafkaClient, topic: str) -> TopicState:
-    """Asks one broker after the other until one answers.
+async def describe_topic(client: AIOKafkaClient, topic: str, patience_seconds: float = 1.0) -> TopicState:
+    """Asks one broker after the other until one answers; all but the last have so many seconds.
 
     Raises the last one's KafkaError, of which UnknownTopicOrPartitionError is that there is no such topic.
     """
@@ -141,9 +142,10 @@ async def describe_topic(client: AIOKafkaClient, topic: str) -> TopicState:
     random.shuffle(nodes)
     for number, node in enumerate(nodes, 1):
         try:
-            response = await client.send(node, _Request(topic))
-            break
-        except KafkaError:
+            async with asyncio.timeout(patience_seconds if number < len(nodes) else None):
+                response = await client.send(node, _Request(topic))
+                break
+        except (KafkaError, TimeoutError):
             if number == len(nodes):
                 raise
     else:

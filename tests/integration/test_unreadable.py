@@ -8,8 +8,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from consumers.aiokafka_private import HeaderName, create_batch
+from consumers.dead_letters import create_producer
 from consumers.kafka import create_reader
-from consumers.letters import Letter, parse_letter, read_to_end
+from consumers.letters import Letter, LetterSender, parse_letter, read_to_end
 from consumers.rebuild import UnreadableError
 from consumers.rebuilding import rebuild
 from deploy.kafka.server import KafkaServers
@@ -88,6 +89,20 @@ async def test_a_misnamed_header_makes_a_dead_letter_of_its_record_alone(setting
 async def test_a_misnamed_header_on_the_embedded_broker(redis_flushed: str, make_settings: MakeSettings) -> None:
     """The same there."""
     await assert_becomes_a_letter(make_settings(redis_flushed))
+
+
+async def test_a_letter_with_a_misnamed_header_that_is_sent_back_is_the_same_letter_again(
+    settings: ConsumerSettings,
+) -> None:
+    """Its record goes back to its topic byte by byte."""
+    await assert_becomes_a_letter(settings)
+    [letter] = await read_letters(settings)
+    async with create_producer(settings.kafka_bootstrap_servers) as producer, running_consumer(settings) as running:
+        await LetterSender(producer, settings.kafka_topic, 2).send([letter])
+        await eventually(lambda: running.count("dead_letters", reason="bad_headers") == 1, "it is a letter again")
+    _, again = await read_letters(settings)
+    assert (again.key, again.value, again.headers) == (letter.key, letter.value, letter.headers)
+    assert [name.encode() for name, _ in again.headers] == [name.encode() for name, _ in letter.headers]
 
 
 async def test_a_misnamed_header_is_a_letter_for_a_rebuild_as_well(settings: ConsumerSettings) -> None:
