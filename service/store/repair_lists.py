@@ -1,0 +1,18 @@
+"""Mends lists of projects."""
+
+from service.store.audit_findings import WrongMembers
+from service.store.audit_reads import Client
+from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+
+
+async def mend_list(client: Client, cause: WrongMembers) -> None:
+    """Adds what the list lacks and takes out what is no project; can be repeated. Raises StoreUnavailableError."""
+    try:
+        if cause.is_foreign:
+            await client.delete(cause.key)
+        if cause.lacking:
+            await client.sadd(cause.key, *sorted(cause.lacking))
+        if cause.surplus:
+            await client.srem(cause.key, *sorted(cause.surplus))
+    except REDIS_ERRORS as error:
+        raise StoreUnavailableError(f"mending {cause.key}: {error}") from error
