@@ -14,7 +14,7 @@ from service.store.audit_reads import Client
 from service.store.audit_scope import Scope, survey
 from service.store.client import create_writer_client
 from service.store.gaps import Gap
-from service.store.layout import Head, project_prefix, stripe_of
+from service.store.layout import project_prefix, stripe_of
 from service.store.repair import Repair, repair_project
 from service.store.repair_lists import mend_list
 
@@ -62,7 +62,7 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
         with terminal.progress("job records", sum(scope.projects.values())) as advance:
             for project in sorted(scope.projects):
                 repairs.append(await _project(client, project, scope, arguments.repair, advance))
-    verdict = _Verdict(scope.projects, repairs, _by_gap(scope.gaps), _unwritten(scope.heads))
+    verdict = _Verdict(scope.projects, repairs, _by_gap(scope.gaps), _unwritten(scope))
     terminal.result(_document(verdict), _lines(verdict))
     is_unknown = arguments.project is not None and not scope.projects
     return 1 if is_unknown or any(repair.left for repair in repairs) else 0
@@ -103,8 +103,9 @@ def _by_gap(ledgers: Mapping[int, Sequence[Gap]]) -> dict[Gap, list[int]]:
     return stripes
 
 
-def _unwritten(heads: Sequence[Head]) -> list[int]:
-    return [stripe for stripe, head in enumerate(heads) if not any(each.next_offset for each in head.progress)]
+def _unwritten(scope: Scope) -> list[int]:
+    heads = [(stripe, head) for stripe, head in enumerate(scope.heads) if stripe not in scope.damaged]
+    return [stripe for stripe, head in heads if not any(each.next_offset for each in head.progress)]
 
 
 def _document(verdict: _Verdict) -> dict[str, object]:

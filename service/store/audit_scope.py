@@ -42,10 +42,11 @@ Found = dict[tuple[int, int], set[str]]
 class Scope:
     """What there is to audit: the number of job records by project, and what was found on the way there.
 
-    A head that is none stands for an empty one. `unkept` are projects that are listed and have no meta.
+    For a damaged head an empty one stands. `unkept` are projects that are listed and have no meta.
     """
 
     heads: list[Head] = field(default_factory=list)
+    damaged: dict[int, DamagedError] = field(default_factory=dict)  # heads, by stripe
     projects: dict[str, int] = field(default_factory=dict)
     unkept: set[str] = field(default_factory=set)
     gaps: dict[int, list[Gap]] = field(default_factory=dict)
@@ -55,14 +56,15 @@ class Scope:
 async def survey(client: Client, only: str | None) -> Scope:
     """Looks at all stripes, for all projects or for one if it is there. Raises StoreUnavailableError, LayoutError."""
     scope = Scope()
-    damaged = await _read_heads(client, scope)
+    await _read_heads(client, scope)
     try:
         found = await _find_keys(client, only, scope.heads)
         stripes = range(STRIPES) if only is None else [stripe_of(only)]
         for stripe in stripes:
-            if stripe in damaged:
+            damage = scope.damaged.get(stripe)
+            if damage is not None:
                 projects = sorted({project for (of, _), some in found.items() if of == stripe for project in some})
-                scope.drifts += [Drift(project, head_key(stripe), damaged[stripe].what) for project in projects]
+                scope.drifts += [Drift(project, damage.key, damage.what) for project in (None, *projects)]
                 continue
             await _look_at(client, stripe, only, found, scope)
     except REDIS_ERRORS as error:
@@ -70,16 +72,18 @@ async def survey(client: Client, only: str | None) -> Scope:
     return scope
 
 
-async def _read_heads(client: Client, scope: Scope) -> dict[int, DamagedError]:
-    """Damage by stripe. A store of which no stripe has our layout is of another; if one has, the rest is damaged."""
-    damaged: dict[int, DamagedError] = {}
+async def _read_heads(client: Client, scope: Scope) -> None:
+    """A store of which no stripe has our layout is of another; if one has, the rest is damaged."""
+    damaged = scope.damaged
     other: LayoutError | None = None
     for stripe in range(STRIPES):
         head = Head(LAYOUT_VERSION, ())
         try:
             head = await read_head(client, stripe)
             if head.live.horizon_ms % _DAY_MS:
-                damaged[stripe] = DamagedError(head_key(stripe), f"says a horizon that is no day: {head.live}")
+                damaged[stripe] = DamagedError(
+                    head_key(stripe), f"says a horizon that is no day: {head.live.horizon_ms}"
+                )
         except LayoutError as error:
             other = error
             damaged[stripe] = DamagedError(head_key(stripe), f"is no head: {error}")
@@ -88,8 +92,6 @@ async def _read_heads(client: Client, scope: Scope) -> dict[int, DamagedError]:
         scope.heads.append(head)
     if other is not None and not any(head.progress for head in scope.heads):
         raise other
-    scope.drifts += [Drift(None, error.key, error.what) for error in damaged.values()]
-    return damaged
 
 
 async def _find_keys(client: Client, only: str | None, heads: list[Head]) -> Found:
