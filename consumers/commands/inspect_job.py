@@ -9,8 +9,8 @@ from consumers.commands.arguments import job_name
 from consumers.commands.terminal import Terminal, instant
 from service.events import JobStatus
 from service.settings import ConsumerSettings
-from service.store.audit_reads import DamagedError
 from service.store.client import create_writer_client
+from service.store.damage import DamagedError
 from service.store.inspection import Bucket, Inspection, inspect_job
 
 SUMMARY = "show what is known of a job, and where it counts"

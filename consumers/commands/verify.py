@@ -10,9 +10,9 @@ from consumers.commands.terminal import Terminal, instant
 from service.settings import ConsumerSettings
 from service.store.audit import Advance, audit_project
 from service.store.audit_findings import Drift, WrongMembers
-from service.store.audit_reads import Client
 from service.store.audit_scope import Scope, survey
 from service.store.client import create_writer_client
+from service.store.damage import Client
 from service.store.gaps import Gap
 from service.store.layout import project_prefix, stripe_of
 from service.store.repair import Repair, repair_project

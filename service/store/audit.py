@@ -13,12 +13,13 @@ from service.store.audit_bottoms import settle
 from service.store.audit_digests import Bottoms, numbers
 from service.store.audit_findings import Drift, Findings, WrongType
 from service.store.audit_names import check_names
-from service.store.audit_reads import FOREIGN, Client, DamagedError, GenerationChangedError, ProjectReads
+from service.store.audit_reads import GenerationChangedError, ProjectReads
 from service.store.audit_records import check_count, check_hashes, check_records, scan
 from service.store.audit_shape import check_shape, listed_entries
 from service.store.audit_walk import Walk
 from service.store.contract import StoreUnavailableError
 from service.store.cover import TOP_LEVEL
+from service.store.damage import FOREIGN, Client, DamagedError
 from service.store.layout import DELETED_STATUS, LISTED_LEAF, Meta
 
 _ATTEMPTS = 3  # a rebuild changes the generation once

@@ -64,9 +64,9 @@ class WrongMembers:
     """The list of a stripe's projects lacks some, or has members that are none; or it is no list at all."""
 
     key: str
-    lacking: frozenset[str]
-    surplus: frozenset[bytes]
-    is_foreign: bool
+    lacking: frozenset[str] = frozenset()
+    surplus: frozenset[bytes] = frozenset()
+    is_foreign: bool = False
 
 
 Cause = WrongBottom | WrongRows | WrongListing | WrongShape | WrongType | WrongPlace | WrongCount | WrongMembers

@@ -4,28 +4,20 @@ import struct
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from redis.asyncio import Redis, RedisCluster
-
-from service.store.contract import REDIS_ERRORS, StoreUnavailableError
 from service.store.cover import Node
-from service.store.foreign import is_foreign
+from service.store.damage import FOREIGN, Client, DamagedError, parse_stored_head, read_at_once, read_head
 from service.store.layout import (
-    Head,
     Meta,
-    check_layout,
     head_key,
     job_hash,
-    pack_head,
-    parse_head,
     parse_meta,
     project_prefix,
     stripe_of,
 )
 from service.store.reader import node_key
 
-Client = Redis | RedisCluster
 Item = TypeVar("Item")
 
 KEYS_PER_READ = 500
@@ -34,44 +26,6 @@ _MOST_HASHES = 1 << 24  # of some 400 million records; a meta that says more is 
 
 class GenerationChangedError(Exception):
     """A rebuild has put another generation in the place of the one that is being read."""
-
-
-class DamagedError(Exception):
-    """What is under a key is nothing that the store wrote, and without it nothing of the project can be judged."""
-
-    def __init__(self, key: str, what: str) -> None:
-        super().__init__(f"{key} {what}")
-        self.key = key
-        self.what = what
-
-
-class Foreign:
-    """In the place of a reply: the value under the key is of a type that the store does not keep there."""
-
-
-FOREIGN: Final = Foreign()
-
-
-def parse_stored_head(stripe: int, data: bytes | None) -> Head:
-    """A head, if it is one from its first byte to its last. Raises DamagedError, LayoutError."""
-    try:
-        head = check_layout(parse_head(data))
-    except struct.error:
-        raise DamagedError(head_key(stripe), f"is no head: {len(data or b'')} bytes") from None
-    if data is not None and pack_head(head) != data:
-        raise DamagedError(head_key(stripe), f"is no head: {len(data)} bytes, {len(head.progress)} partitions")
-    return head
-
-
-async def read_head(client: Client, stripe: int) -> Head:
-    """A stripe's head. Raises DamagedError, LayoutError, StoreUnavailableError."""
-    try:
-        data: Any = await client.get(head_key(stripe))
-    except REDIS_ERRORS as error:
-        if is_foreign(error):
-            raise DamagedError(head_key(stripe), "is no string") from None
-        raise StoreUnavailableError(f"reading the head of stripe {stripe}: {error}") from error
-    return parse_stored_head(stripe, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +84,8 @@ class ProjectReads:
     async def view(self, names: Sequence[str], commands: Sequence[tuple[Any, ...]] = ()) -> View:
         """The strings of these keys, and replies to read commands (name, key, arguments); keys without the prefix."""
         keys = [head_key(stripe_of(self.project_id)), *[self.prefix + name for name in ("m", *names)]]
-        try:
-            if commands:
-                async with self.client.pipeline(transaction=True) as pipeline:
-                    pipeline.execute_command("MGET", *keys)
-                    for command, name, *arguments in commands:
-                        pipeline.execute_command(command, self.prefix + name, *arguments)
-                    strings, *replies = _replies(await pipeline.execute(raise_on_error=False))
-            else:
-                strings, replies = await self.client.mget(keys), []
-        except REDIS_ERRORS as error:
-            raise StoreUnavailableError(f"reading project {self.project_id}: {error}") from error
+        every = [("MGET", *keys), *((command, self.prefix + name, *rest) for command, name, *rest in commands)]
+        strings, *replies = await read_at_once(self.client, every)
         head_data, meta_data, *strings = strings
         live = parse_stored_head(stripe_of(self.project_id), head_data).live
         if live.generation != self.generation:
@@ -164,18 +109,13 @@ class ProjectReads:
         No write of ours ever makes one, so this needs no view. Raises StoreUnavailableError.
         """
         found: dict[str, str] = {}
-        try:
-            for some in chunks(names):
-                keys = [self.prefix + name for name in some]
-                if len(keys) > 1 and not await self.client.exists(*keys):
-                    continue
-                async with self.client.pipeline(transaction=True) as pipeline:
-                    for key in keys:
-                        pipeline.execute_command("TYPE", key)
-                    types = [bytes(each).decode() for each in await pipeline.execute()]
-                found |= {name: each for name, each in zip(some, types, strict=True) if each not in {"none", kind}}
-        except REDIS_ERRORS as error:
-            raise StoreUnavailableError(f"reading project {self.project_id}: {error}") from error
+        for some in chunks(names):
+            keys = [self.prefix + name for name in some]
+            [there] = await read_at_once(self.client, [("EXISTS", *keys)])
+            if there:
+                types = await read_at_once(self.client, [("TYPE", key) for key in keys])
+                kinds = zip(some, (bytes(each).decode() for each in types), strict=True)
+                found |= {name: each for name, each in kinds if each not in {"none", kind}}
         return found
 
     async def strings(self, nodes: Sequence[Node]) -> dict[Node, bytes]:
@@ -200,11 +140,3 @@ class ProjectReads:
                 pairs = [pair for some, values in whole for pair in zip(some, values, strict=True)]
                 return view, {job: record for job, record in pairs if record is not None}
             self._hashes = meta.hashes
-
-
-def _replies(replies: list[Any]) -> list[Any]:
-    """The replies of a transaction; raises the first that is an error, but for those about a value's type."""
-    for reply in replies:
-        if isinstance(reply, BaseException) and not is_foreign(reply):
-            raise reply
-    return [FOREIGN if isinstance(reply, BaseException) else reply for reply in replies]

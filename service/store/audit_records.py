@@ -7,8 +7,9 @@ import numpy as np
 
 from service.store.audit_digests import JOB_BYTES, Bytes, places_of
 from service.store.audit_findings import Findings, WrongCount, WrongPlace
-from service.store.audit_reads import FOREIGN, DamagedError, ProjectReads
+from service.store.audit_reads import ProjectReads
 from service.store.audit_tree import RECORD_BYTES, is_record
+from service.store.damage import FOREIGN, DamagedError
 from service.store.layout import Meta
 
 _HASHES_PER_READ = 64  # some 1,500 records, for which Redis takes half a millisecond

@@ -13,7 +13,7 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 
 from service.store.contract import REDIS_ERRORS, StoreUnavailableError
-from service.store.foreign import is_foreign
+from service.store.damage import is_foreign
 from service.store.layout import Head, gaps_key
 
 _ROW = Struct("<IQQQB")
@@ -80,22 +80,16 @@ async def read_gaps(client: Redis | RedisCluster, heads: Sequence[Head]) -> dict
     Of a ledger that is damaged, those that can be read. Raises StoreUnavailableError.
     """
     stripes = [stripe for stripe, head in enumerate(heads) if head.gaps]
-    ledgers: list[Any] = await asyncio.gather(
-        *[read_ledger(client, stripe, heads[stripe].live.generation) for stripe in stripes]
-    )
-    return {stripe: parse_gaps(ledger or b"") for stripe, ledger in zip(stripes, ledgers, strict=True)}
+    ledgers = await asyncio.gather(*[_read_ledger(client, stripe, heads[stripe].live.generation) for stripe in stripes])
+    return {stripe: parse_gaps(ledger) for stripe, ledger in zip(stripes, ledgers, strict=True)}
 
 
-async def read_ledger(client: Redis | RedisCluster, stripe: int, generation: int) -> bytes | None:
-    """A ledger's string, empty where there is none; None if a value of another type is there.
-
-    Raises StoreUnavailableError.
-    """
+async def _read_ledger(client: Redis | RedisCluster, stripe: int, generation: int) -> bytes:
     try:
         ledger: Any = await client.get(gaps_key(stripe, generation))
     except REDIS_ERRORS as error:
         if is_foreign(error):
-            return None
+            return b""
         raise StoreUnavailableError(f"reading the ledger of gaps: {error}") from error
     return bytes(ledger or b"")
 

@@ -4,19 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.events import JobStatus
-from service.store.audit_reads import (
-    FOREIGN,
-    Client,
-    DamagedError,
-    GenerationChangedError,
-    ProjectReads,
-    View,
-    node_name,
-    place_of,
-)
+from service.store.audit_reads import GenerationChangedError, ProjectReads, View, node_name, place_of
 from service.store.audit_tree import SIZE, content_of, is_inner, is_record, span_of, sum_of
 from service.store.contract import StoreUnavailableError
 from service.store.cover import LEVELS, Node
+from service.store.damage import FOREIGN, Client, DamagedError
 from service.store.layout import DELETED_STATUS, ENTRY_BYTES, job_hash, job_key, parse_user
 
 _ATTEMPTS = 20

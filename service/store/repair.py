@@ -24,20 +24,12 @@ from service.store.audit_findings import (
     WrongShape,
     WrongType,
 )
-from service.store.audit_reads import (
-    FOREIGN,
-    Client,
-    DamagedError,
-    GenerationChangedError,
-    ProjectReads,
-    View,
-    node_name,
-    place_of,
-)
+from service.store.audit_reads import GenerationChangedError, ProjectReads, View, node_name, place_of
 from service.store.audit_shape import listed_entries
 from service.store.audit_tree import possible_children
 from service.store.contract import REDIS_ERRORS, StoreUnavailableError
 from service.store.cover import Node
+from service.store.damage import FOREIGN, Client, DamagedError
 from service.store.layout import (
     LAYOUT_VERSION,
     Meta,

@@ -1,8 +1,8 @@
 """Mends lists of projects."""
 
 from service.store.audit_findings import WrongMembers
-from service.store.audit_reads import Client
 from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from service.store.damage import Client
 
 
 async def mend_list(client: Client, cause: WrongMembers) -> None:

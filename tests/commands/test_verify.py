@@ -1,5 +1,6 @@
 """`verify`: every project of every stripe, what it finds, and what it mends."""
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from redis.asyncio import Redis
 from service.settings import ConsumerSettings
 from service.store.client import create_writer_client
 from service.store.gaps import Gap
+from service.store.generation import BuildingWriter, Generations
 from service.store.layout import (
     STRIPES,
     Live,
@@ -251,3 +253,53 @@ async def test_whole_store_on_a_cluster(redis_cluster_url: str, settings: Consum
     left = [drift["key"] for drift in result.document["drifts"] if not drift["mended"]]
     assert (result.code, result.document["projects"], set(left)) == (1, 1, {NAMES})
     assert {LIST, LEAF} <= {drift["key"] for drift in result.document["drifts"]}
+
+
+async def test_no_false_alarm_while_projects_begin(store: Store, settings: ConsumerSettings, capsys: Capture) -> None:
+    """Heads, lists and ledgers are written all the while: none is taken for damaged."""
+    names = [name for name in (f"new-{number}" for number in range(400)) if stripe_of(name) != STRIPE]
+
+    async def flow() -> None:
+        for number, name in enumerate(names):
+            await store.apply([event(1, project_id=name)])
+            step = Step(0, 9 * number, 9 * number + 9, 0)
+            gaps = [Gap(0, step.expected_offset, step.expected_offset + 5, 1_000)]
+            await store.writer.apply(1, [StripeBatch(STRIPE, [step], gaps=gaps)])
+
+    flowing = asyncio.create_task(flow())
+    drifts = []
+    while not flowing.done():
+        drifts += (await run(settings, capsys, "verify", "--json")).document["drifts"]
+    await flowing
+    assert drifts == []
+    result = await run(settings, capsys, "verify", "--json")
+    assert (result.document["projects"], len(result.document["gaps"])) == (len(names), 256)
+
+
+async def test_generations_beside_the_live_one_are_no_drift(
+    store: Store, client: Redis, settings: ConsumerSettings, capsys: Capture
+) -> None:
+    """Neither one that is being built, nor one that is retired, wholly there or deleted in part."""
+    await make_projects(store)
+    generations = Generations(client)
+    await generations.begin(await generations.look())
+    building = await generations.look()
+    heads = await store.writer.read_heads()
+    ends = [head.progress[0].next_offset if head.progress else 0 for head in heads]
+    writer = BuildingWriter(client, building)
+    batches = {batch.stripe: batch.projects for batch in store.batches(EVENTS)}
+    await writer.apply(
+        1,
+        [
+            StripeBatch(stripe, [Step(0, 0, end, 0)], batches.get(stripe, ()), generation=1)
+            for stripe, end in enumerate(ends)
+        ],
+    )
+    codes = [(await run(settings, capsys, "verify")).code]
+    assert await generations.swap(building) == []
+    codes.append((await run(settings, capsys, "verify")).code)
+    await client.delete(LIST, LEAF)
+    codes.append((await run(settings, capsys, "verify")).code)
+    await generations.delete_retired()
+    codes.append((await run(settings, capsys, "verify")).code)
+    assert codes == [0, 0, 0, 0]
