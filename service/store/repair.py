@@ -200,8 +200,12 @@ async def _plan_place(reads: ProjectReads, cause: WrongPlace) -> _Plan | None:
     return _Plan(view, view.meta, commands)
 
 
-def _version(record: bytes) -> tuple[int, int, int]:
-    return int.from_bytes(record[:4], "little"), int.from_bytes(record[4:11], "little"), record[31]
+def _version(record: bytes) -> tuple[int, ...]:
+    """What orders records of one job: sequence, event time, status; on a tie start, size, user."""
+    sequence, time_ms, start_ms, size_bytes, user = (
+        int.from_bytes(record[start:stop], "little") for start, stop in ((0, 4), (4, 11), (11, 18), (18, 25), (25, 31))
+    )
+    return sequence, time_ms, record[31], start_ms, size_bytes, user
 
 
 async def _plan_count(reads: ProjectReads) -> _Plan | None:

@@ -224,6 +224,19 @@ async def test_later_record_stays_when_one_lies_in_two_hashes(store: Store) -> N
     await assert_equals_oracle(store, EVENTS, QUERIES)
 
 
+@pytest.mark.parametrize(("rival", "wins"), [(b"\x09", True), (b"\x01", False)])
+async def test_rivals_of_one_version_in_two_hashes(store: Store, rival: bytes, wins: bool) -> None:
+    """The greater size stays where all before it is equal, as when events come in."""
+    client = await damages.make_project(store)
+    key, record = await damages.first_record(client, 3)
+    other = record[:18] + rival + record[19:]
+    await client.hset(f"{PREFIX}j:4", key, other)
+    assert (await repair_project(client, "project")).left == []
+    assert (await stored_hash(client, f"{PREFIX}j:3"))[key] == (other if wins else record)
+    assert key not in await stored_hash(client, f"{PREFIX}j:4")
+    assert await audit_project(client, "project") == []
+
+
 @pytest.mark.parametrize("damage", [damages.lose_top_in_shape, lose_shape_wholly])
 async def test_readers_learn_the_mended_shape(store: Store, damage: Damage) -> None:
     """A reader that has learned the damaged shape does not go on with it."""
