@@ -1,9 +1,14 @@
-"""Dead letters read back from their topic, and the records in them sent back to where they came from."""
+"""Dead letters read back from their topic, sent back to where they came from, and marked there as sent back.
+
+What is sent back carries a header that names the record that first became a dead letter. If it becomes one again, the
+new letter is known by that header to be of the same event. A mark is a record of the dead-letter topic that names a
+letter which was sent back; it lies in the letter's own partition, behind it, so retention never takes it first.
+"""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
@@ -19,26 +24,78 @@ from consumers.dead_letters import (
     Header,
 )
 
+REPLAYED_HEADER = "replayed-dead-letter"
+"""`TOPIC/PARTITION/OFFSET` of the record that first became a dead letter; the last header of what is sent back."""
+SENT_BACK = "sent_back"
+"""The reason that a mark has in place of a letter's."""
+
 _OURS = (REASON_HEADER, DETAIL_HEADER, TOPIC_HEADER, PARTITION_HEADER, OFFSET_HEADER, TIMESTAMP_HEADER)
+_MARKS = (REASON_HEADER, TOPIC_HEADER, PARTITION_HEADER, OFFSET_HEADER)
 _POLL_MS = 1_000
 _EMPTY_POLLS = 15
 
 
+class Source(NamedTuple):
+    """Where a record was read from that became a dead letter: this identifies the letter."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Outgoing(NamedTuple):
+    """A record that is to be written to a partition."""
+
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header]
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter read back: the record that it holds, why it is one, and when it was written (Unix ms)."""
+    """A letter read back: the record that it holds, why it is one, when it was written (Unix ms), and where it lies.
+
+    `origin` is the source of the first letter of the same event: its own, unless it was sent back before.
+    """
 
     key: bytes | None
     value: bytes | None
     headers: Sequence[Header]
     reason: str
-    topic: str
-    partition: int
+    source: Source
+    origin: Source
     written_ms: int
+    lies_in: int
+
+    @property
+    def was_sent_before(self) -> bool:
+        """Whether it holds a record that was sent back, and was refused again."""
+        return self.origin != self.source
+
+    @property
+    def is_text(self) -> bool:
+        """Whether all header names are text; others cannot be sent back as they were."""
+        return all(isinstance(name, str) and _is_utf8(name) for name, _ in self.headers)
+
+    def record(self, partitions: int) -> Outgoing:
+        """The record as it was, for the partition that it came from, with the origin as its last header."""
+        origin = "/".join(map(str, self.origin)).encode()
+        headers = [*self.headers, (REPLAYED_HEADER, origin)]
+        return Outgoing(self.source.partition % partitions, self.key, self.value, headers)
+
+    def mark(self) -> Outgoing:
+        """What says in the dead-letter topic that this letter was sent back."""
+        texts = (SENT_BACK, *map(str, self.source))
+        return Outgoing(self.lies_in, None, None, [(n, t.encode()) for n, t in zip(_MARKS, texts, strict=True)])
 
 
-def parse_letter(record: Any) -> Letter | None:
-    """The letter that a record of the dead-letter topic is; None if it is of another kind.
+def _is_utf8(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def parse_letter(partition: int, record: Any) -> Letter | None:
+    """The letter that a record of this partition of the dead-letter topic is; None if it is of another kind.
 
     Our headers are the last ones: the record's own may have the same names.
     """
@@ -46,20 +103,51 @@ def parse_letter(record: Any) -> Letter | None:
     own, ours = headers[: -len(_OURS)], headers[-len(_OURS) :]
     if [name for name, _ in ours] != list(_OURS):
         return None
-    texts = {name: (text or b"").decode(errors="replace") for name, text in ours}
-    if not texts[PARTITION_HEADER].isdecimal():
+    texts = _texts(ours)
+    source = _source(texts[TOPIC_HEADER], texts[PARTITION_HEADER], texts[OFFSET_HEADER])
+    if source is None:
         return None
-    partition = int(texts[PARTITION_HEADER])
-    return Letter(record.key, record.value, own, texts[REASON_HEADER], texts[TOPIC_HEADER], partition, record.timestamp)
+    origin = _origin(own)
+    if origin is not None:
+        own = own[:-1]
+    reason = texts[REASON_HEADER]
+    return Letter(record.key, record.value, own, reason, source, origin or source, record.timestamp, partition)
+
+
+def parse_mark(record: Any) -> Source | None:
+    """The source of the letter that a mark says was sent back; None if the record is no mark."""
+    headers = list(record.headers)
+    if [name for name, _ in headers] != list(_MARKS):
+        return None
+    texts = _texts(headers)
+    if texts[REASON_HEADER] != SENT_BACK:
+        return None
+    return _source(texts[TOPIC_HEADER], texts[PARTITION_HEADER], texts[OFFSET_HEADER])
+
+
+def _texts(headers: Iterable[Header]) -> dict[str, str]:
+    return {name: (text or b"").decode(errors="replace") for name, text in headers}
+
+
+def _source(topic: str, partition: str, offset: str) -> Source | None:
+    is_number = all(text.isascii() and text.isdecimal() and len(text) < 20 for text in (partition, offset))
+    return Source(topic, int(partition), int(offset)) if is_number else None
+
+
+def _origin(headers: Sequence[Header]) -> Source | None:
+    if not headers or headers[-1][0] != REPLAYED_HEADER:
+        return None
+    parts = (headers[-1][1] or b"").decode(errors="replace").split("/")
+    return _source(*parts) if len(parts) == len(Source._fields) else None
 
 
 async def read_to_end(
     consumer: AIOKafkaConsumer, tps: Sequence[TopicPartition], until_ms: int
-) -> AsyncIterator[Sequence[Any]]:
-    """All records of these partitions, as they are polled; those that are written after `until_ms` may be missing.
+) -> AsyncIterator[Sequence[tuple[int, Any]]]:
+    """All records of these partitions, each with its partition, as they are polled.
 
-    `consumer` is started and has no group. The end is where nothing more comes, at or behind the end that the broker
-    says there is, which may be short of it. Raises KafkaError.
+    Those that are written after `until_ms` may be missing. `consumer` is started and has no group. The end is where
+    nothing more comes, at or behind the end that the broker says there is, which may be short of it. Raises KafkaError.
     """
     if not tps:
         return
@@ -69,35 +157,34 @@ async def read_to_end(
     empty_polls = 0
     while empty_polls < _EMPTY_POLLS:
         polled = await consumer.getmany(timeout_ms=_POLL_MS)
-        records = [record for some in polled.values() for record in some]
+        records = [(tp.partition, record) for tp, some in polled.items() for record in some]
         yield records
         empty_polls = 0 if records else empty_polls + 1
-        is_late = all(record.timestamp > until_ms for record in records)  # also if there are none
+        is_late = all(record.timestamp > until_ms for _, record in records)  # also if there are none
         if is_late and all([await consumer.position(tp) >= ends[tp] for tp in tps]):
             return
     raise KafkaTimeoutError(f"{tps[0].topic} gives no more records, and does not end there")
 
 
-class LetterSender:
-    """Writes the records of letters to a topic, each to the partition that it came from, with a started producer."""
+class RecordSender:
+    """Writes records to a topic with a started producer."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: int) -> None:
+    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
         self._producer = producer
         self._topic = topic
-        self._partitions = partitions
 
-    async def send(self, letters: Sequence[Letter]) -> None:
+    async def send(self, records: Iterable[Outgoing]) -> None:
         """Returns once the broker has acknowledged all. Raises KafkaError; then some may have been written."""
-        by_partition: defaultdict[int, list[Letter]] = defaultdict(list)
-        for letter in letters:
-            by_partition[letter.partition % self._partitions].append(letter)
+        by_partition: defaultdict[int, list[Outgoing]] = defaultdict(list)
+        for record in records:
+            by_partition[record.partition].append(record)
         for partition, some in by_partition.items():
             batch = create_batch(self._producer)
-            for letter in some:
-                if not _append(batch, letter):
+            for record in some:
+                if not _append(batch, record):
                     await self._write(batch, partition)
                     batch = create_batch(self._producer)
-                    _append(batch, letter)
+                    _append(batch, record)
             await self._write(batch, partition)
 
     async def _write(self, batch: Any, partition: int) -> None:
@@ -105,6 +192,6 @@ class LetterSender:
         await acknowledged
 
 
-def _append(batch: Any, letter: Letter) -> bool:
+def _append(batch: Any, record: Outgoing) -> bool:
     """Whether it still went into the batch; producer.send() would refuse a header without a value."""
-    return batch.append(timestamp=None, key=letter.key, value=letter.value, headers=letter.headers) is not None
+    return batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers) is not None

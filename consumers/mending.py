@@ -4,8 +4,8 @@ import logging
 from dataclasses import dataclass
 
 from consumers.metrics import ConsumerMetrics
-from service.store.audit_reads import Client
 from service.store.contract import RefusedError
+from service.store.damage import Client
 from service.store.unfinished import mend_project
 
 # What is wrong with the store, and not with the event.

@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from consumers.waiting import pause
-from service.store.audit_reads import Client
 from service.store.clock import StoreClock
 from service.store.contract import StoreUnavailableError
+from service.store.damage import Client
 from service.store.eviction import check_eviction
 
 _LOOK_SECONDS = 10.0

@@ -10,6 +10,7 @@ from consumers.commands.terminal import Terminal, instant
 from service.events import JobStatus
 from service.settings import ConsumerSettings
 from service.store.client import create_writer_client
+from service.store.damage import DamagedError
 from service.store.inspection import Bucket, Inspection, inspect_job
 
 SUMMARY = "show what is known of a job, and where it counts"
@@ -20,7 +21,7 @@ that bucket counts of the job's user.
 example:
   python -m consumers inspect e9993fc787d94b6c886cbaa340f9c0f4/180b9816-fb9f-454a-9537-09bee18834e0
 """
-FOUND = "nothing is known of the job, or its last bucket does not count it"
+FOUND = "nothing is known of the job, its last bucket does not count it, or what should tell is damaged"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,7 +33,14 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
     """Looks one job up. Raises StoreUnavailableError, LayoutError."""
     project_id, job_id = arguments.job
     async with aclosing(create_writer_client(settings.redis_url, settings.redis_cluster)) as client:
-        found = await inspect_job(client, project_id, job_id)
+        try:
+            found = await inspect_job(client, project_id, job_id)
+        except DamagedError as error:
+            terminal.result(
+                {"known": None, "damaged": {"key": error.key, "what": error.what}},
+                [f"damaged: {error.key} {error.what}; see verify"],
+            )
+            return 1
     if found is None:
         terminal.result({"known": False}, [f"nothing is known of job {job_id} in project {project_id}"])
         return 1
@@ -59,7 +67,11 @@ def _lines(found: Inspection) -> Iterator[str]:
     yield f"version     sequence {found.sequence}, event time {found.event_time_ms} ({instant(found.event_time_ms)})"
     yield f"start time  {found.start_time_ms} ({instant(found.start_time_ms)})"
     yield f"input size  {found.input_size_bytes} bytes"
-    yield f"user        {found.user_id} ({found.user_name})" if found.user_id else "user        without a name: drift"
+    yield (
+        f"user        {found.user_id} ({found.user_name})"
+        if found.user_id
+        else "user        without a name that can be read: drift"
+    )
     yield "counts in, with all jobs of its user there:"
     yield from map(_bucket_line, found.buckets)
     if found.is_before_horizon:

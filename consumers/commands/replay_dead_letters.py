@@ -3,12 +3,12 @@
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Any, NamedTuple, get_args
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import UnknownTopicOrPartitionError
 
@@ -17,20 +17,25 @@ from consumers.commands.terminal import Terminal
 from consumers.dead_letters import create_producer
 from consumers.decoding import InvalidRecordError, Reason, decode
 from consumers.kafka import connection_options, create_reader
-from consumers.letters import Letter, LetterSender, parse_letter, read_to_end
+from consumers.letters import Letter, RecordSender, Source, parse_letter, parse_mark, read_to_end
 from service.settings import ConsumerSettings
 
 SUMMARY = "send dead letters back that are events by now"
 DESCRIPTION = """\
 Reads the dead-letter topic from its beginning to its end and decodes each letter again. What is an event now - as this
 version takes more than the one that refused it did, or as the store has been mended - goes back to the topic of events
-with its key, value and headers as they were, and running consumers count it. The dead-letter topic stays as it is. To
-send a letter back twice does no harm: a job counts once, under its latest event.
+with its key, value and headers as they were, and one more header that names where it came from; running consumers count
+it. The letter is then marked in the dead-letter topic, and is not sent back again, nor is the same event if it is
+refused once more: with --again it is. To send a letter back twice does no harm: a job counts once, under its latest
+event.
 
 example:
   python -m consumers replay-dead-letters --reason refused --since 2026-01-31T12:00:00Z --dry-run
 """
-FOUND = "some of the letters are no events, and stay"
+FOUND = "some of the letters are no events, or were refused again, and stay"
+
+Records = Sequence[tuple[int, Any]]
+"""Of the dead-letter topic, each with its partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class _Filter:
     until_ms: int
 
     def takes(self, letter: Letter) -> bool:
-        is_meant = letter.topic == self.topic and (not self.reasons or letter.reason in self.reasons)
+        is_meant = letter.source.topic == self.topic and (not self.reasons or letter.reason in self.reasons)
         return is_meant and self.since_ms <= letter.written_ms < self.until_ms
 
 
@@ -53,7 +58,18 @@ class _Tally:
 
     found: Counter[str] = field(default_factory=Counter)
     valid: Counter[str] = field(default_factory=Counter)
+    sent_before: Counter[str] = field(default_factory=Counter)
+    refused_again: Counter[str] = field(default_factory=Counter)  # sent back, refused once more, and left
     sent: Counter[str] = field(default_factory=Counter)
+
+
+class _Senders(NamedTuple):
+    """Where letters go back to, and where that is noted."""
+
+    events: RecordSender
+    marks: RecordSender
+    partitions: int
+    """Of the topic of events."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -67,12 +83,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--since", type=instant_ms, default=0, metavar="T", help=f"letters written then or later; {when}"
     )
     parser.add_argument("--until", type=instant_ms, metavar="T", help="letters written before then; default: now")
+    parser.add_argument("--again", action="store_true", help="also what was sent back before")
     parser.add_argument("--dry-run", action="store_true", help="send nothing")
 
 
 async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
     """Reads, decodes and sends. Raises KafkaError."""
-    until_ms = time.time_ns() // 1_000_000 if arguments.until is None else arguments.until
+    now_ms = time.time_ns() // 1_000_000
+    until_ms = now_ms if arguments.until is None else arguments.until
     wanted = _Filter(settings.kafka_topic, frozenset(arguments.reason), arguments.since, until_ms)
     partitions = await _count_partitions(settings)
     if settings.kafka_topic not in partitions:
@@ -84,16 +102,21 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
         for client in (consumer, producer):
             stack.push_async_callback(client.stop)
             await client.start()
-        sender = (
-            None
-            if arguments.dry_run
-            else LetterSender(producer, settings.kafka_topic, partitions[settings.kafka_topic])
+        senders = _Senders(
+            RecordSender(producer, settings.kafka_topic),
+            RecordSender(producer, letters),
+            partitions[settings.kafka_topic],
         )
         total = sum((await consumer.end_offsets(tps)).values()) - sum((await consumer.beginning_offsets(tps)).values())
-        with terminal.progress("dead letters", total) as advance:
-            tally = await _replay(consumer, tps, wanted, sender, advance)
+        with terminal.progress("dead letters, read twice", 2 * total) as advance:
+            sent = await _read_sent(read_to_end(consumer, tps, now_ms), settings.kafka_topic, advance)
+            replay = _Replay(wanted, sent, arguments.again, None if arguments.dry_run else senders)
+            async for records in read_to_end(consumer, tps, until_ms):
+                await replay.take(records)
+                advance(len(records))
+    tally = replay.tally
     terminal.result(_document(tally), _lines(tally, arguments.dry_run))
-    return 0 if tally.valid == tally.found else 1
+    return 0 if tally.valid == tally.found and not tally.refused_again.total() else 1
 
 
 async def _count_partitions(settings: ConsumerSettings) -> dict[str, int]:
@@ -107,27 +130,59 @@ async def _count_partitions(settings: ConsumerSettings) -> dict[str, int]:
         await admin.close()
 
 
-async def _replay(
-    consumer: AIOKafkaConsumer,
-    tps: Sequence[TopicPartition],
-    wanted: _Filter,
-    sender: LetterSender | None,
-    advance: Callable[[int], None],
-) -> _Tally:
-    tally = _Tally()
-    async for records in read_to_end(consumer, tps, wanted.until_ms):
-        parsed = [letter for letter in map(parse_letter, records) if letter and wanted.takes(letter)]
-        valid = [letter for letter in parsed if _is_event(letter)]
-        if sender is not None:
-            await sender.send(valid)
-            tally.sent.update(letter.reason for letter in valid)
-        tally.found.update(letter.reason for letter in parsed)
-        tally.valid.update(letter.reason for letter in valid)
+async def _read_sent(polls: AsyncIterator[Records], topic: str, advance: Callable[[int], None]) -> set[Source]:
+    """Which letters of the topic were sent back: marks say so, and what was sent back and is a letter again."""
+    sent: set[Source] = set()
+    async for records in polls:
+        for partition, record in records:
+            letter, marked = parse_letter(partition, record), parse_mark(record)
+            source = letter.origin if letter and letter.was_sent_before else marked
+            if source is not None and source.topic == topic:
+                sent.add(source)
         advance(len(records))
-    return tally
+    return sent
+
+
+class _Replay:
+    """Sends letters back as they are read, each event once."""
+
+    def __init__(self, wanted: _Filter, sent: set[Source], is_again: bool, senders: _Senders | None) -> None:
+        self._wanted = wanted
+        self._sent = sent
+        self._is_again = is_again
+        self._senders = senders  # None: nothing is sent
+        self._gone: set[Source] = set()  # origins of what this run has sent
+        self.tally = _Tally()
+
+    async def take(self, records: Records) -> None:
+        """Sends what is to be sent of these records, and then notes that it was. Raises KafkaError."""
+        parsed = [parse_letter(partition, record) for partition, record in records]
+        letters = [letter for letter in parsed if letter and self._wanted.takes(letter)]
+        valid = [letter for letter in letters if _is_event(letter)]
+        going, unmarked = [], []
+        for letter in valid:
+            is_sent = letter.source in self._sent
+            is_known = is_sent or letter.was_sent_before
+            self.tally.sent_before[letter.reason] += is_known
+            if is_known and not self._is_again:
+                self.tally.refused_again[letter.reason] += not is_sent
+                continue
+            if letter.origin not in self._gone:
+                self._gone.add(letter.origin)
+                going.append(letter)
+            if not is_sent:
+                unmarked.append(letter)
+        if self._senders is not None:  # interrupted in between, the next run sends these once more, and loses none
+            await self._senders.events.send(letter.record(self._senders.partitions) for letter in going)
+            await self._senders.marks.send(letter.mark() for letter in unmarked)
+            self.tally.sent.update(letter.reason for letter in going)
+        self.tally.found.update(letter.reason for letter in letters)
+        self.tally.valid.update(letter.reason for letter in valid)
 
 
 def _is_event(letter: Letter) -> bool:
+    if not letter.is_text:
+        return False
     try:
         decode(letter.key, letter.value)
     except InvalidRecordError:
@@ -136,22 +191,27 @@ def _is_event(letter: Letter) -> bool:
 
 
 def _document(tally: _Tally) -> dict[str, object]:
-    by_reason = {
-        reason: {"found": found, "valid_now": tally.valid[reason], "sent": tally.sent[reason]}
-        for reason, found in sorted(tally.found.items())
+    columns = {
+        "found": tally.found,
+        "valid_now": tally.valid,
+        "sent_before": tally.sent_before,
+        "refused_again": tally.refused_again,
+        "sent": tally.sent,
     }
-    return {
-        "found": tally.found.total(),
-        "valid_now": tally.valid.total(),
-        "sent": tally.sent.total(),
-        "by_reason": by_reason,
-    }
+    by_reason = {reason: {name: counts[reason] for name, counts in columns.items()} for reason in sorted(tally.found)}
+    return {**{name: counts.total() for name, counts in columns.items()}, "by_reason": by_reason}
 
 
 def _lines(tally: _Tally, is_dry_run: bool) -> Iterator[str]:
-    yield f"{'reason':24}{'found':>10}{'valid now':>12}{'sent':>10}"
-    for reason, found in sorted(tally.found.items()):
-        yield f"{reason:24}{found:>10}{tally.valid[reason]:>12}{tally.sent[reason]:>10}"
-    yield f"{'all':24}{tally.found.total():>10}{tally.valid.total():>12}{tally.sent.total():>10}"
+    yield f"{'reason':24}{'found':>10}{'valid now':>12}{'sent before':>14}{'sent':>10}"
+    columns = (tally.found, tally.valid, tally.sent_before, tally.sent)
+    for name, *numbers in [
+        *([reason, *(counts[reason] for counts in columns)] for reason in sorted(tally.found)),
+        ["all", *(counts.total() for counts in columns)],
+    ]:
+        found, valid, before, sent = numbers
+        yield f"{name:24}{found:>10}{valid:>12}{before:>14}{sent:>10}"
+    if tally.refused_again.total():
+        yield f"{tally.refused_again.total()} were sent back before and refused again; --again sends them once more"
     if is_dry_run:
         yield "nothing was sent (--dry-run)"

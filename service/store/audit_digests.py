@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from service.store.audit_tree import SIZE, is_inner, span_of, sum_of
+from service.store.audit_tree import SIZE, has_form, is_inner, span_of, sum_of
 from service.store.cover import Node
 from service.store.layout import DELETED_STATUS, ENTRY_BYTES
 
@@ -69,8 +69,10 @@ def _millisecond_digests(entries: Bytes) -> Words:
 
 
 def digest_of(node: Node, string: bytes) -> int:
-    """The digest of what a bottom node holds."""
-    if node[0] > 0 or not is_inner(string):
+    """The digest of what a bottom node holds; 0 if it has not the form of one, as for nothing."""
+    if not has_form(string) or (node[0] == 0 and not is_inner(string)):
+        return 0
+    if node[0] > 0:
         length = (len(string) - 1) // ENTRY_BYTES
         entries = np.frombuffer(string, np.uint8, length * ENTRY_BYTES, 1).reshape(-1, ENTRY_BYTES)
         return int(_leaf_digests(entries).sum())

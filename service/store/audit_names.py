@@ -19,7 +19,11 @@ def check_names(users: dict[bytes, bytes], times: bytes, findings: Findings) -> 
     if len(times) % _NAME_BYTES or not are_ascending(items):
         findings.add("t", "is not sorted by user key")
     for user, value in sorted(users.items()):
-        user_id, name = parse_user(value)
+        try:
+            user_id, name = parse_user(value)
+        except (UnicodeDecodeError, IndexError):
+            findings.add("u", f"has no name that can be read of user {user.hex()}")
+            continue
         if user_key(user_id) != user:
             findings.add("u", f"has user {user_id} under the key {user.hex()}")
         item = named.get(user)

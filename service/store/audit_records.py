@@ -8,7 +8,8 @@ import numpy as np
 from service.store.audit_digests import JOB_BYTES, Bytes, places_of
 from service.store.audit_findings import Findings, WrongCount, WrongPlace
 from service.store.audit_reads import ProjectReads
-from service.store.audit_tree import RECORD_BYTES
+from service.store.audit_tree import RECORD_BYTES, is_record
+from service.store.damage import FOREIGN, DamagedError
 from service.store.layout import Meta
 
 _HASHES_PER_READ = 64  # some 1,500 records, for which Redis takes half a millisecond
@@ -17,17 +18,18 @@ _HASHES_PER_COUNT = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """Some record hashes of one instant by their numbers."""
+    """Some record hashes of one instant by their numbers; those of a foreign type apart."""
 
     meta: Meta
     hashes: dict[int, dict[bytes, bytes]]
+    foreign: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return sum(map(len, self.hashes.values()))
 
     def whole(self) -> tuple[list[bytes], Bytes]:
-        """The jobs whose records have the right length, and those records, one a row."""
-        pairs = [pair for records in self.hashes.values() for pair in records.items() if len(pair[1]) == RECORD_BYTES]
+        """The jobs whose records can be some, and those records, one a row."""
+        pairs = [pair for records in self.hashes.values() for pair in records.items() if _is_whole(*pair)]
         records = np.frombuffer(b"".join(record for _, record in pairs), np.uint8).reshape(-1, RECORD_BYTES)
         return [job for job, _ in pairs], records
 
@@ -36,6 +38,10 @@ class Scanned:
         found = [(n, job) for n, records in self.hashes.items() for job in records if len(job) == JOB_BYTES]
         own = places_of([job for _, job in found], self.meta.hashes).tolist()
         return ((number, job, place) for (number, job), place in zip(found, own, strict=True) if place != number)
+
+
+def _is_whole(job: bytes, record: bytes) -> bool:
+    return len(job) == JOB_BYTES and is_record(record)
 
 
 async def scan(reads: ProjectReads) -> AsyncIterator[Scanned]:
@@ -50,18 +56,44 @@ async def scan(reads: ProjectReads) -> AsyncIterator[Scanned]:
         if view.meta is None:
             return
         hashes = view.meta.hashes
-        yield Scanned(view.meta, dict(zip(some, view.replies, strict=True)))
+        replies = dict(zip(some, view.replies, strict=True))
+        foreign = frozenset(number for number, reply in replies.items() if reply is FOREIGN)
+        yield Scanned(view.meta, {n: reply for n, reply in replies.items() if n not in foreign}, foreign)
         first = some.stop
 
 
-def check_records(scanned: Scanned, findings: Findings) -> None:
-    """Records against the hashes that they lie in."""
+async def check_hashes(reads: ProjectReads, misplaced: int, records: int) -> None:
+    """The number of hashes that the meta says, against those that there are and where records lie.
+
+    Raises DamagedError if it cannot be that number: then no record would be looked for where it is.
+    """
+    view = await reads.view([])
+    if view.meta is None:
+        return
+    beyond = range(view.meta.hashes, view.meta.hashes + _HASHES_PER_READ)
+    view = await reads.view([], [("EXISTS", f"j:{number}") for number in beyond])
+    if view.meta is not None and view.meta.hashes == beyond.start and any(view.replies):
+        raise DamagedError(f"{reads.prefix}m", f"says {beyond.start} record hashes, and there are more")
+    if 2 * misplaced > records:
+        raise DamagedError(f"{reads.prefix}m", f"says {beyond.start} record hashes, and most records lie otherwise")
+
+
+def check_records(scanned: Scanned, findings: Findings) -> int:
+    """Records against the hashes that they lie in; returns how many lie in a wrong one."""
     for number, records in scanned.hashes.items():
         for job, record in records.items():
-            if len(job) != JOB_BYTES or len(record) != RECORD_BYTES:
-                findings.add(f"j:{number}", f"job {job.hex()} has a record of {len(record)} bytes")
-    for number, job, place in scanned.misplaced():
+            if not _is_whole(job, record):
+                what = f"of {len(record)} bytes" if len(record) != RECORD_BYTES else "of no event"
+                findings.add(f"j:{number}", f"job {job.hex()} has a record {what}")
+                findings.are_records_lost = True
+    for number in scanned.foreign:
+        findings.add(f"j:{number}", "is no hash")
+        findings.are_records_lost = True
+    findings.foreign_hashes |= scanned.foreign
+    misplaced = list(scanned.misplaced())
+    for number, job, place in misplaced:
         findings.add(f"j:{number}", f"job {job.hex()} belongs into hash {place}", WrongPlace(job, number))
+    return len(misplaced)
 
 
 async def check_count(reads: ProjectReads, first: Meta, last: Meta, records: int, findings: Findings) -> None:
@@ -74,8 +106,13 @@ async def check_count(reads: ProjectReads, first: Meta, last: Meta, records: int
         view = await reads.view([], [("HLEN", f"j:{number}") for number in range(last.hashes)])
         if view.meta is None or view.meta.hashes != last.hashes:
             return  # grown: it is being written in the right way, or counted the next time
-        said, records = view.meta.records, sum(view.replies)
+        said, records = view.meta.records, sum(reply for reply in view.replies if reply is not FOREIGN)
     elif first.write_id != last.write_id:
         return
-    if said != records:
+    if last.unfinished_hashes and said != records:
+        findings.add("m", f"says {said} records, {records} are there", WrongCount())
+    elif said > records:  # what they said is lost, or the meta is wrong: who could tell
+        findings.add("m", f"says {said} records, {records} are there")
+        findings.are_records_lost = True
+    elif said < records:
         findings.add("m", f"says {said} records, {records} are there", WrongCount())

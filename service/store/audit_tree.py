@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
+from service.events import MAX_MS, MAX_SIZE_BYTES, JobStatus
 from service.store.cover import CHILD_LEVEL, PARENT_LEVEL, Node
 from service.store.layout import DELETED_STATUS, ENTRY_BYTES, ROW_BYTES
 
@@ -53,8 +54,15 @@ def are_ascending(items: list[bytes]) -> bool:
     return all(first < second for first, second in pairwise(keys))
 
 
+def has_form(string: bytes) -> bool:
+    """Whether a node's string is a marker and whole items, none or more."""
+    return string[:1] in {b"L", *ROW_BYTES} and len(string) % ROW_BYTES.get(string[:1], ENTRY_BYTES) == 1
+
+
 def sum_of(string: bytes) -> Sums:
-    """What a node counts, from its rows or its entries."""
+    """What a node counts, from its rows or its entries; nothing if it has not the form of a node."""
+    if not has_form(string):
+        return Counter()
     if not is_inner(string):
         return sum_of_entries(items_of(string[1:], ENTRY_BYTES))
     sums: Sums = Counter()
@@ -78,8 +86,10 @@ def sum_of_entries(entries: Iterable[bytes]) -> Sums:
 
 
 def content_of(node: Node, string: bytes) -> Content:
-    """What a bottom node holds."""
-    return Counter(sum_of(string)) if node[0] == 0 else Counter(items_of(string[1:], ENTRY_BYTES))
+    """What a bottom node holds; nothing if it has not the form of one."""
+    if node[0] == 0:
+        return Counter(sum_of(string)) if is_inner(string) else Counter()
+    return Counter(items_of(string[1:], ENTRY_BYTES)) if has_form(string) else Counter()
 
 
 def content_of_records(node: Node, records: Iterable[bytes]) -> Content:
@@ -91,15 +101,25 @@ def content_of_records(node: Node, records: Iterable[bytes]) -> Content:
 
 
 def contributes(record: bytes) -> bool:
-    """Whether a record is whole, and its job is not deleted."""
-    return len(record) == RECORD_BYTES and record[31] != DELETED_STATUS
+    """Whether a record is one that can be, and its job is not deleted."""
+    return is_record(record) and record[31] != DELETED_STATUS
+
+
+def is_record(record: bytes) -> bool:
+    """Whether a record is one that an event or a deletion can leave."""
+    return (
+        len(record) == RECORD_BYTES
+        and (record[31] < len(JobStatus) or record[31] == DELETED_STATUS)
+        and int.from_bytes(record[11:18], "little") <= MAX_MS
+        and int.from_bytes(record[18:25], "little") <= MAX_SIZE_BYTES
+    )
 
 
 def form_problems(node: Node, string: bytes) -> Iterator[str]:
     """What is wrong with a node's string by itself."""
     rows = is_inner(string)
     width = ROW_BYTES.get(string[:1], ENTRY_BYTES)
-    if string[:1] not in {b"L", *ROW_BYTES} or (node[0] == 0 and not rows) or len(string) % width != 1:
+    if not has_form(string) or (node[0] == 0 and not rows):
         yield f"is not a node of level {node[0]}: begins with {string[:1]!r}, {len(string)} bytes"
     if rows and not are_ascending(items_of(string[1:], width)):
         yield "has rows that are not sorted by user key"

@@ -1,28 +1,25 @@
-"""The walk down a project's tree: each inner node against what lies right below it, and the shape against both.
+"""The walk down a project's tree: each inner node against what lies right below it.
 
-A node and its children are read at one instant, so a difference between them is drift and never a write under way. What
-the walk saw of the shape may have changed since; each node in doubt is therefore read again, together with the shape.
+A node and its children are read at one instant, so a difference between them is drift and never a write under way.
 """
 
 from collections import Counter, deque
 from collections.abc import Iterable
 
 from service.store.audit_digests import digest_of
-from service.store.audit_findings import Findings, WrongBottom, WrongListing, WrongRows
-from service.store.audit_reads import ProjectReads, chunks, node_name
+from service.store.audit_findings import Findings, WrongBottom, WrongRows, WrongType
+from service.store.audit_reads import ProjectReads, node_name
 from service.store.audit_tree import (
     Sums,
     differing_users,
     form_problems,
     is_inner,
-    parent_of,
     possible_children,
     sum_of,
 )
-from service.store.cover import LOWEST_LISTED_LEVEL, TOP_LEVEL, Node, Shape
-from service.store.layout import parse_shape
+from service.store.cover import LOWEST_LISTED_LEVEL, TOP_LEVEL, Node
 
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 17  # decoding it takes some milliseconds, in which nobody else of the process has a turn
 _LEAVES_BYTES = 24_576  # of eight full ones
 
 
@@ -43,6 +40,7 @@ class Walk:
         strings = await self._reads.strings(nodes)
         for node in nodes:
             self._take(node, strings.get(node))
+        await self._check_types([node for node in nodes if node not in strings])
         while self._pending:
             parents: list[Node] = []
             size = 0
@@ -66,6 +64,12 @@ class Walk:
             self.inner.add(parent)
             for child in children:
                 self._take(child, strings[child])
+        await self._check_types([node for node in nodes if strings[node] is None])
+
+    async def _check_types(self, absent: list[Node]) -> None:
+        """Nodes that read as absent may be values of another type."""
+        for name, kind in (await self._reads.foreign([node_name(node) for node in absent])).items():
+            self._findings.add(name, f"is a {kind}, and no node", WrongType(name))
 
     def _check_sums(self, parent: Node, string: bytes, children: list[bytes]) -> None:
         below: Sums = Counter()
@@ -93,38 +97,3 @@ class Walk:
         else:
             self.bottoms[node] = digest_of(node, string)
             self._findings.users.update(user for user, _ in sum_of(string))
-
-
-def listed_by(shape: Shape) -> set[Node]:
-    """The nodes that a shape lists, inner ones and leaves, at the levels where it lists both."""
-    below = {(LOWEST_LISTED_LEVEL, index) for each in shape.listed.values() for index in each}
-    return below | {(TOP_LEVEL, index) for index in shape.tops}
-
-
-async def check_shape(reads: ProjectReads, walk: Walk, findings: Findings) -> None:
-    """The shape against the nodes that were met. Raises what ProjectReads raises."""
-    [data] = (await reads.view(["s"])).strings
-    entries = parse_shape(data or b"")
-    shape = Shape.of(entries)
-    for level, index in {entry for entry, times in Counter(entries).items() if times > 1}:
-        findings.add("s", "lists a node twice", WrongListing((level, index)))
-    doubtful = sorted((shape.inner ^ walk.inner) | (listed_by(shape) ^ walk.listed))
-    for nodes in chunks(doubtful, 200):
-        above = [parent_of(node) if node[0] < TOP_LEVEL else node for node in nodes]
-        view = await reads.view(["s", *map(node_name, [*nodes, *above])])
-        shape = Shape.of(parse_shape(view.strings[0] or b""))
-        listed = listed_by(shape)
-        strings, strings_above = view.strings[1 : 1 + len(nodes)], view.strings[1 + len(nodes) :]
-        for node, string, string_above in zip(nodes, strings, strings_above, strict=True):
-            _check_listing(node, string, shape, listed, findings)
-            if string is not None and node[0] < TOP_LEVEL and not is_inner(string_above):
-                findings.add_node(node, f"has no inner node above it at {node_name(parent_of(node))}")
-
-
-def _check_listing(node: Node, string: bytes | None, shape: Shape, listed: set[Node], findings: Findings) -> None:
-    is_there = is_inner(string) and node[0] > 0
-    if is_there != (node in shape.inner):
-        findings.add("s", f"{'lacks' if is_there else 'lists'} inner node {node_name(node)}", WrongListing(node))
-    if node[0] >= LOWEST_LISTED_LEVEL and (string is not None) != (node in listed):
-        what = f"{'lacks' if string is not None else 'lists'} node {node_name(node)}"
-        findings.add("s", what, WrongListing(node))

@@ -1,66 +1,75 @@
-"""Notices what the store cannot hold if nobody has meddled with it: strings that are not there, or are something else.
-
-A key of another type reads as one that is not there. Whatever an answer would be made from is looked at first, so that
-a damaged store has no answer rather than a wrong one. Pure, no I/O.
-"""
+"""Reads that tell damage from a Redis that does not answer."""
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, Final
 
-from service.store.cover import CHILD_LEVEL, LOWEST_LISTED_LEVEL, TOP_LEVEL, Cover, Shape
-from service.store.layout import ENTRY_BYTES, LISTED_LEAF, ROW_BYTES
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import ResponseError
 
-Parsed = TypeVar("Parsed")
+from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from service.store.layout import Head, check_layout, head_key, pack_head, parse_head
 
-MAX_LEAF_JOBS = 128
-_LEAF = ord("L")
-_ITEM_BYTES = {_LEAF: ENTRY_BYTES, **{ord(marker): width for marker, width in ROW_BYTES.items()}}
-_MAX_LEAF_BYTES = 1 + MAX_LEAF_JOBS * ENTRY_BYTES
-_SHAPE_LEVELS = {*CHILD_LEVEL, TOP_LEVEL + LISTED_LEAF, LOWEST_LISTED_LEVEL + LISTED_LEAF}
+Client = Redis | RedisCluster
 
 
-class DamageError(Exception):
-    """A key is not what the rest of its project says it must be; the text names the key."""
+class DamagedError(Exception):
+    """What is under a key is nothing that the store wrote, and without it nothing of the project can be judged."""
+
+    def __init__(self, key: str, what: str) -> None:
+        super().__init__(f"{key} {what}")
+        self.key = key
+        self.what = what
 
 
-def parsed(key: str, parse: Callable[[bytes], Parsed], data: bytes) -> Parsed:
-    """Returns what a string means; raises DamageError if it has another length than such a string, or is no text."""
+class Foreign:
+    """In the place of a reply: the value under the key is of a type that the store does not keep there."""
+
+
+FOREIGN: Final = Foreign()
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Whether Redis says that a value is of another type than the command is for."""
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
+
+
+def parse_stored_head(stripe: int, data: bytes | Foreign | None) -> Head:
+    """A head, if it is one from its first byte to its last. Raises DamagedError, LayoutError."""
+    if isinstance(data, Foreign):
+        raise DamagedError(head_key(stripe), "is no string")
     try:
-        return parse(data)
-    except (struct.error, ValueError, IndexError) as error:
-        raise DamageError(f"{key} cannot be read: {error}") from error
+        head = check_layout(parse_head(data))
+    except struct.error:
+        raise DamagedError(head_key(stripe), f"is no head: {len(data or b'')} bytes") from None
+    if data is not None and pack_head(head) != data:
+        raise DamagedError(head_key(stripe), f"is no head: {len(data)} bytes, {len(head.progress)} partitions")
+    return head
 
 
-def check_shape(key: str, entries: Iterable[tuple[int, int]]) -> None:
-    """Raises DamageError unless all entries of a shape are of levels that a shape lists."""
-    if strange := {level for level, _ in entries} - _SHAPE_LEVELS:
-        raise DamageError(f"{key} lists nodes of the levels {sorted(strange)}")
+async def read_at_once(client: Client, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    """Replies to read commands of one slot, all of one instant; FOREIGN for a value of a type it is not for.
 
-
-def check_nodes(prefix: str, shape: Shape, asked: Cover, strings: Sequence[bytes | None]) -> None:
-    """Raises DamageError unless the strings of a cover, in its order, are what the shape of the same instant says.
-
-    Nodes in the shape must be there. Inner nodes have rows, nodes below them that are not inner are leaves; those below
-    the listed levels may be missing, as a node has no key before it holds a job.
+    Raises StoreUnavailableError.
     """
-    inner, at = shape.inner, 0
-    runs = chain(asked.added, asked.taken, ((cut.node[0], cut.node[1:]) for cut in asked.cuts))
-    for level, indexes in runs:
-        for index in indexes:
-            string = strings[at]
-            at += 1
-            is_inner = (level, index) in inner
-            if not string:
-                if string is None and not is_inner and level < LOWEST_LISTED_LEVEL:
-                    continue
-                raise DamageError(f"{prefix}n:{level}:{index} is in the shape, and is not there")
-            marker, size = string[0], len(string)
-            if size % _ITEM_BYTES.get(marker, 1) != 1:
-                raise DamageError(f"{prefix}n:{level}:{index} is not a node")
-            if (marker == _LEAF) == (is_inner or level == 0):
-                what = "a leaf" if marker == _LEAF else "inner"
-                raise DamageError(f"{prefix}n:{level}:{index} is {what}, unlike the shape")
-            if marker == _LEAF and size > _MAX_LEAF_BYTES:
-                raise DamageError(f"{prefix}n:{level}:{index} has more jobs than a leaf can hold")
+    try:
+        if len(commands) == 1:
+            return [await client.execute_command(*commands[0])]
+        async with client.pipeline(transaction=True) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            replies = await pipeline.execute(raise_on_error=False)
+    except REDIS_ERRORS as error:
+        if is_foreign(error):
+            return [FOREIGN]
+        raise StoreUnavailableError(f"reading the store: {error}") from error
+    for reply in replies:
+        if isinstance(reply, BaseException) and not is_foreign(reply):
+            raise StoreUnavailableError(f"reading the store: {reply}") from reply
+    return [FOREIGN if isinstance(reply, BaseException) else reply for reply in replies]
+
+
+async def read_head(client: Client, stripe: int) -> Head:
+    """A stripe's head. Raises DamagedError, LayoutError, StoreUnavailableError."""
+    [data] = await read_at_once(client, [("GET", head_key(stripe))])
+    return parse_stored_head(stripe, data)

@@ -4,7 +4,7 @@ The script writes a row in the same call that moves the stripe past the range, a
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
@@ -13,6 +13,7 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 
 from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from service.store.damage import is_foreign
 from service.store.layout import Head, gaps_key
 
 _ROW = Struct("<IQQQB")
@@ -27,6 +28,9 @@ class GapReason(IntEnum):
     """The ledger had no room for another row: some offsets of the range were never read, others were."""
 
 
+_REASONS: dict[int, GapReason] = {int(reason): reason for reason in GapReason}
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Offsets `[from_offset, to_offset)` of a partition that were never read, and when that was found (Unix ms)."""
@@ -35,7 +39,13 @@ class Gap:
     from_offset: int
     to_offset: int
     time_ms: int
-    reason: GapReason = GapReason.DELETED
+    reason: GapReason | int = GapReason.DELETED
+    """A number where no reason has it."""
+
+    @property
+    def reason_name(self) -> str:
+        """The reason in words."""
+        return self.reason.name.lower() if isinstance(self.reason, GapReason) else f"unknown ({self.reason})"
 
 
 def pack_gaps(gaps: Iterable[Gap]) -> bytes:
@@ -44,26 +54,44 @@ def pack_gaps(gaps: Iterable[Gap]) -> bytes:
 
 
 def parse_gaps(data: bytes) -> list[Gap]:
-    """The rows of a ledger, in the order in which they were recorded."""
+    """The rows of a ledger, in the order in which they were recorded; what is behind the last whole one is no row."""
     return [
-        Gap(partition, from_offset, to_offset, time_ms, GapReason(reason))
-        for partition, from_offset, to_offset, time_ms, reason in _ROW.iter_unpack(data)
+        Gap(partition, from_offset, to_offset, time_ms, _REASONS.get(reason, reason))
+        for partition, from_offset, to_offset, time_ms, reason in _ROW.iter_unpack(
+            data[: len(data) // _ROW.size * _ROW.size]
+        )
     ]
+
+
+def find_ledger_problems(data: bytes, rows: int) -> Iterator[str]:
+    """What is wrong with a ledger, of which the head says how many rows it has."""
+    if len(data) != rows * _ROW.size:
+        yield f"has {len(data)} bytes, the head says {rows} gaps of {_ROW.size}"
+    for number, gap in enumerate(parse_gaps(data)):
+        if not isinstance(gap.reason, GapReason):
+            yield f"has an unknown reason in row {number}: {gap.reason}"
+        if gap.from_offset >= gap.to_offset:
+            yield f"has no range of offsets in row {number}: {gap.from_offset} to {gap.to_offset}"
 
 
 async def read_gaps(client: Redis | RedisCluster, heads: Sequence[Head]) -> dict[int, list[Gap]]:
     """The gaps of each stripe whose head says that it has any; `heads` are those of all stripes, in their order.
 
-    Raises StoreUnavailableError.
+    Of a ledger that is damaged, those that can be read. Raises StoreUnavailableError.
     """
     stripes = [stripe for stripe, head in enumerate(heads) if head.gaps]
+    ledgers = await asyncio.gather(*[_read_ledger(client, stripe, heads[stripe].live.generation) for stripe in stripes])
+    return {stripe: parse_gaps(ledger) for stripe, ledger in zip(stripes, ledgers, strict=True)}
+
+
+async def _read_ledger(client: Redis | RedisCluster, stripe: int, generation: int) -> bytes:
     try:
-        ledgers: list[Any] = await asyncio.gather(
-            *[client.get(gaps_key(stripe, heads[stripe].live.generation)) for stripe in stripes]
-        )
+        ledger: Any = await client.get(gaps_key(stripe, generation))
     except REDIS_ERRORS as error:
+        if is_foreign(error):
+            return b""
         raise StoreUnavailableError(f"reading the ledger of gaps: {error}") from error
-    return {stripe: parse_gaps(ledger or b"") for stripe, ledger in zip(stripes, ledgers, strict=True)}
+    return bytes(ledger or b"")
 
 
 def count_skipped(ledgers: Iterable[Sequence[Gap]]) -> dict[int, int]:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.events import JobStatus
-from service.store.audit_reads import Client, GenerationChangedError, ProjectReads, View, node_name, place_of
-from service.store.audit_tree import RECORD_BYTES, SIZE, content_of, is_inner, span_of, sum_of
+from service.store.audit_reads import GenerationChangedError, ProjectReads, View, node_name, place_of
+from service.store.audit_tree import SIZE, content_of, is_inner, is_record, span_of, sum_of
 from service.store.contract import StoreUnavailableError
 from service.store.cover import LEVELS, Node
+from service.store.damage import FOREIGN, Client, DamagedError
 from service.store.layout import DELETED_STATUS, ENTRY_BYTES, job_hash, job_key, parse_user
 
 _ATTEMPTS = 20
@@ -33,9 +34,9 @@ class Bucket:
 class Inspection:
     """A job's record, the hash that it lies in, and the buckets from the topmost down to the one that holds the job.
 
-    Of a deleted job nothing but that is known; `user_name` is None where the user has no name. `is_counted`: whether
-    the last bucket holds the job's entry, or, for a millisecond, counts a job of its user and status. No answer counts
-    a job that starts before the horizon.
+    Of a deleted job nothing but that is known; `user_name` is None where the user has no name that can be read.
+    `is_counted`: whether the last bucket holds the job's entry, or, for a millisecond, counts a job of its user and
+    status. No answer counts a job that starts before the horizon.
     """
 
     key: str
@@ -53,9 +54,9 @@ class Inspection:
 
 
 async def inspect_job(client: Client, project_id: str, job_id: str) -> Inspection | None:
-    """A job at one instant; None if nothing is known of it, or not what its record would have to be.
+    """A job at one instant; None if nothing is known of it.
 
-    Raises StoreUnavailableError, LayoutError.
+    Raises StoreUnavailableError, LayoutError, and DamagedError where head, meta or record are none.
     """
     job = job_key(job_id)
     path: list[Node] = []
@@ -63,9 +64,12 @@ async def inspect_job(client: Client, project_id: str, job_id: str) -> Inspectio
         reads = await ProjectReads.open(client, project_id)
         try:
             view, records = await reads.records([node_name(node) for node in path], [job])
-            record = records.get(job, b"")
-            if len(record) != RECORD_BYTES:
+            record = records.get(job)
+            if record is None:
+                await _check_hash(reads, job, view)
                 return None
+            if not is_record(record):
+                raise DamagedError(_key(reads, job, view), f"job {job.hex()} has a record of no event")
             wanted = [] if record[31] == DELETED_STATUS else _path(record)
             if path == wanted:
                 return await _inspection(reads, job, record, dict(zip(path, view.strings, strict=True)), view)
@@ -73,6 +77,16 @@ async def inspect_job(client: Client, project_id: str, job_id: str) -> Inspectio
         except GenerationChangedError:
             continue
     raise StoreUnavailableError(f"job {job_id} of project {project_id} changed under each of {_ATTEMPTS} reads")
+
+
+def _key(reads: ProjectReads, job: bytes, view: View) -> str:
+    return f"{reads.prefix}j:{place_of(job_hash(job), view.meta.hashes if view.meta else 1)}"
+
+
+async def _check_hash(reads: ProjectReads, job: bytes, view: View) -> None:
+    name = _key(reads, job, view).removeprefix(reads.prefix)
+    if name in await reads.foreign([name], "hash"):
+        raise DamagedError(reads.prefix + name, "is no hash")
 
 
 def _path(record: bytes) -> list[Node]:
@@ -85,7 +99,10 @@ async def _inspection(
 ) -> Inspection:
     user = record[25:31]
     [named] = (await reads.view([], [("HGET", "u", user)])).replies
-    user_id, user_name = parse_user(named) if named else (None, None)
+    try:
+        user_id, user_name = parse_user(named) if named not in {None, FOREIGN} else (None, None)
+    except (UnicodeDecodeError, IndexError):
+        user_id, user_name = None, None
     buckets: list[Bucket] = []
     is_counted = False
     for node, string in strings.items():
@@ -95,7 +112,7 @@ async def _inspection(
             break
     is_deleted = record[31] == DELETED_STATUS
     return Inspection(
-        key=f"{reads.prefix}j:{place_of(job_hash(job), view.meta.hashes if view.meta else 1)}",
+        key=_key(reads, job, view),
         is_deleted=is_deleted,
         sequence=0 if is_deleted else int.from_bytes(record[:4], "little"),
         event_time_ms=int.from_bytes(record[4:11], "little"),

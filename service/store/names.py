@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.store.damage import DamageError
+from service.store.damage import DamagedError
 from service.store.layout import parse_user
 from service.store.sums import Sums, Users
 
@@ -86,7 +86,7 @@ class Names:
         return [key.to_bytes(6, "little") for key in lacking.tolist()]
 
     def update(self, users: Mapping[bytes, bytes]) -> None:
-        """Takes users as they are stored, by user key. Raises DamageError, and is then as before."""
+        """Takes users as they are stored, by user key. Raises DamagedError, and is then as before."""
         changes = sorted((int.from_bytes(key, "little"), _parse(key, value)) for key, value in users.items())
         if not changes:
             return
@@ -155,7 +155,7 @@ def _parse(key: bytes, value: bytes) -> _User:
     try:
         user_id, name = parse_user(value)
     except (IndexError, UnicodeDecodeError) as error:
-        raise DamageError(f"u has no user under {key.hex()}: {error}") from error
+        raise DamagedError("u", f"has no user under {key.hex()}: {error}") from error
     return _User(name, user_id)
 
 

@@ -13,7 +13,7 @@ from service.store.answer_cache import AnswerCache, Question
 from service.store.answers import administrator_body, sub_user_body
 from service.store.contract import Answer, StoreUnavailableError
 from service.store.cover import Cover, Node, cover
-from service.store.damage import DamageError, check_nodes, parsed
+from service.store.damage import DamagedError
 from service.store.known import Known, KnownProjects
 from service.store.layout import (
     STRIPES,
@@ -34,6 +34,7 @@ from service.store.layout import (
 )
 from service.store.learning import Learning
 from service.store.names import Names, parse_namings
+from service.store.node_checks import check_nodes, parsed
 from service.store.outages import reaching
 from service.store.shared_read import SharedRead
 from service.store.sums import Summing, Sums, Users
@@ -59,10 +60,10 @@ class _Doubts:
     def __init__(self) -> None:
         self.left = _DOUBTS
 
-    def add(self, problem: str) -> None:
-        """Counts one more; raises DamageError if there were enough."""
+    def add(self, key: str, what: str) -> None:
+        """Counts one more; raises DamagedError if there were enough."""
         if not self.left:
-            raise DamageError(problem)
+            raise DamagedError(key, what)
         self.left -= 1
 
 
@@ -106,7 +107,7 @@ class RedisStatisticsStore:
             data: Any = await self._client.get(head_key(0))
         try:
             _head(0, data)
-        except DamageError as error:
+        except DamagedError as error:
             raise StoreUnavailableError(str(error)) from error
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
@@ -115,7 +116,7 @@ class RedisStatisticsStore:
         try:
             with reaching("reading a project"):
                 return await self._read(question)
-        except DamageError as error:
+        except DamagedError as error:
             raise StoreUnavailableError(f"project {project_id} is damaged: {error}") from error
 
     async def _read(self, question: Question) -> Answer:
@@ -140,7 +141,7 @@ class RedisStatisticsStore:
                 remains = await self._learning.remains(question.project_id, live.generation)
                 if remains is None:
                     return self._answer(view.head, view.as_of_ms, _nothing(question.user_id))
-                doubts.add(f"{remains} is not there, or no string")
+                doubts.add(remains, "is not there, or no string")
                 continue
             stamp = known.saw(asked_at_seconds, view.head, view.as_of_ms, view.meta)
             if remembered and remembered[0] == stamp:
@@ -160,7 +161,7 @@ class RedisStatisticsStore:
     async def _look(self, project_id: str, generation: int, asked: Cover, wants_namings: bool) -> _View:
         """Reads a stripe's head, a project's meta, and the strings of a cover.
 
-        Raises DamageError, LayoutError, and StoreUnavailableError if the project is marked.
+        Raises DamagedError, LayoutError, and StoreUnavailableError if the project is marked.
         """
         stripe, prefix = stripe_of(project_id), project_prefix(project_id, generation)
         keys = [head_key(stripe), claims_key(stripe), f"{prefix}m", *([f"{prefix}t"] if wants_namings else ())]
@@ -176,14 +177,14 @@ class RedisStatisticsStore:
         if meta is not None and meta.unfinished_hashes:
             raise StoreUnavailableError(f"a write of project {project_id} ended in part; it will be mended")
         if meta is not None and head_data is None:
-            raise DamageError(f"{keys[0]} is not there, though projects are")
+            raise DamagedError(keys[0], "is not there, though projects are")
         namings = (strings[3] or b"") if wants_namings else None
         return _View(head, as_of_ms(head_data, claims_data), meta, namings, strings[nodes_at:])
 
     async def _body(
         self, question: Question, known: Known, view: _View, sum_up: Callable[[Summing], Sums], doubts: _Doubts
     ) -> bytes | None:
-        """Returns the body of an answer, None if the view has to be read again. Raises DamageError."""
+        """Returns the body of an answer, None if the view has to be read again. Raises DamagedError."""
         if question.user_id is None:
             names = await self._names(question.project_id, known, view, doubts)
             return None if names is None else administrator_body(sum_up(Summing(names.users, None)), names)
@@ -193,7 +194,7 @@ class RedisStatisticsStore:
             return sub_user_body(sums)
         is_user = await self._learning.is_user(question.project_id, view.head.generation, question.user_id)
         if is_user is None:
-            doubts.add("u lacks a user who has jobs")
+            doubts.add("u", "lacks a user who has jobs")
             return None
         return sub_user_body(sums) if is_user else _nothing(question.user_id)
 
@@ -221,10 +222,10 @@ class RedisStatisticsStore:
 
 
 def _head(stripe: int, data: bytes | None) -> Head:
-    """Returns what a stripe's head says. Raises DamageError, LayoutError."""
+    """Returns what a stripe's head says. Raises DamagedError, LayoutError."""
     head = check_layout(parsed(head_key(stripe), parse_head, data or b""))
     if data and len(data) != head_bytes(len(head.progress)):
-        raise DamageError(f"{head_key(stripe)} has {len(data)} bytes")
+        raise DamagedError(head_key(stripe), f"has {len(data)} bytes")
     return head
 
 

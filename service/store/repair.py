@@ -13,18 +13,30 @@ from struct import Struct
 from typing import Any
 
 from service.store.audit import Advance, audit_project, ignore
-from service.store.audit_findings import Cause, Drift, WrongBottom, WrongCount, WrongListing, WrongPlace, WrongRows
-from service.store.audit_reads import Client, GenerationChangedError, ProjectReads, View, node_name, place_of
+from service.store.audit_findings import (
+    Cause,
+    Drift,
+    Unfinished,
+    WrongBottom,
+    WrongCount,
+    WrongListing,
+    WrongPlace,
+    WrongRows,
+    WrongShape,
+    WrongType,
+)
+from service.store.audit_reads import GenerationChangedError, Pause, ProjectReads, View, no_pause, node_name, place_of
+from service.store.audit_shape import listed_entries
 from service.store.audit_tree import possible_children
 from service.store.contract import REDIS_ERRORS, StoreUnavailableError
 from service.store.cover import Node
+from service.store.damage import FOREIGN, Client, DamagedError
 from service.store.layout import (
     LAYOUT_VERSION,
     Meta,
     head_key,
     job_hash,
     pack_meta,
-    parse_shape,
     stripe_of,
 )
 from service.store.repair_tree import Mending, path_of
@@ -37,6 +49,7 @@ _STAMP = Struct("<II")  # layout version, generation
 _REPLACE = Script("lua_repair/replace.lua")
 
 Command = tuple[Any, ...]
+_NodeCause = WrongBottom | WrongRows | WrongListing | WrongShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +69,26 @@ class _Plan:
     commands: list[Command]
 
 
-async def repair_project(client: Client, project_id: str, advance: Advance = ignore) -> Repair:
-    """Audits a project and mends what can be mended, until nothing of it is left.
+async def repair_project(client: Client, project_id: str, advance: Advance = ignore, pause: Pause = no_pause) -> Repair:
+    """Audits a project and mends what can be mended, until nothing of it is left; a mark is left.
 
-    `client` must not repeat a command by itself. Raises StoreUnavailableError, LayoutError.
+    `pause` is awaited after each read. `client` must not repeat a command by itself. Raises StoreUnavailableError,
+    LayoutError.
     """
     found: dict[Drift, None] = {}
-    drifts = await audit_project(client, project_id, advance)
+    drifts = await audit_project(client, project_id, advance, pause)
     for _ in range(_ROUNDS):
         found |= dict.fromkeys(drifts)
-        causes = [drift.cause for drift in drifts if drift.cause is not None]
+        causes = [drift.cause for drift in drifts if not isinstance(drift.cause, Unfinished | None)]
         if not causes:
             break
-        reads = await ProjectReads.open(client, project_id)
         try:
+            reads = await ProjectReads.open(client, project_id)
             for plan in _plans(reads, causes):
                 await _carry_out(reads, plan)
-        except GenerationChangedError:
-            pass  # the next audit is of the generation that is live now
-        drifts = await audit_project(client, project_id)
+        except (GenerationChangedError, DamagedError):
+            pass  # the next audit is of the generation that is live now, or says what is damaged
+        drifts = await audit_project(client, project_id, pause=pause)
     return Repair(list(found), drifts)
 
 
@@ -86,14 +100,20 @@ def _plans(reads: ProjectReads, causes: Sequence[Cause]) -> Iterator[Callable[[]
         return
     for group in _groups(causes):
         yield partial(_plan_nodes, reads, group)
+    for cause in causes:  # what is not overwritten by now
+        if isinstance(cause, WrongType):
+            yield partial(_plan_type, reads, cause)
     if any(isinstance(cause, WrongCount) for cause in causes):
         yield partial(_plan_count, reads)
 
 
-def _groups(causes: Sequence[Cause]) -> Iterator[list[WrongBottom | WrongRows | WrongListing]]:
-    group: list[WrongBottom | WrongRows | WrongListing] = []
+def _groups(causes: Sequence[Cause]) -> Iterator[list[_NodeCause]]:
+    group: list[_NodeCause] = []
     jobs = 0
-    for kind in (WrongBottom, WrongRows, WrongListing):  # from below: what lies above depends on it
+    # of a bottom node what its jobs say comes last, and is all that need be done
+    bottoms = {cause.node: cause for cause in causes if isinstance(cause, WrongBottom)}
+    causes = [cause for cause in causes if not isinstance(cause, WrongBottom) or bottoms[cause.node] is cause]
+    for kind in (WrongBottom, WrongRows, WrongListing, WrongShape):  # from below: what lies above depends on it
         for cause in causes:
             if isinstance(cause, kind):
                 more = len(cause.jobs) if isinstance(cause, WrongBottom) else 0
@@ -129,14 +149,16 @@ async def _write(reads: ProjectReads, plan: _Plan) -> bool:
         raise StoreUnavailableError(f"mending project {reads.project_id}: {error}") from error
 
 
-async def _plan_nodes(reads: ProjectReads, causes: Sequence[WrongBottom | WrongRows | WrongListing]) -> _Plan | None:
-    above = {node: None for cause in causes for node in (cause.node, *path_of(cause.node))}
+async def _plan_nodes(reads: ProjectReads, causes: Sequence[_NodeCause]) -> _Plan | None:
+    places = [cause.node for cause in causes if not isinstance(cause, WrongShape)]
+    above = {node: None for place in places for node in (place, *path_of(place))}
     nodes: list[Node] = list(above | {child: None for node in above for child in possible_children(node)})
     jobs = {job for cause in causes if isinstance(cause, WrongBottom) for job in cause.jobs}
     view, records = await reads.records(["s", *map(node_name, nodes)], jobs)
     if view.meta is None:
         return None
-    mending = Mending(dict(zip(nodes, view.strings[1:], strict=True)), parse_shape(view.strings[0] or b""))
+    shape = view.strings[0]
+    mending = Mending(dict(zip(nodes, view.strings[1:], strict=True)), listed_entries(shape))
     for cause in causes:
         match cause:
             case WrongBottom(node, of_jobs, surplus):
@@ -145,26 +167,35 @@ async def _plan_nodes(reads: ProjectReads, causes: Sequence[WrongBottom | WrongR
                 mending.mend_rows(node)
             case WrongListing(node):
                 mending.mend_listing(node)
+            case WrongShape():
+                pass  # whatever there cannot be is left out
     commands: list[Command] = [
         ("SET", node_name(node), string) if string is not None else ("DEL", node_name(node))
         for node, string in mending.changed.items()
     ]
     meta = view.meta
-    if mending.shape_changed:
+    if mending.shape_data() != (shape or b""):
         commands.append(("SET", "s", mending.shape_data()))
         meta = replace(meta, shape_id=os.urandom(8))
     return _Plan(view, meta, commands) if commands else None
 
 
+async def _plan_type(reads: ProjectReads, cause: WrongType) -> _Plan | None:
+    """Deletes a value of a foreign type: whatever belongs there is planted anew, if anything does."""
+    view = await reads.view([])
+    is_there = cause.name in await reads.foreign([cause.name])
+    return _Plan(view, view.meta, [("DEL", cause.name)]) if view.meta and is_there else None
+
+
 async def _plan_place(reads: ProjectReads, cause: WrongPlace) -> _Plan | None:
     """Moves a record into its own hash; if there is one already, the later version stays."""
     view = await reads.view([], [("HGET", f"j:{cause.number}", cause.job)])
-    if view.meta is None or view.replies[0] is None:
+    if view.meta is None or view.replies[0] in {None, FOREIGN}:
         return None
     own = place_of(job_hash(cause.job), view.meta.hashes)
     view = await reads.view([], [("HGET", f"j:{number}", cause.job) for number in (cause.number, own)])
     record, present = view.replies
-    if view.meta is None or own == cause.number or record is None:
+    if view.meta is None or own == cause.number or record is None or FOREIGN in view.replies:
         return None
     commands: list[Command] = [("HDEL", f"j:{cause.number}", cause.job)]
     if present is None or _version(record) > _version(present):
@@ -172,8 +203,12 @@ async def _plan_place(reads: ProjectReads, cause: WrongPlace) -> _Plan | None:
     return _Plan(view, view.meta, commands)
 
 
-def _version(record: bytes) -> tuple[int, int, int]:
-    return int.from_bytes(record[:4], "little"), int.from_bytes(record[4:11], "little"), record[31]
+def _version(record: bytes) -> tuple[int, ...]:
+    """What orders records of one job: sequence, event time, status; on a tie start, size, user."""
+    sequence, time_ms, start_ms, size_bytes, user = (
+        int.from_bytes(record[start:stop], "little") for start, stop in ((0, 4), (4, 11), (11, 18), (18, 25), (25, 31))
+    )
+    return sequence, time_ms, record[31], start_ms, size_bytes, user
 
 
 async def _plan_count(reads: ProjectReads) -> _Plan | None:
@@ -181,7 +216,12 @@ async def _plan_count(reads: ProjectReads) -> _Plan | None:
     if meta is None:
         return None
     view = await reads.view([], [("HLEN", f"j:{number}") for number in range(meta.hashes)])
-    records = sum(view.replies)
-    if view.meta is None or view.meta.hashes != meta.hashes or view.meta.records == records:
+    records = sum(reply for reply in view.replies if reply is not FOREIGN)
+    if view.meta is None or view.meta.hashes != meta.hashes or _is_counted(view.meta, records):
         return None
     return _Plan(view, replace(view.meta, records=records), [])
+
+
+def _is_counted(meta: Meta, records: int) -> bool:
+    """Whether a meta may go on saying how many records there are: one that says more knows of some that are lost."""
+    return meta.records == records if meta.unfinished_hashes else meta.records >= records

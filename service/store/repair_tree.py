@@ -64,14 +64,8 @@ class Mending:
 
     def __init__(self, strings: Mapping[Node, bytes | None], shape: Iterable[tuple[int, int]]) -> None:
         self._strings = dict(strings)
-        self._shape = list(shape)
         self.changed: dict[Node, bytes | None] = {}  # None: is deleted
-        self.shape = dict.fromkeys(self._shape)  # each entry once, in order
-
-    @property
-    def shape_changed(self) -> bool:
-        """Whether the shape is another now."""
-        return list(self.shape) != self._shape
+        self.shape = dict.fromkeys(shape)  # each entry once, in order
 
     def shape_data(self) -> bytes:
         """The shape's string."""

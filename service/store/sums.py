@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.store.cover import Cut
-from service.store.damage import DamageError
+from service.store.damage import DamagedError
 from service.store.layout import ENTRY_BYTES, ROW_BYTES
 
 Vector = NDArray[np.float64]
@@ -44,11 +44,11 @@ _ROW_WEIGHTS = {b"r": _weights(6, *[1] * 6, 4, 3), b"R": _weights(6, *[4] * 6, 4
 _ENTRY_WEIGHTS = _weights(7, 4, 3, 6, 1)
 
 
-class UnknownUserError(DamageError):
+class UnknownUserError(DamagedError):
     """A string counts jobs of a user who is not among those of its project."""
 
     def __init__(self) -> None:
-        super().__init__("u lacks a user who has jobs")
+        super().__init__("u", "lacks a user who has jobs")
 
 
 class Users:
@@ -77,7 +77,7 @@ class Sums:
 
 
 class Summing:
-    """Adds up strings, of all users or, with a user's key, of that one. All of it may raise DamageError."""
+    """Adds up strings, of all users or, with a user's key, of that one. All of it may raise DamagedError."""
 
     def __init__(self, users: Users, user: bytes | None) -> None:
         self._users = users
@@ -124,7 +124,7 @@ class Summing:
         else:
             size_bytes = low + (middle << 32)
         if (whole[:, :_STATUSES] < 0).any() or (size_bytes < 0).any():
-            raise DamageError("n: some node counts less than is taken off it")
+            raise DamagedError("n", "has a node that counts less than is taken off it")
         return Sums(whole[:, :_STATUSES], size_bytes)
 
     def _only_asked(self, string: bytes) -> bytes:
@@ -160,7 +160,7 @@ def _add(total: Vector, string: bytes, sign: int, users: Users) -> None:
 
 def _add_entries(total: Vector, entries: Vector, signs: Vector, users: Users) -> None:
     if (entries[:, 4] >= _STATUSES).any():
-        raise DamageError("n: a leaf has a job in no status")
+        raise DamagedError("n", "has a leaf with a job in no status")
     at = users.positions(entries[:, 3]) * _COLUMNS
     cells = np.concatenate((at + entries[:, 4].astype(np.intp), at + _LOW, at + _MIDDLE))
     amounts = np.concatenate((signs, entries[:, 1] * signs, entries[:, 2] * signs))

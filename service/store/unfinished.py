@@ -11,10 +11,11 @@ from struct import Struct
 from typing import Any
 
 from service.store.audit import Advance, ignore
-from service.store.audit_findings import Drift
-from service.store.audit_reads import Client, GenerationChangedError, ProjectReads, View
+from service.store.audit_findings import Unfinished
+from service.store.audit_reads import GenerationChangedError, Pause, ProjectReads, View, no_pause
 from service.store.batch import pack_user
 from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from service.store.damage import FOREIGN, Client, DamagedError
 from service.store.layout import (
     LAYOUT_VERSION,
     Meta,
@@ -35,40 +36,39 @@ _REPLACE = Script("lua_repair/replace.lua")
 Command = tuple[str | bytes, ...]
 
 
-async def mend_project(client: Client, project_id: str, advance: Advance = ignore) -> Repair:
+async def mend_project(client: Client, project_id: str, advance: Advance = ignore, pause: Pause = no_pause) -> Repair:
     """Makes a project's tree and names what its records say, and takes away the mark of an unfinished write.
 
-    The mark stays where drift is left that could be mended. `client` must not repeat a command by itself. Raises
-    StoreUnavailableError, LayoutError.
+    The mark stays where drift is left that could be mended. `pause` is awaited after each read. `client` must not
+    repeat a command by itself. Raises StoreUnavailableError, LayoutError.
     """
     is_marked = await _settle_records(client, project_id)
-    repair = await repair_project(client, project_id, advance)
-    if not is_marked:
+    repair = await repair_project(client, project_id, advance, pause)
+    left = [drift for drift in repair.left if not isinstance(drift.cause, Unfinished)]
+    if not is_marked or any(drift.cause for drift in left):
         return repair
-    mark = Drift(
-        project_id, (await ProjectReads.open(client, project_id)).prefix + "m", "is marked: a write ended in part"
-    )
-    if any(drift.cause for drift in repair.left):
-        return Repair([mark, *repair.found], [mark, *repair.left])
     await _unmark(client, project_id)
-    return Repair([mark, *repair.found], repair.left)
+    return Repair(repair.found, left)
 
 
 async def _settle_records(client: Client, project_id: str) -> bool:
     """Whether the project is marked; then all record hashes that the write may have begun belong to it."""
     for _ in range(_ATTEMPTS):
-        reads = await ProjectReads.open(client, project_id)
         try:
+            reads = await ProjectReads.open(client, project_id)
             view = await reads.view(["t"], [("HGETALL", "u")])
         except GenerationChangedError:
             continue
+        except DamagedError:
+            return False  # an audit says what is damaged
         meta = view.meta
         if meta is None or not meta.unfinished_hashes:
             return False
         hashes = max(meta.hashes, meta.unfinished_hashes)
         commands: list[Command] = [("SADD", projects_key(stripe_of(project_id), reads.generation), project_id)]
         old_times = view.strings[0] or b""
-        times = _namings(view.replies[0], old_times)
+        users = view.replies[0]
+        times = old_times if users is FOREIGN else _namings(users, old_times)
         if times != old_times:
             commands.append(("SET", f"{reads.prefix}t", times))
         if await _replace(reads, view, replace(meta, hashes=hashes, unfinished_hashes=hashes), commands):

@@ -14,6 +14,7 @@ from redis.exceptions import NoScriptError
 
 from service.store.batch import ProjectBatch
 from service.store.contract import REDIS_ERRORS, FencedError, RefusedError, StoreUnavailableError
+from service.store.damage import DamagedError, parse_stored_head
 from service.store.gaps import Gap, pack_gaps
 from service.store.layout import (
     LAYOUT_VERSION,
@@ -24,7 +25,6 @@ from service.store.layout import (
     check_layout,
     claims_key,
     head_key,
-    parse_head,
 )
 from service.store.script import Script
 
@@ -124,7 +124,10 @@ class StoreWriter:
             data: list[Any] = await self._get_all(keys)
         except REDIS_ERRORS as error:
             raise StoreUnavailableError(f"reading heads: {error}") from error
-        return [check_layout(parse_head(each)) for each in data]
+        try:
+            return [parse_stored_head(stripe, each) for stripe, each in enumerate(data)]
+        except DamagedError as error:
+            raise StoreUnavailableError(str(error)) from error
 
     async def _get_all(self, keys: list[str]) -> Any:
         if isinstance(self.client, RedisCluster):

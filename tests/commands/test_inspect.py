@@ -1,16 +1,20 @@
 """`inspect`: a job's record, and each bucket that it counts in."""
 
+from collections.abc import Callable
+
 import pytest
 from redis.asyncio import Redis
 
 from service.events import JobDeletion, JobStatus
 from service.settings import ConsumerSettings
+from service.store.layout import head_key, stripe_of
 from tests.commands.support import run
 from tests.store import damages
-from tests.store.damages import ALONE_MS, LEAF, TOP_NODE
+from tests.store.damages import ALONE_MS, LEAF, META, NAMES, PREFIX, TOP_NODE, Damage
 from tests.store.support import NOON_MS, Store, event, job_uuid
 
 Capture = pytest.CaptureFixture[str]
+HEAD = head_key(stripe_of("project"))
 
 
 async def test_job_in_a_leaf(store: Store, settings: ConsumerSettings, capsys: Capture) -> None:
@@ -76,3 +80,65 @@ async def test_job_that_is_not_counted(
     result = await run(settings, capsys, "inspect", "project/alone")
     assert result.code == 1
     assert "NOT counted" in result.out
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        (damages.make_foreign(META), META),
+        (damages.rewrite(META, lambda meta: meta[:-1]), META),
+        (damages.make_foreign(HEAD), HEAD),
+        (damages.rewrite(HEAD, lambda head: head[:7]), HEAD),
+    ],
+)
+async def test_damage_that_hides_the_job(
+    store: Store, client: Redis, settings: ConsumerSettings, capsys: Capture, hidden: tuple[Damage, str]
+) -> None:
+    """Exit code 1, and the key that cannot be read."""
+    damage, key = hidden
+    await damages.make_project(store)
+    await damage(client)
+    result = await run(settings, capsys, "inspect", "project/alone", "--json")
+    assert (result.code, result.document["known"], result.document["damaged"]["key"]) == (1, None, key)
+    assert f"damaged: {key} " in (await run(settings, capsys, "inspect", "project/alone")).out
+
+
+@pytest.mark.parametrize("change", [lambda _: b"", lambda record: record[:31] + b"\x06", lambda record: record + b"x"])
+async def test_damaged_record(
+    store: Store, client: Redis, settings: ConsumerSettings, capsys: Capture, change: Callable[[bytes], bytes]
+) -> None:
+    """A record that no event leaves is no record."""
+    await store.apply([event(1)])
+    [key, record] = await damages.first_record(client, 0)
+    await client.hset(f"{PREFIX}j:0", key, change(record))
+    result = await run(settings, capsys, "inspect", f"project/{job_uuid(1)}", "--json")
+    assert (result.code, result.document["damaged"]["key"]) == (1, f"{PREFIX}j:0")
+    await damages.make_foreign(f"{PREFIX}j:0")(client)
+    result = await run(settings, capsys, "inspect", f"project/{job_uuid(1)}", "--json")
+    assert (result.code, result.document["damaged"]) == (1, {"key": f"{PREFIX}j:0", "what": "is no hash"})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [damages.make_foreign(NAMES), damages.rewrite_user(b""), damages.rewrite_user(b"\x05user0\xff")],
+)
+async def test_user_whose_name_cannot_be_read(
+    store: Store, client: Redis, settings: ConsumerSettings, capsys: Capture, damage: Damage
+) -> None:
+    """The rest is shown."""
+    await damages.make_project(store)
+    await damage(client)
+    result = await run(settings, capsys, "inspect", "project/alone")
+    assert result.code == 0
+    assert "user        without a name that can be read: drift" in result.out
+
+
+@pytest.mark.parametrize("damage", [damages.make_foreign(LEAF), damages.rewrite(LEAF, lambda leaf: leaf[:-1])])
+async def test_damaged_leaf(
+    store: Store, client: Redis, settings: ConsumerSettings, capsys: Capture, damage: Damage
+) -> None:
+    """The job is not counted there."""
+    await damages.make_project(store)
+    await damage(client)
+    result = await run(settings, capsys, "inspect", "project/alone")
+    assert (result.code, "NOT counted" in result.out) == (1, True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,14 +10,15 @@ from aiokafka import AIOKafkaProducer
 
 from consumers.dead_letters import DeadLetter, DeadLetterQueue, Header
 from consumers.decoding import Reason
-from consumers.letters import parse_letter
+from consumers.letters import REPLAYED_HEADER, Outgoing, Source, parse_letter, parse_mark
 from service.events import JobDeletion
 from service.settings import ConsumerSettings
+from service.store.layout import project_prefix, user_key
 from tests.commands.support import run
 from tests.conftest import MakeTopic
-from tests.integration.support import Event, publish, record_of, running_consumer
+from tests.integration.support import Event, eventually, publish, record_of, running_consumer
 from tests.integration.test_dead_letters import read_all
-from tests.store.support import event
+from tests.store.support import event, stored_hash
 
 Capture = pytest.CaptureFixture[str]
 OWN: list[Header] = [("trace", b"\x00\xff"), ("none", None), ("dead-letter-reason", b"of an earlier time")]
@@ -42,13 +44,14 @@ class Letters:
         self._queue = DeadLetterQueue(producer, settings.kafka_dead_letter_topic)
         self._topic = settings.kafka_topic
 
+        self._offset = 0
+
     async def write(self, each: Event | bytes, reason: Reason, partition: int = 1, **changes: Any) -> None:
-        """A letter of an event, or of a value that is none."""
+        """A letter of an event, or of a value that is none, from an offset of its own."""
         key, value = (b"p/j", each) if isinstance(each, bytes) else record_of(each)
-        fields = {"topic": self._topic, "key": key, "value": value, "headers": OWN, **changes}
-        await self._queue.send(
-            [DeadLetter(partition=partition, offset=7, timestamp_ms=1, reason=reason, detail="d", **fields)]
-        )
+        self._offset += 1
+        fields = {"topic": self._topic, "offset": self._offset, "key": key, "value": value, "headers": OWN, **changes}
+        await self._queue.send([DeadLetter(partition=partition, timestamp_ms=1, reason=reason, detail="d", **fields)])
 
 
 @pytest.fixture
@@ -71,14 +74,16 @@ async def test_what_is_an_event_now_goes_back_whole(
     await letters.write(event(2), "not_json", partition=5)
     result = await run(settings, capsys, "replay-dead-letters", "--json")
     assert result.code == 1  # one of them stays
+    nothing_new = {"sent_before": 0, "refused_again": 0}
     assert result.document == {
+        **nothing_new,
         "found": 4,
         "valid_now": 3,
         "sent": 3,
         "by_reason": {
-            "bad_key": {"found": 1, "valid_now": 1, "sent": 1},
-            "not_json": {"found": 2, "valid_now": 1, "sent": 1},
-            "refused": {"found": 1, "valid_now": 1, "sent": 1},
+            "bad_key": {**nothing_new, "found": 1, "valid_now": 1, "sent": 1},
+            "not_json": {**nothing_new, "found": 2, "valid_now": 1, "sent": 1},
+            "refused": {**nothing_new, "found": 1, "valid_now": 1, "sent": 1},
         },
     }
     records = await sent_back(settings, 3)
@@ -87,7 +92,9 @@ async def test_what_is_an_event_now_goes_back_whole(
         (1, *record_of(event(1))),
         (1, *record_of(event(2))),
     }
-    assert all(list(record.headers) == OWN for record in records)
+    assert all(list(record.headers)[:-1] == OWN for record in records)
+    origins = sorted(record.headers[-1] for record in records)
+    assert origins == [(REPLAYED_HEADER, f"{settings.kafka_topic}/{at}".encode()) for at in ("0/2", "1/1", "5/4")]
 
 
 async def test_dry_run_sends_nothing(letters: Letters, settings: ConsumerSettings, capsys: Capture) -> None:
@@ -96,9 +103,9 @@ async def test_dry_run_sends_nothing(letters: Letters, settings: ConsumerSetting
     result = await run(settings, capsys, "replay-dead-letters", "--dry-run")
     assert result.code == 0
     assert result.out.splitlines() == [
-        "reason                       found   valid now      sent",
-        "refused                          1           1         0",
-        "all                              1           1         0",
+        "reason                       found   valid now   sent before      sent",
+        "refused                          1           1             0         0",
+        "all                              1           1             0         0",
         "nothing was sent (--dry-run)",
     ]
     await publish(settings.kafka_bootstrap_servers, settings.kafka_topic, [event(9)])
@@ -154,34 +161,123 @@ async def test_many_letters(letters: Letters, settings: ConsumerSettings, capsys
     assert {record.key for record in await sent_back(settings, 40)} == {record_of(event(n))[0] for n in range(40)}
 
 
-async def test_replayed_twice_counts_once(letters: Letters, settings: ConsumerSettings, capsys: Capture) -> None:
-    """A running consumer counts what comes back; to send it again changes nothing."""
-    events = [event(number) for number in range(5)]
-    for each in events:
-        await letters.write(each, "refused", partition=0)
+async def replay(settings: ConsumerSettings, capsys: Capture, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """Exit code and summary."""
+    result = await run(settings, capsys, "replay-dead-letters", "--json", *arguments)
+    return result.code, result.document
+
+
+async def test_letter_goes_back_once_unless_asked(
+    letters: Letters, settings: ConsumerSettings, capsys: Capture
+) -> None:
+    """Another run knows what was sent, whatever the filters of either; --again sends it, and still it counts once."""
+    events = [event(number) for number in range(6)]
+    for number, each in enumerate(events):
+        await letters.write(each, "refused" if number % 2 else "bad_key", partition=number % 2)
     async with running_consumer(settings) as running:
-        for times in (1, 2):
-            assert (await run(settings, capsys, "replay-dead-letters", "--json")).document["sent"] == 5
-            marker = event(f"marker-{times}", start_time_ms=times)
-            await publish(settings.kafka_bootstrap_servers, settings.kafka_topic, [marker])
-            events.append(marker)
-            await running.wait_counted(events)
+        runs = [("--reason", "refused"), (), (), ("--again", "--reason", "bad_key")]
+        results = [await replay(settings, capsys, *arguments) for arguments in runs]
+        await publish(settings.kafka_bootstrap_servers, settings.kafka_topic, [event("marker")])
+        await running.wait_counted([*events, event("marker")])
+    assert [code for code, _ in results] == [0, 0, 0, 0]
+    summaries = [(summary["found"], summary["sent_before"], summary["sent"]) for _, summary in results]
+    assert summaries == [(3, 0, 3), (6, 3, 3), (6, 6, 0), (3, 3, 3)]
+
+
+async def test_letter_written_twice_goes_back_once(
+    letters: Letters, settings: ConsumerSettings, capsys: Capture
+) -> None:
+    """A consumer that did not hear of an acknowledgement writes a letter again: it is the same letter."""
+    for _ in range(2):
+        await letters.write(event(1), "refused", offset=7)
+    assert (await replay(settings, capsys))[1]["sent"] == 1
+    assert (await replay(settings, capsys))[1]["sent"] == 0
+
+
+async def test_letters_do_not_multiply_while_the_store_refuses(settings: ConsumerSettings, capsys: Capture) -> None:
+    """Sent back and refused again they are the same letters; asked for, each event goes once, and counts once mended.
+
+    Their headers do not grow either.
+    """
+    events = [event(number, user_id="ann", user_name="new", event_time_ms=9_000) for number in range(10)]
+    names, ann = f"{project_prefix('project')}u", user_key("ann")
+    async with running_consumer(settings) as running:
+        await publish(settings.kafka_bootstrap_servers, settings.kafka_topic, [event("first", user_id="ann")])
+        await running.wait_counted([event("first", user_id="ann")])
+        named = (await stored_hash(running.redis, names))[ann]
+        await running.redis.hset(names, ann, b"\x03bobname")  # another user under the key
+        await publish(settings.kafka_bootstrap_servers, settings.kafka_topic, events)
+        refused, results = 10, []
+        for arguments in [(), (), (), ("--again",), ()]:
+            await eventually(
+                lambda: running.count("dead_letters", reason="refused") == refused,  # noqa: B023
+                f"{refused} events refused",
+            )
+            code, summary = await replay(settings, capsys, *arguments)
+            results.append((code, summary["found"], summary["refused_again"], summary["sent"]))
+            refused += summary["sent"]
+        assert results == [(0, 10, 0, 10), (1, 20, 10, 0), (1, 20, 10, 0), (0, 20, 0, 10), (1, 30, 10, 0)]
+        await running.redis.hset(names, ann, named)
+        assert (await replay(settings, capsys, "--again"))[1]["sent"] == 10
+        await running.wait_counted([event("first", user_id="ann"), *events])
+    assert (await replay(settings, capsys))[0] == 0
+    for record in (await sent_back(settings, 41))[11:]:
+        assert [name for name, _ in record.headers] == [REPLAYED_HEADER]
+
+
+async def test_run_that_ended_before_it_noted_what_it_sent(
+    letters: Letters, settings: ConsumerSettings, capsys: Capture
+) -> None:
+    """A letter that came of what was sent back says so as well."""
+    await letters.write(event(1), "refused", partition=1, offset=7)
+    origin = (REPLAYED_HEADER, f"{settings.kafka_topic}/1/7".encode())
+    await letters.write(event(1), "refused", partition=1, offset=8, headers=[*OWN, origin])
+    code, summary = await replay(settings, capsys)
+    assert (code, summary["found"], summary["sent_before"], summary["refused_again"]) == (1, 2, 2, 1)
+    code, summary = await replay(settings, capsys, "--again")
+    assert (code, summary["sent"]) == (0, 1)
+    [record] = await sent_back(settings, 1)
+    assert list(record.headers) == [*OWN, origin]
+
+
+@pytest.mark.parametrize("name", ["\udcff", b"\xff"])
+def test_header_names_that_are_no_text(name: Any) -> None:
+    """A letter with one is known as such: its record could not go back as it was."""
+    headers = DeadLetter("t", 3, 7, 1, None, None, [(name, b"v")], "refused", "d").all_headers()
+    letter = parse_letter(0, record_with(headers))
+    assert letter is not None
+    assert not letter.is_text
+
+
+def record_with(headers: Sequence[Header]) -> Any:
+    """A record as the client gives it."""
+    return SimpleNamespace(key=None, value=None, timestamp=1, headers=headers)
 
 
 def test_records_that_are_no_letters() -> None:
-    """A letter has all of our headers, in their order, at the end."""
-
-    class Record:
-        key, value, timestamp = b"k", b"v", 1
-        headers: Sequence[Header] = ()
-
+    """A letter has all of our headers, in their order, at the end; a mark has its own and no others."""
     ours = DeadLetter("t", 3, 7, 1, None, None, OWN, "refused", "d").all_headers()
     for headers in ([], ours[:-1], ours[::-1], [*ours, ("more", b"")]):
-        record = Record()
-        record.headers = headers
-        assert parse_letter(record) is None
-    record = Record()
-    record.headers = ours
-    letter = parse_letter(record)
+        assert parse_letter(0, record_with(headers)) is None
+        assert parse_mark(record_with(headers)) is None
+    letter = parse_letter(2, record_with(ours))
     assert letter is not None
-    assert (letter.topic, letter.partition, letter.reason, list(letter.headers)) == ("t", 3, "refused", OWN)
+    source = Source("t", 3, 7)
+    assert (letter.source, letter.origin, letter.reason, list(letter.headers)) == (source, source, "refused", OWN)
+    assert letter.record(2) == Outgoing(1, None, None, [*OWN, (REPLAYED_HEADER, b"t/3/7")])
+    mark = letter.mark()
+    assert mark[:3] == (2, None, None)
+    assert parse_mark(record_with(mark.headers)) == source
+    assert parse_letter(2, record_with(mark.headers)) is None
+
+
+FOREIGN = [None, b"", b"\xff", b"t/1", b"t/1/2/3", b"t/-1/2", b"t/1/\xd9\xa1", b"t/1/" + b"9" * 30]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_headers_of_others_with_the_name_of_ours(text: bytes | None) -> None:
+    """A record's own last header may have the name, and mean something else."""
+    headers = DeadLetter("t", 3, 7, 1, None, None, [(REPLAYED_HEADER, text)], "refused", "d").all_headers()
+    letter = parse_letter(0, record_with(headers))
+    assert letter is not None
+    assert (letter.origin, list(letter.headers)) == (letter.source, [(REPLAYED_HEADER, text)])

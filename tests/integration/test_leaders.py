@@ -162,7 +162,9 @@ async def count_letters(settings: ConsumerSettings, partitions: list[int], count
         await reader.seek_to_beginning(*tps)
         while count > 0:
             polled = await reader.getmany(timeout_ms=1_000)
-            count -= sum(parse_letter(record) is not None for some in polled.values() for record in some)
+            count -= sum(
+                parse_letter(tp.partition, record) is not None for tp, some in polled.items() for record in some
+            )
         return count == 0
     finally:
         await reader.stop()

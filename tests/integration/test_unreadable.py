@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from consumers.aiokafka_private import HeaderName, create_batch
 from consumers.dead_letters import create_producer
 from consumers.kafka import create_reader
-from consumers.letters import Letter, LetterSender, parse_letter, read_to_end
+from consumers.letters import Letter, RecordSender, parse_letter, read_to_end
 from consumers.rebuild import UnreadableError
 from consumers.rebuilding import rebuild
 from deploy.kafka.server import KafkaServers
@@ -50,7 +50,7 @@ async def read_letters(settings: ConsumerSettings) -> list[Letter]:
     try:
         tps = [TopicPartition(settings.kafka_dead_letter_topic, 0)]
         records = [each async for some in read_to_end(reader, tps, 0) for each in some]
-        return [letter for letter in map(parse_letter, records) if letter]
+        return [letter for letter in (parse_letter(*each) for each in records) if letter]
     finally:
         await reader.stop()
 
@@ -98,7 +98,7 @@ async def test_a_letter_with_a_misnamed_header_that_is_sent_back_is_the_same_let
     await assert_becomes_a_letter(settings)
     [letter] = await read_letters(settings)
     async with create_producer(settings.kafka_bootstrap_servers) as producer, running_consumer(settings) as running:
-        await LetterSender(producer, settings.kafka_topic, 2).send([letter])
+        await RecordSender(producer, settings.kafka_topic).send([letter.record(2)])
         await eventually(lambda: running.count("dead_letters", reason="bad_headers") == 1, "it is a letter again")
     _, again = await read_letters(settings)
     assert (again.key, again.value, again.headers) == (letter.key, letter.value, letter.headers)

@@ -1,10 +1,16 @@
 """A project with every kind of node in it, and ways to damage it."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
 from redis.asyncio import Redis
 
 from service.store.cover import TOP_LEVEL
-from service.store.layout import parse_meta, project_prefix, user_key
+from service.store.layout import pack_meta, parse_meta, project_prefix, user_key
 from tests.store.support import NOON_MS, Event, Store, event, stored, stored_hash
+
+Damage = Callable[[Redis], Awaitable[None]]
 
 PREFIX = project_prefix("project")
 META, SHAPE, NAMES, TIMES = (PREFIX + name for name in "msut")
@@ -153,3 +159,46 @@ async def miscount(client: Redis) -> None:
 
 async def lose_meta(client: Redis) -> None:
     await client.delete(META)
+
+
+def make_foreign(key: str) -> Damage:
+    """What puts a value of a type in the place of another that the store keeps nowhere."""
+
+    async def damage(client: Redis) -> None:
+        await client.delete(key)
+        await client.rpush(key, "x")
+
+    return damage
+
+
+def rewrite(key: str, change: Callable[[bytes], bytes]) -> Damage:
+    """What replaces a string by what becomes of it."""
+
+    async def damage(client: Redis) -> None:
+        await client.set(key, change(await stored(client, key)))
+
+    return damage
+
+
+def rewrite_meta(**changes: Any) -> Damage:
+    """What makes a meta say something else."""
+    return rewrite(META, lambda meta: pack_meta(replace(parse_meta(meta), **changes)))
+
+
+def rewrite_user(value: bytes) -> Damage:
+    """What puts another value under a user's key."""
+
+    async def damage(client: Redis) -> None:
+        await client.hset(NAMES, USER0, value)
+
+    return damage
+
+
+def rewrite_record(change: Callable[[bytes], bytes]) -> Damage:
+    """What replaces some record."""
+
+    async def damage(client: Redis) -> None:
+        key, record = await first_record(client, 3)
+        await client.hset(f"{PREFIX}j:3", key, change(record))
+
+    return damage

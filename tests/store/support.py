@@ -22,6 +22,8 @@ Event = JobEvent | JobDeletion
 Query = tuple[str, int | None, int | None, str | None]
 
 NOON_MS = 1_532_605_670_471
+# two ids with one 48-bit digest, found among 26 million
+COLLIDING_USERS = ("user-4605238", "user-25046762")
 
 
 def job_uuid(number: int) -> str:

@@ -10,8 +10,23 @@ from service.store.contract import LayoutError
 from service.store.cover import LOWEST_LISTED_LEVEL, TOP_LEVEL, Shape
 from service.store.layout import LISTED_LEAF, head_key, parse_shape, stripe_of
 from tests.store import damages
-from tests.store.damages import LEAF, META, MILLISECOND, NAMES, PREFIX, SHAPE, TIMES, TOP_LEAF, TOP_NODE, shape_entry
+from tests.store.damages import (
+    ALONE_MS,
+    LEAF,
+    META,
+    MILLISECOND,
+    NAMES,
+    PREFIX,
+    SHAPE,
+    TIMES,
+    TOP_LEAF,
+    TOP_NODE,
+    shape_entry,
+)
 from tests.store.support import Store, stored
+
+HEAD = head_key(stripe_of("project"))
+EMPTY_NODE = f"{PREFIX}n:27:{(ALONE_MS >> 27) ^ 1}"  # no job has ever been there
 
 
 @pytest.fixture
@@ -51,6 +66,39 @@ async def damaged(store: Store) -> Redis:
         (damages.change_user, NAMES, "has user user2 under the key"),
         (damages.miscount, META, "says"),
         (damages.lose_meta, META, "is missing"),
+        (damages.make_foreign(META), META, "is no string"),
+        (damages.make_foreign(SHAPE), SHAPE, "is a list"),
+        (damages.make_foreign(NAMES), NAMES, "is no hash"),
+        (damages.make_foreign(TIMES), TIMES, "is a list"),
+        (damages.make_foreign(f"{PREFIX}j:0"), f"{PREFIX}j:0", "is no hash"),
+        (damages.make_foreign(LEAF), LEAF, "is a list"),
+        (damages.make_foreign(TOP_NODE), TOP_NODE, "is a list"),
+        (damages.make_foreign(EMPTY_NODE), EMPTY_NODE, "is a list"),
+        (damages.make_foreign(HEAD), HEAD, "is no string"),
+        (damages.rewrite(HEAD, lambda head: head[:-1]), HEAD, "is no head"),
+        (damages.rewrite(HEAD, lambda head: head + b"x"), HEAD, "is no head"),
+        (damages.rewrite(HEAD, lambda head: head[:3]), HEAD, "is no head: 3 bytes"),
+        (damages.rewrite(META, lambda meta: meta[:-1]), META, "is no meta"),
+        (damages.rewrite(META, lambda meta: meta + b"x"), META, "is no meta"),
+        (damages.rewrite(META, lambda _: b""), META, "is no meta: 0 bytes"),
+        (damages.rewrite_meta(hashes=0), META, "says 0 record hashes"),
+        (damages.rewrite_meta(hashes=7), META, "says 7 record hashes, and there are more"),
+        (damages.rewrite_meta(hashes=90), META, "says 90 record hashes, and most records lie otherwise"),
+        (damages.rewrite_meta(hashes=2**32 - 1), META, "says 4294967295 record hashes"),
+        (damages.rewrite_meta(records=2**64 - 1), META, "602 are there"),
+        (damages.rewrite(SHAPE, lambda shape: shape[:-1]), SHAPE, "which is no number of entries"),
+        (damages.rewrite(SHAPE, lambda shape: shape + shape_entry(99, 0)), SHAPE, "lists a node of level 99"),
+        (damages.rewrite(SHAPE, lambda shape: shape + shape_entry(42, 1 << 12)), SHAPE, "lists a node of level 42"),
+        (damages.rewrite(SHAPE, lambda shape: shape + shape_entry(0, 0)), SHAPE, "lists a node of level 0"),
+        (damages.rewrite(LEAF, lambda _: b""), LEAF, "is not a node"),
+        (damages.rewrite(LEAF, lambda leaf: b"?" + leaf[1:]), LEAF, "is not a node"),
+        (damages.rewrite(MILLISECOND, lambda node: b"L" + node[1:]), MILLISECOND, "is not a node"),
+        (damages.rewrite_user(b""), NAMES, "has no name that can be read of user"),
+        (damages.rewrite_user(b"\x05user0\xff"), NAMES, "has no name that can be read of user"),
+        (damages.rewrite_user(b"\x01\xff"), NAMES, "has no name that can be read of user"),
+        (damages.rewrite_record(lambda record: record[:31] + b"\x06"), f"{PREFIX}j:3", "has a record of no event"),
+        (damages.rewrite_record(lambda record: record[:11] + b"\xff" * 21), f"{PREFIX}j:3", "has a record of no event"),
+        (damages.rewrite_record(lambda record: record + b"x"), f"{PREFIX}j:3", "has a record of 33 bytes"),
     ],
 )
 async def test_damage_is_found(damaged: Redis, damage: Callable[[Redis], Awaitable[None]], key: str, what: str) -> None:

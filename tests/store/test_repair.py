@@ -10,10 +10,23 @@ from redis.asyncio import Redis
 from service.store.audit import audit_project
 from service.store.client import create_writer_client
 from service.store.contract import StoreUnavailableError
+from service.store.layout import head_key, stripe_of
 from service.store.repair import repair_project
 from tests.oracle import Oracle
 from tests.store import damages
-from tests.store.damages import EVENTS, FAR_MS, LEAF, META, MILLISECOND, PREFIX, SHAPE, TOP_NODE
+from tests.store.damages import (
+    EVENTS,
+    FAR_MS,
+    LEAF,
+    META,
+    MILLISECOND,
+    NAMES,
+    PREFIX,
+    SHAPE,
+    TIMES,
+    TOP_NODE,
+    shape_entry,
+)
 from tests.store.support import (
     NOON_MS,
     Query,
@@ -27,6 +40,7 @@ from tests.store.support import (
 )
 
 Damage = Callable[[Redis], Awaitable[None]]
+HEAD = head_key(stripe_of("project"))
 
 QUERIES: list[Query] = [
     ("project", start, end, user)
@@ -86,6 +100,14 @@ async def double_all(client: Redis) -> None:
         lose_all_nodes_but_the_lowest,
         lose_shape_wholly,
         double_all,
+        *[damages.make_foreign(key) for key in (SHAPE, LEAF, TOP_NODE, MILLISECOND, damages.TOP_LEAF)],
+        damages.make_foreign(f"{PREFIX}n:27:{(damages.ALONE_MS >> 27) ^ 1}"),  # where no job has ever been
+        damages.make_foreign(f"{PREFIX}n:12:{NOON_MS >> 12}"),
+        *[damages.rewrite(key, lambda _: b"") for key in (SHAPE, LEAF, TOP_NODE, MILLISECOND, damages.TOP_LEAF)],
+        *[damages.rewrite(key, lambda data: b"?" + data) for key in (LEAF, TOP_NODE, MILLISECOND, damages.TOP_LEAF)],
+        damages.rewrite(MILLISECOND, lambda node: b"L" + node[1:]),
+        damages.rewrite(SHAPE, lambda shape: shape[:-1]),
+        damages.rewrite(SHAPE, lambda shape: shape + shape_entry(99, 0) + shape_entry(42, 1 << 12) + b"xyz"),
     ],
 )
 async def test_damage_is_mended(store: Store, damage: Damage) -> None:
@@ -123,15 +145,63 @@ async def test_changed_record_is_taken_for_the_truth(store: Store) -> None:
         damages.change_name,
         damages.change_user,
         damages.lose_meta,
+        damages.lose_record,
+        *[damages.make_foreign(key) for key in (META, NAMES, TIMES, f"{PREFIX}j:0", HEAD)],
+        damages.rewrite(META, lambda meta: meta[:-1]),
+        damages.rewrite_meta(hashes=7),
+        damages.rewrite_meta(hashes=90),
+        damages.rewrite_user(b"\x05user0\xff"),
+        damages.rewrite_record(lambda record: record[:31] + b"\x06"),
     ],
 )
 async def test_what_the_store_does_not_know_is_left(store: Store, damage: Damage) -> None:
-    """Damage of records and names is still there after a repair, and has no cause that could be mended."""
+    """Damage of records and names is still there after a repair, and has no cause that could be mended.
+
+    Beside it all is mended that can be, and nothing of it is undone.
+    """
     client = await damages.make_project(store)
     await damage(client)
+    before = await everything(client)
     repair = await repair_project(client, "project")
     assert repair.left
     assert all(drift.cause is None for drift in repair.left)
+    assert await everything(client) == before
+
+
+LOSSES = [
+    damages.lose_record,
+    damages.cut_record,
+    damages.make_foreign(f"{PREFIX}j:0"),
+    damages.rewrite_record(lambda record: record[:31] + b"\x06"),
+]
+
+
+@pytest.mark.parametrize("damage", LOSSES)
+async def test_what_lost_records_counted_is_not_taken_out(store: Store, damage: Damage) -> None:
+    """A job whose record is lost still counts: where records are lost they are not the truth of what is too much.
+
+    What other jobs lack is mended all the same.
+    """
+    client = await damages.make_project(store)
+    await damage(client)
+    await damages.lose_entry(client)
+    await damages.change_top(client)
+    repair = await repair_project(client, "project")
+    assert repair.left
+    assert all(drift.cause is None for drift in repair.left)
+    await assert_equals_oracle(store, EVENTS, QUERIES)
+    assert await audit_project(client, "project") == repair.left
+
+
+async def test_record_whose_own_hash_is_of_another_type_stays(store: Store) -> None:
+    """There is nowhere to move it to, and it is not lost on the way."""
+    client = await damages.make_project(store)
+    await damages.move_record(client)
+    await damages.make_foreign(f"{PREFIX}j:3")(client)
+    records = await stored_hash(client, f"{PREFIX}j:4")
+    repair = await repair_project(client, "project")
+    assert all(drift.cause is None for drift in repair.left)
+    assert await stored_hash(client, f"{PREFIX}j:4") == records
 
 
 async def test_whole_project_is_left_alone(store: Store) -> None:
@@ -152,6 +222,19 @@ async def test_later_record_stays_when_one_lies_in_two_hashes(store: Store) -> N
     assert repair.left == []
     assert (await stored_hash(client, f"{PREFIX}j:3"))[key] == record
     await assert_equals_oracle(store, EVENTS, QUERIES)
+
+
+@pytest.mark.parametrize(("rival", "wins"), [(b"\x09", True), (b"\x01", False)])
+async def test_rivals_of_one_version_in_two_hashes(store: Store, rival: bytes, wins: bool) -> None:
+    """The greater size stays where all before it is equal, as when events come in."""
+    client = await damages.make_project(store)
+    key, record = await damages.first_record(client, 3)
+    other = record[:18] + rival + record[19:]
+    await client.hset(f"{PREFIX}j:4", key, other)
+    assert (await repair_project(client, "project")).left == []
+    assert (await stored_hash(client, f"{PREFIX}j:3"))[key] == (other if wins else record)
+    assert key not in await stored_hash(client, f"{PREFIX}j:4")
+    assert await audit_project(client, "project") == []
 
 
 @pytest.mark.parametrize("damage", [damages.lose_top_in_shape, lose_shape_wholly])

@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 
 from consumers.sifting import sift
 from service.events import JobDeletion
-from service.store.layout import Progress, project_prefix, stripe_of, user_key
+from service.store.layout import Progress, project_prefix, stripe_of
 from service.store.writer import Step, StripeBatch
 from tests.integration.support import record_of
-from tests.store.support import Event, Store, assert_equals_oracle, event
+from tests.store.support import COLLIDING_USERS, Event, Store, assert_equals_oracle, event
 
 PREFIX = project_prefix("project")
 STRIPE = stripe_of("project")
@@ -39,10 +39,9 @@ def records(events: Sequence[Event]) -> list[tuple[TopicPartition, Record]]:
 @pytest.fixture
 async def refused_user(store: Store) -> Event:
     """An event of a user under whose key another is stored."""
-    assert isinstance(store.client, Redis)
-    await store.writer.apply(1, [each.held(each.projects) for each in store.batches([event("known", user_id="ann")])])
-    await store.client.hset(f"{PREFIX}u", user_key("ann"), b"\x03bobname")
-    return event("refused", user_id="ann", user_name="new", event_time_ms=9_000)
+    first, second = COLLIDING_USERS
+    await store.writer.apply(1, [each.held(each.projects) for each in store.batches([event("known", user_id=first)])])
+    return event("refused", user_id=second, user_name="new", event_time_ms=9_000)
 
 
 async def test_refused_events_are_found_and_all_others_applied(store: Store, refused_user: Event) -> None:
@@ -55,7 +54,9 @@ async def test_refused_events_are_found_and_all_others_applied(store: Store, ref
     assert {(letter.key, letter.value, letter.reason, letter.topic, letter.partition) for letter in letters} == {
         (key, value, "refused", "events", 0)
     }
-    assert {letter.detail for letter in letters} == {"COLLISION users bob and ann share a key"}
+    assert {letter.detail for letter in letters} == {
+        f"COLLISION users {COLLIDING_USERS[0]} and {COLLIDING_USERS[1]} share a key"
+    }
     assert letters[0].headers == (("trace", b"1"),)
     assert (await store.writer.read_heads())[STRIPE].progress == (Progress(0, 0),)
     await assert_equals_oracle(store, GOOD, [("project", 0, 100, None)])
