@@ -5,8 +5,9 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
 
 from aiokafka import AIOKafkaClient
 from aiokafka.errors import KafkaError
@@ -16,9 +17,11 @@ from redis.backoff import ExponentialWithJitterBackoff
 from consumers.dead_letters import DeadLetterQueue, create_producer
 from consumers.health import Pulse, serve_health
 from consumers.kafka import connection_options, create_consumer, prepare_topics
+from consumers.mending import Mender
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.retention import Retention
+from consumers.scrub import Scrub
 from consumers.stall import StalledError
 from consumers.store_watch import StoreWatch
 from consumers.synchronizing import Synchronizer
@@ -106,7 +109,8 @@ class Consumer:
             stack.push_async_callback(_bounded_stop, producer.stop)
             client = AIOKafkaClient(**options)
             stack.push_async_callback(_bounded_stop, client.close)
-            clock = StoreClock(self._writer.client, self._local_now_ms)
+            store = self._writer.client
+            clock = StoreClock(store, self._local_now_ms)
             consumer = create_consumer(settings, clock.now_ms)
             stack.push_async_callback(_bounded_stop, consumer.stop)
             for start in (producer.start, client.bootstrap, consumer.start):
@@ -114,26 +118,40 @@ class Consumer:
             if self._stop.is_set():
                 return
             watch = TopicWatch(client, settings.kafka_topic, clock.now_ms)
-            store_watch = StoreWatch(self._writer.client, clock)
-            synchronizer = Synchronizer(consumer, self._writer, watch, store_watch, self._metrics, settings.kafka_topic)
+            policy = WorkerPolicy(settings.kafka_topic, settings.retention_days, settings.scrub_share)
+            scrub = Scrub(consumer, store, self._metrics, policy)
+            synchronizer = Synchronizer(
+                consumer,
+                self._writer,
+                watch,
+                StoreWatch(store, clock),
+                Mender(store, self._metrics, scrub.hurry),
+                self._metrics,
+                settings.kafka_topic,
+            )
             letters = DeadLetterQueue(producer, settings.kafka_dead_letter_topic)
-            policy = WorkerPolicy(settings.kafka_topic, settings.retention_days)
             self._worker = worker = Worker(synchronizer, letters, policy, self.pulse)
             consumer.subscribe([settings.kafka_topic], listener=worker)  # before start(), it would wait for partitions
+            beside = [scrub.run()] if settings.scrub_share else []
             if settings.retention_days is not None:
-                retention = Retention(consumer, Sweeper(self._writer.client), self._metrics, policy)
-                stack.push_async_callback(_cancel, asyncio.create_task(retention.run()))
+                beside.append(Retention(consumer, Sweeper(store), self._metrics, policy).run())
             try:
-                await worker.run()
+                await _run_beside(worker, beside)
             finally:
                 self._worker = None
 
 
-async def _cancel(task: asyncio.Task[None]) -> None:
-    """Ends a task; raises what ended it before."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+async def _run_beside(worker: Worker, endless: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Runs the worker until it ends, and what goes on beside it; raises what ended either."""
+    working, others = asyncio.create_task(worker.run()), [asyncio.create_task(each) for each in endless]
+    await asyncio.wait({working, *others}, return_when=asyncio.FIRST_COMPLETED)
+    worker.stop()
+    for each in others:
+        each.cancel()
+    results = await asyncio.gather(working, *others, return_exceptions=True)
+    for error in results:
+        if isinstance(error, Exception):
+            raise error
 
 
 async def _bounded_stop(stop: Callable[[], Awaitable[None]]) -> None:

@@ -1,6 +1,7 @@
 """Mends a project in which a script has met drift, or a write that ended in part, so that its batch can come again."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from consumers.metrics import ConsumerMetrics
@@ -24,6 +25,8 @@ class Mender:
 
     client: Client
     metrics: ConsumerMetrics
+    hurry: Callable[[], None]
+    """Called when it is likely that more is in disorder."""
 
     async def mend(self, refusal: RefusedError) -> None:
         """Raises MendedError if the project of a refusal was mended; returns if there is nothing to mend.
@@ -45,5 +48,6 @@ class Mender:
             },
         )
         self.metrics.mended_keys.labels("script").inc(mended)
+        self.hurry()
         if mended:
             raise MendedError(f"project {refusal.project_id}: {mended} keys mended") from refusal

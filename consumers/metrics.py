@@ -63,6 +63,12 @@ class ConsumerMetrics:
         self.mended_keys: Counter = counter(
             "mended_keys", "Keys of the store that were not what the job records say, and were mended.", "by"
         )
+        self.drifted_keys: Gauge = gauge(
+            "drifted_keys", "Keys that the last pass of the scrub found wrong and could not mend: they take a rebuild."
+        )
+        self.scrubbed_seconds: Gauge = gauge(
+            "scrub_timestamp_seconds", "When the last whole pass of the scrub ended, Unix time; 0 before the first."
+        )
         self.stalls: Counter = counter(
             "stalls", "Times that the Kafka clients had to be replaced because they stalled."
         )

@@ -11,6 +11,8 @@ class WorkerPolicy:
 
     topic: str
     retention_days: int | None = None
+    scrub_share: float = 0.01  # of Redis' time
+    scrub_seconds: float = 30.0  # between two passes
     max_batch_records: int = 20_000
     sifted_batch_records: int = 2_000
     poll_timeout_ms: int = 50

@@ -12,7 +12,6 @@ from consumers.applier import Applier
 from consumers.batches import Batch, read_batch
 from consumers.dead_letters import DeadLetterQueue
 from consumers.freshness import Watermarks
-from consumers.mending import Mender
 from consumers.policy import WorkerPolicy
 from consumers.progress import Progress
 from consumers.retention import find_horizon_ms
@@ -57,7 +56,7 @@ class Reading:
             topic.partitions,
             topic.id_bytes,
             synchronizer.now_ms,
-            Mender(synchronizer.writer.client, synchronizer.metrics),
+            synchronizer.mender,
         )
         self._watermarks = Watermarks(progress.partitions, synchronizer.now_ms())
         self._stall = StallWatch(progress.partitions, policy.quiet_seconds, self._clock())

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer
 
 from consumers.metrics import ConsumerMetrics
+from consumers.pace import Pace, own_stripes
 from consumers.policy import WorkerPolicy
 from service.store.contract import FencedError, StoreUnavailableError
-from service.store.layout import STRIPES
 from service.store.retention import Sweeper
 
 DAY_MS = 86_400_000
@@ -23,18 +22,6 @@ _log = logging.getLogger(__name__)
 def find_horizon_ms(now_ms: int, days: int | None) -> int:
     """The start of the UTC day so many days ago (Unix ms): jobs that start before it no longer count; 0 for None."""
     return 0 if days is None else max(0, now_ms // DAY_MS - days) * DAY_MS
-
-
-class _Pace:
-    """Waits after each call, the longer the longer the call took."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._since = clock()
-
-    async def pause(self) -> None:
-        await asyncio.sleep((self._clock() - self._since) * (1 / _REDIS_SHARE - 1))
-        self._since = self._clock()
 
 
 class Retention:
@@ -51,7 +38,7 @@ class Retention:
     async def run(self) -> None:
         """Works until cancelled. Raises LayoutError."""
         while True:
-            stripes = self._stripes()
+            stripes = own_stripes(self._consumer, self._policy.topic)
             try:
                 for stripe in stripes:
                     await self._sweep(stripe)
@@ -59,13 +46,8 @@ class Retention:
                 _log.warning("the store is swept later", extra={"error": str(error)})
             await asyncio.sleep(self._policy.sweep_seconds if stripes else _UNASSIGNED_SECONDS)
 
-    def _stripes(self) -> list[int]:
-        partitions = len(self._consumer.partitions_for_topic(self._policy.topic) or ())
-        owned = {tp.partition for tp in self._consumer.assignment()}
-        return [stripe for stripe in range(STRIPES) if owned and stripe % partitions in owned]
-
     async def _sweep(self, stripe: int) -> None:
-        swept = await self._sweeper.sweep(stripe, _Pace(asyncio.get_running_loop().time).pause)
+        swept = await self._sweeper.sweep(stripe, Pace(lambda: _REDIS_SHARE, asyncio.get_running_loop().time).pause)
         if swept is None:
             return
         self._metrics.forgotten_jobs.inc(swept.records)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from aiokafka.errors import KafkaError
 
 from consumers.aiokafka_private import Reader
+from consumers.mending import Mender
 from consumers.metrics import ConsumerMetrics
 from consumers.progress import Progress
 from consumers.start_offsets import Moves, find_moves
@@ -37,6 +38,7 @@ class Synchronizer:
     writer: StoreWriter
     watch: TopicWatch
     store_watch: StoreWatch
+    mender: Mender
     metrics: ConsumerMetrics
     topic: str
 

@@ -210,6 +210,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             self._metrics.redis_errors.inc()
         if isinstance(error, FencedError):
             self._metrics.fence_refusals.inc()
+        if isinstance(error, StoreUnavailableError | FencedError):
+            self._synchronizer.mender.hurry()
         if isinstance(error, RefusedError):
             self._suspect = self._sent
         await self._release()

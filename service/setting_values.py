@@ -15,6 +15,13 @@ def _decimal(value: object) -> object:
     return value
 
 
+def _share(value: object) -> object:
+    """A share is a plain decimal fraction: no sign, no exponent, no word such as nan."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", value):
+        raise ValueError("not a number")
+    return value
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -78,6 +85,7 @@ def _file(path: str) -> str:
 
 WholeNumber = Annotated[int, BeforeValidator(_decimal)]
 PositiveNumber = Annotated[WholeNumber, Field(ge=1)]
+Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=0.5)]
 Port = Annotated[WholeNumber, Field(le=65535)]
 UpperCase = BeforeValidator(_upper)
 Names = Annotated[frozenset[str], BeforeValidator(_names)]

@@ -18,6 +18,7 @@ from service.setting_values import (
     PositiveNumber,
     RedisUrl,
     Servers,
+    Share,
     Topic,
     UpperCase,
     WholeNumber,
@@ -137,6 +138,9 @@ class ConsumerSettings(CommonSettings, KafkaSettings):
     """What `python -m consumers` needs: Redis, Kafka, and the port of its metrics and health."""
 
     metrics_port: Port = Field(9464, description="0 to 65535 (0: any free port)")
+    scrub_share: Share = Field(
+        0.01, description="0 to 0.5: the share of Redis' time in which consumers audit the store (0: they do not)"
+    )
     retention_days: PositiveNumber | None = Field(
         None, description="days, a whole number from 1 on; jobs that started earlier no longer count (unset: all do)"
     )

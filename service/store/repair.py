@@ -25,7 +25,16 @@ from service.store.audit_findings import (
     WrongShape,
     WrongType,
 )
-from service.store.audit_reads import GenerationChangedError, Pause, ProjectReads, View, no_pause, node_name, place_of
+from service.store.audit_reads import (
+    GenerationChangedError,
+    Pause,
+    ProjectReads,
+    View,
+    chunks,
+    no_pause,
+    node_name,
+    place_of,
+)
 from service.store.audit_shape import listed_entries
 from service.store.audit_tree import possible_children
 from service.store.contract import REDIS_ERRORS, StoreUnavailableError
@@ -96,7 +105,7 @@ def _plans(reads: ProjectReads, causes: Sequence[Cause]) -> Iterator[Callable[[]
     """What to do about the causes, each step by itself. Nothing is judged by records that lie in the wrong hash."""
     places = [cause for cause in causes if isinstance(cause, WrongPlace)]
     if places:
-        yield from (partial(_plan_place, reads, cause) for cause in places)
+        yield from (partial(_plan_places, reads, some) for some in chunks(places))
         return
     for group in _groups(causes):
         yield partial(_plan_nodes, reads, group)
@@ -187,20 +196,24 @@ async def _plan_type(reads: ProjectReads, cause: WrongType) -> _Plan | None:
     return _Plan(view, view.meta, [("DEL", cause.name)]) if view.meta and is_there else None
 
 
-async def _plan_place(reads: ProjectReads, cause: WrongPlace) -> _Plan | None:
-    """Moves a record into its own hash; if there is one already, the later version stays."""
-    view = await reads.view([], [("HGET", f"j:{cause.number}", cause.job)])
-    if view.meta is None or view.replies[0] in {None, FOREIGN}:
+async def _plan_places(reads: ProjectReads, causes: Sequence[WrongPlace]) -> _Plan | None:
+    """Moves records into their own hashes; where there is one already, the later version stays."""
+    meta = (await reads.view([])).meta
+    if meta is None:
         return None
-    own = place_of(job_hash(cause.job), view.meta.hashes)
-    view = await reads.view([], [("HGET", f"j:{number}", cause.job) for number in (cause.number, own)])
-    record, present = view.replies
-    if view.meta is None or own == cause.number or record is None or FOREIGN in view.replies:
+    moves = [(cause.job, cause.number, place_of(job_hash(cause.job), meta.hashes)) for cause in causes]
+    asked = [("HGET", f"j:{number}", job) for job, *numbers in moves for number in numbers]
+    view = await reads.view([], asked)
+    if view.meta is None or view.meta.hashes != meta.hashes:
         return None
-    commands: list[Command] = [("HDEL", f"j:{cause.number}", cause.job)]
-    if present is None or _version(record) > _version(present):
-        commands.append(("HSET", f"j:{own}", cause.job, record))
-    return _Plan(view, view.meta, commands)
+    arriving, leaving = list[Command](), list[Command]()
+    for (job, number, own), record, present in zip(moves, view.replies[::2], view.replies[1::2], strict=True):
+        if own == number or record in {None, FOREIGN} or present is FOREIGN:
+            continue
+        if present is None or _version(record) > _version(present):
+            arriving.append(("HSET", f"j:{own}", job, record))
+        leaving.append(("HDEL", f"j:{number}", job))
+    return _Plan(view, view.meta, [*arriving, *leaving]) if leaving else None
 
 
 def _version(record: bytes) -> tuple[int, ...]:

@@ -43,7 +43,8 @@ async def mend_project(client: Client, project_id: str, advance: Advance = ignor
     repeat a command by itself. Raises StoreUnavailableError, LayoutError.
     """
     is_marked = await _settle_records(client, project_id)
-    repair = await repair_project(client, project_id, advance, pause)
+    # nobody has an answer of a marked project meanwhile
+    repair = await repair_project(client, project_id, advance, no_pause if is_marked else pause)
     left = [drift for drift in repair.left if not isinstance(drift.cause, Unfinished)]
     if not is_marked or any(drift.cause for drift in left):
         return repair

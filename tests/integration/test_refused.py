@@ -9,10 +9,12 @@ from redis.asyncio import Redis
 
 from service.events import JobDeletion
 from service.store.client import create_writer_client
-from service.store.layout import head_key, project_prefix, stripe_of, user_key
+from service.store.contract import StoreUnavailableError
+from service.store.layout import head_key, project_prefix, stripe_of
+from service.store.reader import RedisStatisticsStore
 from tests.integration.conftest import MakeSettings
 from tests.integration.support import Event, RunningConsumer, eventually, publish, running_consumer
-from tests.store.support import Store, event, stored
+from tests.store.support import COLLIDING_USERS, Store, acl, event
 
 PREFIX = project_prefix("project")
 
@@ -59,11 +61,11 @@ async def test_each_refused_event_is_found_among_thousands(
     redis: Redis, redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
 ) -> None:
     """Ten events of a user whose key another user has are dead letters with the reason; the others all count."""
-    await settle(redis_flushed, [event("first", user_id="ann")])
-    await redis.hset(f"{PREFIX}u", user_key("ann"), b"\x03bobname")
+    known, other = COLLIDING_USERS
+    await settle(redis_flushed, [event("first", user_id=known)])
     good: list[Event] = [event(job, project_id=f"project-{job % 40}") for job in range(6_000)]
     records: list[Event | bytes] = [*good]
-    poison = [event(f"bad-{number}", user_id="ann", user_name="new", event_time_ms=9_000) for number in range(10)]
+    poison = [event(f"bad-{number}", user_id=other, user_name="new", event_time_ms=9_000) for number in range(10)]
     offsets = [17 + 600 * number for number in range(10)]
     for offset, bad in zip(offsets, poison, strict=True):
         records.insert(offset, bad)
@@ -72,39 +74,69 @@ async def test_each_refused_event_is_found_among_thousands(
         await running.wait_counted(good)
         await wait_refused(running, 10)
         await running.wait_at(len(records))
-        await running.wait_counted([event("first", user_id="ann")])
+        await running.wait_counted([event("first", user_id=known)])
         assert running.count("dead_letters", reason="refused") == 10
     letters = await read_letters(kafka_bootstrap, f"{topic}.dead-letters", 10)
     assert {header(letter, "reason") for letter in letters} == {"refused"}
     assert sorted(int(header(letter, "offset")) for letter in letters) == offsets
-    assert {header(letter, "detail") for letter in letters} == {"COLLISION users bob and ann share a key"}
+    assert {header(letter, "detail") for letter in letters} == {f"COLLISION users {known} and {other} share a key"}
     assert {letter.key for letter in letters} == {f"project/bad-{number}".encode() for number in range(10)}
 
 
-async def test_refused_tombstone_counts_once_the_store_was_mended_and_it_is_sent_again(
+async def test_drift_that_a_script_meets_is_mended_on_the_spot(
     redis: Redis, redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
 ) -> None:
-    """A deletion whose job is not where its record says is a dead letter that tells what to run."""
+    """A deletion whose job is not where its record says counts all the same, and nothing becomes a dead letter."""
     known: list[Event] = [event(job) for job in range(3)]
     async with running_consumer(make_settings(redis_flushed)) as running:
         await publish(kafka_bootstrap, topic, known)
         await running.wait_counted(known)
-        leaf = f"{PREFIX}n:42:0"
-        whole = await stored(redis, leaf)
-        await redis.setrange(leaf, 1, bytes(21 * 3))
+        await redis.setrange(f"{PREFIX}n:42:0", 1, bytes(21 * 3))
         deletion = JobDeletion("project", event(1).job_id)
         await publish(kafka_bootstrap, topic, [deletion, event("other", project_id="project-2")])
+        await running.wait_counted([*known, deletion, event("other", project_id="project-2")])
+        assert running.count("mended_keys", by="script") >= 1
+        assert running.count("dead_letters", reason="refused") == 0
+
+
+async def test_write_that_ended_in_part_is_mended_and_comes_again(
+    redis: Redis, redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
+) -> None:
+    """A user who may not APPEND ends scripts after their first write; once it may, all is counted without a person."""
+    events: list[Event] = [event(job) for job in range(300)]
+    await acl(redis, "SETUSER", "part", "reset", "on", ">part", "~*", "+@all", "-append")
+    try:
+        limited = redis_flushed.replace("redis://", "redis://part:part@")
+        async with running_consumer(make_settings(limited)) as running:
+            await publish(kafka_bootstrap, topic, events)
+            await eventually(
+                lambda: running.count("resyncs", reason="StoreUnavailableError") >= 3, "the consumer tries again"
+            )
+            with pytest.raises(StoreUnavailableError, match="ended in part"):
+                await RedisStatisticsStore(redis).read("project", None, None, None)
+            await acl(redis, "SETUSER", "part", "+append")
+            await running.wait_counted(events)
+            assert running.count("mended_keys", by="script") >= 1
+            assert running.count("dead_letters", reason="refused") == 0
+    finally:
+        await acl(redis, "DELUSER", "part")
+
+
+async def test_drift_that_cannot_be_mended_is_a_dead_letter_that_tells_what_to_run(
+    redis: Redis, redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
+) -> None:
+    """Names of a foreign type are in no job record: the project's events wait among the dead letters."""
+    async with running_consumer(make_settings(redis_flushed)) as running:
+        await publish(kafka_bootstrap, topic, [event(1)])
+        await running.wait_counted([event(1)])
+        await redis.delete(f"{PREFIX}t")
+        await redis.xadd(f"{PREFIX}t", {"a": "b"})
+        await publish(kafka_bootstrap, topic, [event(2), event("other", project_id="project-2")])
         await wait_refused(running, 1)
         await running.wait_counted([event("other", project_id="project-2")])
         [letter] = await read_letters(kafka_bootstrap, f"{topic}.dead-letters", 1)
-        assert (letter.key, letter.value) == (f"project/{event(1).job_id}".encode(), None)
-        assert header(letter, "detail") == (
-            f"DRIFT no such contribution in {leaf}; run `python -m consumers verify --repair`, then"
-            " `python -m consumers replay-dead-letters`"
-        )
-        await redis.set(leaf, whole)
-        await publish(kafka_bootstrap, topic, [deletion])
-        await running.wait_counted([*known, deletion])
+        assert header(letter, "detail").startswith("WRONGTYPE ")
+        assert header(letter, "detail").endswith("`python -m consumers replay-dead-letters`")
 
 
 async def test_stripe_that_cannot_be_written_at_all_makes_no_dead_letters(

@@ -96,6 +96,11 @@ async def assert_no_drift(client: Client, events: Iterable[Event]) -> None:
         assert await audit_project(client, project_id) == []
 
 
+async def acl(admin: Redis, *words: str) -> None:
+    """Runs an ACL command."""
+    await admin.execute_command("ACL", *words)  # type: ignore[no-untyped-call]
+
+
 async def stripe_as_of_ms(client: Client, stripe: int) -> int:
     """The as-of of a stripe, by its head and what is claimed of it."""
     head, claims = await client.mget([head_key(stripe), claims_key(stripe)])

@@ -15,7 +15,7 @@ from service.store.layout import projects_key, stripe_of
 from service.store.unfinished import mend_project
 from service.store.writer import StoreWriter
 from tests.oracle import Oracle
-from tests.store.support import Event, Store, assert_equals_oracle, assert_no_drift, event, everything
+from tests.store.support import Event, Store, acl, assert_equals_oracle, assert_no_drift, event, everything
 
 WRITES = ("set", "setrange", "append", "hset", "hdel", "sadd")
 PROJECTS = ("project", "other-100")  # of one stripe
@@ -32,11 +32,6 @@ SECOND: list[Event] = [
 QUERIES = [
     (project, start, end, None) for project in PROJECTS for start in (None, DAY_MS + 50) for end in (None, 5 << 42)
 ]
-
-
-async def acl(admin: Redis, *words: str) -> None:
-    """Runs an ACL command."""
-    await admin.execute_command("ACL", *words)  # type: ignore[no-untyped-call]
 
 
 @asynccontextmanager

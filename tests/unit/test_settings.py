@@ -83,6 +83,7 @@ def test_consumer_needs_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         "kafka_sasl_password": None,
         "kafka_ssl_cafile": None,
         "metrics_port": 9464,
+        "scrub_share": 0.01,
         "retention_days": None,
     }
 
@@ -104,6 +105,8 @@ GOOD: list[tuple[type[Any], dict[str, str], str, object]] = [
     (KafkaSettings, SASL, "kafka_sasl_mechanism", "SCRAM-SHA-512"),
     (KafkaSettings, {"STATS_KAFKA_SSL_CAFILE": __file__}, "kafka_ssl_cafile", __file__),
     (ConsumerSettings, {"STATS_METRICS_PORT": "0"}, "metrics_port", 0),
+    (ConsumerSettings, {"STATS_SCRUB_SHARE": "0"}, "scrub_share", 0.0),
+    (ConsumerSettings, {"STATS_SCRUB_SHARE": "0.05"}, "scrub_share", 0.05),
     (ConsumerSettings, {"STATS_RETENTION_DAYS": "1"}, "retention_days", 1),
     (ConsumerSettings, {"STATS_RETENTION_DAYS": ""}, "retention_days", None),
     (ServiceSettings, {**JWT, "STATS_HTTP_PORT": "65535"}, "http_port", 65535),
@@ -146,6 +149,7 @@ BAD: list[tuple[type[Any], str, list[str]]] = [
     (KafkaSettings, "STATS_KAFKA_SASL_MECHANISM", ["GSSAPI", "plain"]),
     (KafkaSettings, "STATS_KAFKA_SSL_CAFILE", ["/no/such/file", "/"]),
     (ConsumerSettings, "STATS_METRICS_PORT", _PORTS),
+    (ConsumerSettings, "STATS_SCRUB_SHARE", ["0.6", "1", "-0.1", "1%", "nan", "1e-2", ".1"]),
     (ConsumerSettings, "STATS_RETENTION_DAYS", ["0", "-1", "1.5", "1d", "for ever"]),
     (ServiceSettings, "STATS_HTTP_PORT", _PORTS),
     (ServiceSettings, "STATS_HTTP_HOST", ["a b"]),
