@@ -11,10 +11,10 @@ from redis.asyncio import Redis
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.scrub import Scrub
-from service.store.layout import project_prefix
+from service.store.layout import parse_meta, project_prefix
 from tests.integration.support import Event, eventually
 from tests.store.damages import META, NAMES
-from tests.store.support import Store, assert_equals_oracle, event
+from tests.store.support import Store, assert_equals_oracle, event, stored
 
 EVENTS: list[Event] = [event(job, start_time_ms=job * 1_000_000, user_id=f"user{job % 3}") for job in range(500)]
 WHOLE = [("project", None, None, None)]
@@ -70,7 +70,8 @@ async def test_a_marked_project_without_events_is_mended(redis_flushed: str) -> 
     async with Redis.from_url(redis_flushed) as client:
         store = Store(client)
         await store.apply(EVENTS)
-        await client.setrange(META, 36, b"\x20\0\0\0")
+        hashes = parse_meta(await stored(client, META)).hashes
+        await client.setrange(META, 36, hashes.to_bytes(4, "little"))
         async with scrubbing(client) as registry:
             await eventually(lambda: mended(registry) == 1, "the mark is gone")
             await assert_equals_oracle(store, EVENTS, WHOLE)
