@@ -158,6 +158,11 @@ class Reading:
         if claims:
             await self._applier.claim(watermarks_ms, horizon_ms)
 
+    async def settle(self) -> None:
+        """Lets stripes without events know how far the batches reached. Raises what the store raises."""
+        horizon_ms = find_horizon_ms(self._synchronizer.now_ms(), self._policy.retention_days)
+        await self._applier.apply(Batch(), {}, self._applier.progress.behind(horizon_ms), horizon_ms)
+
     def _take_in_freshness(self, batch: Batch, now_ms: int) -> None:
         known = self._consumer.caught_up
         caught_up = {tp.partition: known[tp] for tp in self._tps if tp in known}

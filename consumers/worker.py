@@ -89,7 +89,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """Lets the write under way finish, commits, and lets go; what is decoded but not sent is dropped."""
         self._epoch += 1
         self._assignment = None
-        await self._release()
+        await self._release(settles=True)
         self._consumer.forget(revoked)
         for tp in revoked:
             self._metrics.forget_partition(tp.partition)
@@ -136,7 +136,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             ended.set()  # a cancellation alone may get lost in a request that has just been answered
             for watch in watching:
                 watch.cancel()
-            await self._release()
+            await self._release(settles=self._stopping.is_set())
 
     async def _await_assignment(self) -> None:
         """Returns once there are partitions, or it is time to stop. Raises StalledError."""
@@ -223,8 +223,11 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         if not self._stopping.is_set():
             await pause(self._wake, delay_seconds)
 
-    async def _release(self) -> None:
-        """Ends the write under way, commits what was applied, and forgets where the store is."""
+    async def _release(self, settles: bool = False) -> None:
+        """Ends the write under way, commits what was applied, and forgets where the store is.
+
+        Whoever lets go for others, and not because something failed, settles.
+        """
         task, self._in_flight = self._in_flight, None
         if task is not None:
             await asyncio.wait([task], timeout=self._policy.release_timeout_seconds)
@@ -234,4 +237,14 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         reading, self._reading = self._reading, None
         if reading is not None:
             reading.close()
+            if settles and (task is None or error is None):
+                await self._settle(reading)
             await self._commits.flush(reading.offsets)
+
+    async def _settle(self, reading: Reading) -> None:
+        """Tells stripes without events how far they are: retention may pass where they stand before anybody is back."""
+        try:
+            async with asyncio.timeout(self._policy.release_timeout_seconds):
+                await reading.settle()
+        except (*_DOUBTS, TimeoutError) as failure:
+            _log.warning("stripes without events were not told how far they are", extra={"error": repr(failure)})

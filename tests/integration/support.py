@@ -18,6 +18,7 @@ from deploy.local.servers import free_port, start_redis
 from service.events import JobDeletion, JobEvent
 from service.settings import ConsumerSettings
 from service.store.client import create_writer_client
+from service.store.clock import system_now_ms
 from service.store.contract import StoreUnavailableError
 from service.store.reader import RedisStatisticsStore
 from service.store.writer import StoreWriter
@@ -150,13 +151,15 @@ class RunningConsumer:
 
 
 @asynccontextmanager
-async def running_consumer(settings: ConsumerSettings) -> AsyncIterator[RunningConsumer]:
-    """A consumer, working until the block ends; raises what ended it before."""
+async def running_consumer(
+    settings: ConsumerSettings, local_now_ms: Callable[[], int] = system_now_ms
+) -> AsyncIterator[RunningConsumer]:
+    """A consumer with a clock of its own, working until the block ends; raises what ended it before."""
     registry = CollectorRegistry()
     client = create_writer_client(settings.redis_url, settings.redis_cluster)
     assert isinstance(client, Redis)
     writer = StoreWriter(client)
-    consumer = Consumer(settings, writer, ConsumerMetrics(registry))
+    consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms)
     task = asyncio.create_task(consumer.run())
     try:
         yield RunningConsumer(consumer, task, registry, client, writer)

@@ -13,15 +13,19 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from redis.asyncio import Redis
 
 from consumers import __main__ as consumers_main
 from consumers import kafka as kafka_clients
 from consumers.policy import WorkerPolicy
 from deploy.kafka.server import KafkaServers
 from service.settings import ConsumerSettings
+from service.store.clock import system_now_ms
 from service.store.gaps import read_gaps
-from service.store.layout import NO_TOPIC, STRIPES
+from service.store.layout import NO_TOPIC, STRIPES, Claim, pack_partitions
+from service.store.writer import StoreWriter
 from tests.integration.support import Event, RunningConsumer, eventually, publish, record_of, running_consumer
+from tests.servers import Processes
 from tests.store.support import event, stripe_as_of_ms
 
 FIRST: list[Event] = [event(job) for job in range(300)]
@@ -114,6 +118,90 @@ async def test_topic_made_anew_and_longer_is_noticed_at_start(
         await running.wait_counted([*FIRST, *SECOND])
         assert len(await topic_ids(running)) == 1
     assert [message for message in caplog.messages if message.startswith("the topic is another")]
+
+
+async def test_topic_that_comes_back_with_fewer_partitions_is_fresh_again(
+    admin: AIOKafkaAdminClient, settings: ConsumerSettings
+) -> None:
+    """Heads have the partitions of the topic whose id they hold: nobody waits for one that there is no more."""
+    topic = settings.kafka_topic
+    await create(admin, topic, partitions=3)
+    async with running_consumer(settings) as running:
+        await publish(settings.kafka_bootstrap_servers, topic, FIRST)
+        await running.wait_counted(FIRST)
+        await eventually(lambda: knows_time(running), "there is an as-of")
+    await delete(admin, topic)
+    await create(admin, topic)
+    await publish(settings.kafka_bootstrap_servers, topic, SECOND)
+    async with running_consumer(settings) as running:
+        await running.wait_counted([*FIRST, *SECOND])
+        began_ms = system_now_ms()
+
+        async def is_fresh() -> bool:
+            return await stripe_as_of_ms(running.redis, 0) > began_ms
+
+        await eventually(is_fresh, "the as-of goes on")
+        assert {len(head.progress) for head in await running.writer.read_heads()} == {1}
+
+
+async def test_consumer_of_another_topic_is_refused_at_start(
+    admin: AIOKafkaAdminClient, settings: ConsumerSettings, processes: Processes
+) -> None:
+    """Two topics on one Redis would undo each other: the second consumer says so in one line."""
+    await create(admin, settings.kafka_topic)
+    await create(admin, f"{settings.kafka_topic}-other")
+    async with running_consumer(settings) as running:
+        await publish(settings.kafka_bootstrap_servers, settings.kafka_topic, FIRST)
+        await running.wait_counted(FIRST)
+        environment = {
+            "STATS_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+            "STATS_KAFKA_TOPIC": f"{settings.kafka_topic}-other",
+            "STATS_REDIS_URL": settings.redis_url,
+            "STATS_METRICS_PORT": "0",
+        }
+        child = processes.start("consumers", environment)
+        assert await asyncio.to_thread(child.process.wait, 30) == 2
+        [line] = [line for line in child.log_path.read_text().splitlines() if "CRITICAL" in line.upper()]
+        assert f"STATS_KAFKA_TOPIC: this Redis holds the statistics of topic {settings.kafka_topic}," in line
+        await running.wait_counted(FIRST)
+
+
+async def test_consumer_that_stops_leaves_no_stripe_behind(
+    admin: AIOKafkaAdminClient, settings: ConsumerSettings
+) -> None:
+    """Stripes without events know how far it came: retention must not find them where they were long ago."""
+    await create(admin, settings.kafka_topic)
+    async with running_consumer(settings) as running:
+        await publish(settings.kafka_bootstrap_servers, settings.kafka_topic, FIRST)
+        await running.wait_counted(FIRST)
+    async with Redis.from_url(settings.redis_url) as client:
+        heads = await StoreWriter(client).read_heads()
+    assert {head.progress[0].next_offset for head in heads} == {len(FIRST)}
+
+
+async def test_consumer_whose_clock_is_ahead_claims_no_more_than_others(
+    admin: AIOKafkaAdminClient, settings: ConsumerSettings
+) -> None:
+    """An hour ahead: as-of is of the present, and what somebody claimed for later is taken back."""
+    await create(admin, settings.kafka_topic)
+    hour_ms = 3_600_000
+    async with running_consumer(settings, lambda: system_now_ms() + hour_ms) as running:
+        await publish(settings.kafka_bootstrap_servers, settings.kafka_topic, FIRST)
+        await running.wait_counted(FIRST)
+        await eventually(lambda: knows_time(running), "there is an as-of")
+        for stripe in range(STRIPES):
+            assert await stripe_as_of_ms(running.redis, stripe) <= system_now_ms()
+    async with Redis.from_url(settings.redis_url) as client:
+        writer = StoreWriter(client)
+        moved_ids = {stripe: head.moved_id for stripe, head in enumerate(await writer.read_heads())}
+        await writer.claim(1, Claim(system_now_ms() + hour_ms, pack_partitions([0])), moved_ids, 0)
+        assert await stripe_as_of_ms(client, 0) > system_now_ms()
+        async with running_consumer(settings):
+
+            async def is_present() -> bool:
+                return await stripe_as_of_ms(client, 0) <= system_now_ms()
+
+            await eventually(is_present, "the as-of is no longer of the future")
 
 
 async def test_partitions_that_the_topic_gets_are_read(admin: AIOKafkaAdminClient, settings: ConsumerSettings) -> None:
