@@ -3,7 +3,8 @@
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from hashlib import blake2b
 
 from redis.asyncio import Redis, RedisCluster
@@ -99,6 +100,18 @@ async def assert_no_drift(client: Client, events: Iterable[Event]) -> None:
 async def acl(admin: Redis, *words: str) -> None:
     """Runs an ACL command."""
     await admin.execute_command("ACL", *words)  # type: ignore[no-untyped-call]
+
+
+@asynccontextmanager
+async def limited(redis_url: str, *rules: str) -> AsyncIterator[Redis]:
+    """A client whose user may do what these rules say."""
+    async with Redis.from_url(redis_url) as admin:
+        await acl(admin, "SETUSER", "part", "reset", "on", ">part", *rules)
+        try:
+            async with Redis.from_url(redis_url, username="part", password="part") as client:
+                yield client
+        finally:
+            await acl(admin, "DELUSER", "part")
 
 
 async def stripe_as_of_ms(client: Client, stripe: int) -> int:

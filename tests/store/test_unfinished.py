@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from service.store.layout import projects_key, stripe_of
 from service.store.unfinished import mend_project
 from service.store.writer import StoreWriter
 from tests.oracle import Oracle
-from tests.store.support import Event, Store, acl, assert_equals_oracle, assert_no_drift, event, everything
+from tests.store.support import Event, Store, assert_equals_oracle, assert_no_drift, event, everything, limited
 
 WRITES = ("set", "setrange", "append", "hset", "hdel", "sadd")
 PROJECTS = ("project", "other-100")  # of one stripe
@@ -32,18 +30,6 @@ SECOND: list[Event] = [
 QUERIES = [
     (project, start, end, None) for project in PROJECTS for start in (None, DAY_MS + 50) for end in (None, 5 << 42)
 ]
-
-
-@asynccontextmanager
-async def limited(redis_url: str, *rules: str) -> AsyncIterator[Redis]:
-    """A client whose user may do what these rules say."""
-    async with Redis.from_url(redis_url) as admin:
-        await acl(admin, "SETUSER", "part", "reset", "on", ">part", *rules)
-        try:
-            async with Redis.from_url(redis_url, username="part", password="part") as client:
-                yield client
-        finally:
-            await acl(admin, "DELUSER", "part")
 
 
 async def assert_right_or_refused(store: Store, *allowed: list[Event]) -> None:
