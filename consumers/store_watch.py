@@ -9,8 +9,6 @@ from service.store.contract import StoreUnavailableError
 from service.store.damage import Client
 from service.store.eviction import check_eviction
 
-_LOOK_SECONDS = 10.0
-
 
 @dataclass(frozen=True, slots=True)
 class StoreWatch:
@@ -18,6 +16,7 @@ class StoreWatch:
 
     client: Client
     clock: StoreClock
+    look_seconds: float = 10.0
 
     async def look(self) -> None:
         """Looks now. Raises EvictionError, StoreUnavailableError."""
@@ -25,9 +24,9 @@ class StoreWatch:
         await self.clock.measure()
 
     async def run(self, ended: asyncio.Event) -> None:
-        """Looks every ten seconds until that is set. Raises EvictionError; who writes notices a server that is away."""
+        """Looks again and again until that is set. Raises EvictionError; who writes notices a server that is away."""
         while not ended.is_set():
-            await pause(ended, _LOOK_SECONDS)
+            await pause(ended, self.look_seconds)
             try:
                 await self.look()
             except StoreUnavailableError:
