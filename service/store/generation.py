@@ -1,14 +1,12 @@
 """Generations of keys: the next one is built beside the live one, takes its place in one step, and the old one goes."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.contract import REDIS_ERRORS, StoreUnavailableError
 from service.store.deletion import delete_generations
 from service.store.layout import (
     LAYOUT_VERSION,
@@ -21,6 +19,7 @@ from service.store.layout import (
     pack_head,
     retired_key,
 )
+from service.store.outages import reaching
 from service.store.script import Script, write
 from service.store.writer import Applied, StoreWriter, StripeBatch
 
@@ -95,7 +94,7 @@ class Generations:
     async def begin(self, building: Building, topic_id: bytes = NO_TOPIC) -> None:
         """Makes the heads of the new generation that are not there yet, to be filled from the topic with that id."""
         head = pack_head(Head(LAYOUT_VERSION, (), Live(building.generation), topic_id=topic_id))
-        with _reaching("beginning a generation"):
+        with reaching("beginning a generation"):
             for stripe in building.stripes:
                 await write(self.client, ("SET", building_head_key(stripe, building.generation), head, "NX"))
 
@@ -108,7 +107,7 @@ class Generations:
         stripes = building.stripes
         groups = [[stripe] for stripe in stripes] if isinstance(self.client, RedisCluster) else [stripes]
         behind: list[int] = []
-        with _reaching("swapping generations"):
+        with reaching("swapping generations"):
             for group in groups:
                 keys = [key for stripe in group for key in _swap_keys(stripe, building.generation)]
                 reply = await self._swap.run(self.client, keys, LAYOUT_VERSION, building.generation)
@@ -124,7 +123,7 @@ class Generations:
             raise GenerationError(
                 f"generation {building.generation} is live already in some stripes: it cannot be discarded any more"
             )
-        with _reaching("discarding a generation"):
+        with reaching("discarding a generation"):
             for stripe in building.stripes:
                 retire = "SADD", retired_key(stripe), building.generation
                 await write(self.client, retire, ("DEL", building_head_key(stripe, building.generation)))
@@ -134,7 +133,7 @@ class Generations:
 
         Interrupted, it can begin again.
         """
-        with _reaching("deleting a generation"):
+        with reaching("deleting a generation"):
             retired: dict[int, set[int]] = {}
             for stripe in range(STRIPES):
                 members: Iterable[Any] = await self.client.smembers(retired_key(stripe))
@@ -150,11 +149,3 @@ class Generations:
 
 def _swap_keys(stripe: int, generation: int) -> tuple[str, str, str]:
     return head_key(stripe), building_head_key(stripe, generation), retired_key(stripe)
-
-
-@contextmanager
-def _reaching(what: str) -> Iterator[None]:
-    try:
-        yield
-    except REDIS_ERRORS as error:
-        raise StoreUnavailableError(f"{what}: {error}") from error
