@@ -1,6 +1,6 @@
 """Generations of keys: the next one is built beside the live one, takes its place in one step, and the old one goes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -140,11 +140,27 @@ class Generations:
                 retired[stripe] = {int(member) for member in members}
             if not any(retired.values()):
                 return 0
-            count = await delete_generations(self.client, retired)
+            count, owners = 0, None
+            while (found := await self._find_owners(retired)) != owners:
+                owners = found
+                count += await delete_generations(self.client, retired)
             for stripe, generations in retired.items():
                 if generations:
                     await write(self.client, ("SREM", retired_key(stripe), *generations))
         return count
+
+    async def _find_owners(self, retired: Mapping[int, Collection[int]]) -> list[str]:
+        """Which servers of a cluster have these stripes; keys that went to another one may have been overlooked.
+
+        A stripe whose slot is being moved is an outage.
+        """
+        owners: list[str] = []
+        if isinstance(self.client, RedisCluster):
+            for key in (retired_key(stripe) for stripe, generations in retired.items() if generations):
+                await write(self.client, ("SCARD", key))
+                node = self.client.get_node_from_key(key)
+                owners.append(node.name if node else "")
+        return owners
 
 
 def _swap_keys(stripe: int, generation: int) -> tuple[str, str, str]:
