@@ -91,6 +91,8 @@ class Cluster(RedisCluster):
                 node.update_active_connections_for_reconnect()
                 await node.disconnect_free_connections()
                 raise
+        if isinstance(cause, TryAgainError):
+            raise cause
         raise ClusterError(f"redirected {_REDIRECTIONS} times, in the end by: {cause}") from cause
 
     def _turn(self, node: ClusterNode) -> asyncio.Semaphore:

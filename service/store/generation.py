@@ -157,7 +157,7 @@ class Generations:
         owners: list[str] = []
         if isinstance(self.client, RedisCluster):
             for key in (retired_key(stripe) for stripe, generations in retired.items() if generations):
-                await write(self.client, ("SCARD", key))
+                await self.client.mget([key, f"{key}-"])  # refused while some keys are elsewhere
                 node = self.client.get_node_from_key(key)
                 owners.append(node.name if node else "")
         return owners

@@ -10,7 +10,7 @@ from struct import Struct
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, TryAgainError
 
 from service.store.batch import ProjectBatch
 from service.store.contract import FencedError, RefusedError, StoreUnavailableError
@@ -155,7 +155,7 @@ class StoreWriter:
 
         `partitions` is the topic's number of partitions at the watermark, `moved_ids` has the id of the last move of
         each stripe's head, as the caller knows it. Returns the stripes whose heads have moved, or have fewer
-        partitions: nothing is taken down of these. Raises StoreUnavailableError.
+        partitions: nothing is taken down of these, nor where a slot is being moved. Raises StoreUnavailableError.
         """
         stripes = list(moved_ids)
         groups = [[stripe] for stripe in stripes] if isinstance(self.client, RedisCluster) else [stripes]
@@ -168,6 +168,8 @@ class StoreWriter:
         moved = []
         replies = await self._run(calls, _TAKE_DOWN)
         for group, reply in zip(filter(None, groups), replies, strict=True):
+            if isinstance(reply, TryAgainError):
+                continue  # its slot is being moved; it is only older without
             with reaching("claiming that stripes are fresh"):
                 _raise(reply)
             moved += [group[number - 1] for number in reply]

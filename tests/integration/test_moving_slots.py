@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 from redis.crc import key_slot
 
 from service.store.client import create_reader_store
 from service.store.contract import StatisticsStore, StoreUnavailableError
-from service.store.layout import head_key, stripe_of
+from service.store.layout import STRIPES, head_key, stripe_of
 from tests.integration.conftest import MakeSettings
 from tests.integration.support import RunningConsumer, eventually, publish, running_consumer
 from tests.oracle import Oracle
@@ -43,7 +44,7 @@ class Load:
             wave: list[Event] = [
                 *[event(f"{n}-{job}", project_id=each, start_time_ms=NOON_MS + n) for each in PROJECTS for job in "ab"],
                 event("moves", project_id=PROJECTS[0], sequence=n, start_time_ms=NOON_MS - n, user_id=f"user{n % 7}"),
-                event(f"{n}", project_id=f"new-{n}"),
+                event(f"{n}", project_id=new_project(n)),
             ]
             self.published += wave
             await publish(self.bootstrap, self.topic, wave)
@@ -60,15 +61,21 @@ class Load:
                     continue
                 body = json.loads(answer.body)
                 events = [each for each in self.published if each.project_id == project]
-                count = body["total_running_num"]
-                assert body == Oracle(events[:count]).answer(project)
-                self.answers[project] = count
+                jobs = body["total_running_num"]
+                assert body == Oracle(events[:jobs]).answer(project)
+                self.answers[project] = jobs
             await asyncio.sleep(0.01)
 
     async def wait_counted(self, project: str) -> None:
         """Waits until what is published by now of a project is answered."""
         events = [each for each in self.published if each.project_id == project]
         await eventually(lambda: self.answers[project] >= len(events), f"{project} goes on", 60)
+
+
+def new_project(number: int) -> str:
+    """The id of a project that lies beside one of the others, so that some stripes stay without events."""
+    stripes = {stripe_of(each) for each in PROJECTS}
+    return next(name for n in count() if stripe_of(name := f"new-{number}-{n}") in stripes)
 
 
 Fault = tuple[Callable[[ClusterNode, ClusterNode], object], Callable[[ClusterNode], object]]
@@ -117,6 +124,13 @@ async def test_slots_are_moved_under_load(
         running_consumer(make_settings(three_primaries.url, redis_cluster="true")) as running,
         loaded(three_primaries, running, kafka_bootstrap, topic) as load,
     ):
+        used = {slot_of(each.project_id) for each in load.published}
+        idle = next(slot for slot in map(slot_of_stripe, range(STRIPES)) if slot not in used)
+        source, target = await asyncio.to_thread(three_primaries.open_slot, idle)
+        for _ in range(2):
+            await load.wait_counted(PROJECTS[1])
+        await asyncio.to_thread(three_primaries.move_keys, idle, source, target)
+        await asyncio.to_thread(three_primaries.close_slot, idle, target)
         for number, project in enumerate(PROJECTS[1:5]):
             slot = slot_of(project)
             other = next(each for each in PROJECTS[1:] if slot_of(each) != slot)
@@ -132,7 +146,12 @@ async def test_slots_are_moved_under_load(
 
 def slot_of(project: str) -> int:
     """The slot of all that is of a project."""
-    return int(key_slot(head_key(stripe_of(project)).encode()))
+    return slot_of_stripe(stripe_of(project))
+
+
+def slot_of_stripe(stripe: int) -> int:
+    """The slot of a stripe."""
+    return int(key_slot(head_key(stripe).encode()))
 
 
 async def test_primary_is_replaced_under_load(

@@ -194,7 +194,7 @@ async def test_other_work_in_an_open_slot_loses_nothing(
     slot = open_slot(three_primaries, store)
     try:
         slot.move(MOVED[moved])
-        await is_refused(WORK[work](store))
+        assert not await is_refused(WORK[work](store)) or work != "claim"
         if work != "repair":
             await assert_answers(store, oracle, horizon_ms)
         slot.move(lambda key: hash(key) % 2 == 0)
