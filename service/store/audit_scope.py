@@ -11,10 +11,11 @@ from typing import Any
 from service.store.audit_findings import Drift
 from service.store.audit_reads import chunks
 from service.store.audit_stripes import Found, check_generations, check_ledger, check_list, find_all
-from service.store.contract import REDIS_ERRORS, LayoutError, StoreUnavailableError
+from service.store.contract import LayoutError
 from service.store.damage import Client, DamagedError, read_head
 from service.store.gaps import Gap
 from service.store.layout import LAYOUT_VERSION, STRIPES, Head, head_key, parse_meta, project_prefix, stripe_of
+from service.store.outages import reaching
 
 _DAY_MS = 86_400_000  # a horizon is the start of a UTC day
 
@@ -38,7 +39,7 @@ async def survey(client: Client, only: str | None) -> Scope:
     """Looks at all stripes, for all projects or for one if it is there. Raises StoreUnavailableError, LayoutError."""
     scope = Scope()
     await _read_heads(client, scope)
-    try:
+    with reaching("reading the list of projects"):
         found = await find_all(client) if only is None else await _find_one(client, only, scope)
         for stripe in range(STRIPES) if only is None else [stripe_of(only)]:
             try:
@@ -46,8 +47,6 @@ async def survey(client: Client, only: str | None) -> Scope:
             except DamagedError as damage:
                 projects = sorted({project for (of, _), some in found.items() if of == stripe for project in some})
                 scope.drifts += [Drift(project, damage.key, damage.what) for project in (None, *projects)]
-    except REDIS_ERRORS as error:
-        raise StoreUnavailableError(f"reading the list of projects: {error}") from error
     return scope
 
 

@@ -27,7 +27,7 @@ Found = dict[tuple[int, int], set[str]]
 
 
 async def find_all(client: Client) -> Found:
-    """Every project, by one pass over all keys. Raises REDIS_ERRORS."""
+    """Every project, by one pass over all keys. Raises what the client raises."""
     found: Found = defaultdict(set)
     async for key in client.scan_iter(match="{s[0-9][0-9]}*", count=_LOOKED_AT_PER_CALL):
         match = _KEY.match(key)

@@ -1,10 +1,12 @@
 """A client of a Redis Cluster that follows its slots wherever they are moved, and is initialized once.
 
 The library's own client asks a node that is being moved to on one connection and sends the command on another, fails
-while it counts a redirection, and fails where many first commands are sent at once.
+while it counts a redirection, and fails where many first commands are sent at once. Its transactions do not learn where
+a slot has gone, and take one that is still being moved for one that has gone.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -13,6 +15,7 @@ from redis.exceptions import (
     ClusterDownError,
     ClusterError,
     MovedError,
+    ResponseError,
     SlotNotCoveredError,
     TryAgainError,
 )
@@ -42,26 +45,55 @@ class Cluster(RedisCluster):
         await self.nodes_manager.aclose()
         await self.nodes_manager.aclose("startup_nodes")
 
+    async def transact(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """Returns the replies to commands of one slot, or the errors in their place, all of one instant.
+
+        Raises what the client raises.
+        """
+        await self.initialize()
+        slot = await self._determine_slot(*commands[0])
+
+        async def send(node: ClusterNode, is_asking: bool) -> list[Any]:
+            if is_asking:  # no transaction can be asked for in a slot that is still to come
+                raise TryAgainError(f"slot {slot} is being moved")
+            return await _transact(node, commands)
+
+        replies: list[Any] = await self._follow(self.nodes_manager.get_node_from_slot(slot), send)
+        return replies
+
     async def _execute_command(self, target_node: ClusterNode, *args: Any, **options: Any) -> Any:
+        async def send(node: ClusterNode, is_asking: bool) -> Any:
+            return await (_ask(node, args, options) if is_asking else node.execute_command(*args, **options))
+
+        return await self._follow(target_node, send)
+
+    async def _follow(self, target_node: ClusterNode, send: Callable[[ClusterNode, bool], Awaitable[Any]]) -> Any:
+        """Sends to the node that a slot is believed to be on, and to where it says that the slot is instead."""
         node, is_asking = target_node, False
+        cause: Exception | None = None
         for _ in range(_REDIRECTIONS):
             try:
                 async with self._turn(node):
-                    return await (_ask(node, args, options) if is_asking else node.execute_command(*args, **options))
-            except AskError as error:
-                node, is_asking = self._node(error, node), True
-            except MovedError as error:
+                    return await send(node, is_asking)
+            except MovedError as error:  # an AskError, too
                 node, is_asking = self._node(error, node), False
                 await self.nodes_manager.move_slot(error)
-            except TryAgainError:  # some keys of the command have been moved and some have not
+                cause = error
+            except AskError as error:
+                node, is_asking = self._node(error, node), True
+                cause = error
+            except TryAgainError as error:  # some keys of the command have been moved and some have not
                 node, is_asking = target_node, False
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                cause = error
             except _STALE:
                 self._initialize = True  # the next command asks which node has which slots
                 node.update_active_connections_for_reconnect()
                 await node.disconnect_free_connections()
                 raise
-        raise ClusterError(f"{args[0]} was redirected {_REDIRECTIONS} times")
+        if isinstance(cause, TryAgainError):
+            raise cause
+        raise ClusterError(f"redirected {_REDIRECTIONS} times, in the end by: {cause}") from cause
 
     def _turn(self, node: ClusterNode) -> asyncio.Semaphore:
         """Returns what to wait for before a command is sent to a node, which would fail without a free connection."""
@@ -95,3 +127,32 @@ async def _ask(node: ClusterNode, args: tuple[Any, ...], options: dict[str, Any]
         return await node.parse_response(connection, str(args[0]), **options)
     finally:
         node.release(connection)
+
+
+async def _transact(node: ClusterNode, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    connection = node.acquire_connection()
+    try:
+        await node.disconnect_if_needed(connection)
+        await connection.send_packed_command(connection.pack_commands([("MULTI",), *commands, ("EXEC",)]))
+        replies: Any = None
+        refusals = []
+        for _ in range(len(commands) + 2):
+            try:
+                replies = await connection.read_response()
+            except ResponseError as error:
+                refusals.append(error)
+            except BaseException:
+                await connection.disconnect(nowait=True)  # what is still to come answers no other command
+                raise
+    finally:
+        node.release(connection)
+    if refusals:
+        raise refusals[0]
+    return [
+        reply if isinstance(reply, BaseException) else _parsed(node, name, reply)
+        for (name, *_), reply in zip(commands, replies, strict=True)
+    ]
+
+
+def _parsed(node: ClusterNode, name: str, reply: Any) -> Any:
+    return node.response_callbacks[name](reply) if name in node.response_callbacks else reply

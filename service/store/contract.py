@@ -3,11 +3,6 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from redis.exceptions import RedisClusterException, RedisError
-
-# What the client raises when Redis cannot be reached; a cluster's exception is no RedisError.
-REDIS_ERRORS = (RedisError, RedisClusterException, OSError)
-
 
 class StoreUnavailableError(Exception):
     """The store cannot be reached, or does not answer in time; nothing was read, and what was written is unknown."""

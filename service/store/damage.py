@@ -7,8 +7,9 @@ from typing import Any, Final
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ResponseError
 
-from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from service.store.cluster import Cluster
 from service.store.layout import Head, check_layout, head_key, pack_head, parse_head
+from service.store.outages import reaching
 
 Client = Redis | RedisCluster
 
@@ -52,21 +53,28 @@ async def read_at_once(client: Client, commands: Sequence[Sequence[Any]]) -> lis
 
     Raises StoreUnavailableError.
     """
-    try:
-        if len(commands) == 1:
-            return [await client.execute_command(*commands[0])]
-        async with client.pipeline(transaction=True) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            replies = await pipeline.execute(raise_on_error=False)
-    except REDIS_ERRORS as error:
-        if is_foreign(error):
-            return [FOREIGN]
-        raise StoreUnavailableError(f"reading the store: {error}") from error
-    for reply in replies:
-        if isinstance(reply, BaseException) and not is_foreign(reply):
-            raise StoreUnavailableError(f"reading the store: {reply}") from reply
+    with reaching("reading the store"):
+        try:
+            if len(commands) == 1:
+                return [await client.execute_command(*commands[0])]
+            replies = await _transact(client, commands)
+        except ResponseError as error:
+            if is_foreign(error):
+                return [FOREIGN]
+            raise
+        for reply in replies:
+            if isinstance(reply, BaseException) and not is_foreign(reply):
+                raise reply
     return [FOREIGN if isinstance(reply, BaseException) else reply for reply in replies]
+
+
+async def _transact(client: Client, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    if isinstance(client, Cluster):  # the library's own transactions lose sight of a slot that is moved
+        return await client.transact(commands)
+    async with client.pipeline(transaction=True) as pipeline:
+        for command in commands:
+            pipeline.execute_command(*command)
+        return await pipeline.execute(raise_on_error=False)
 
 
 async def read_head(client: Client, stripe: int) -> Head:

@@ -21,7 +21,7 @@ _KEY = re.compile(rb"\{s(\d\d)\}(?:(\d+):|:(?:[^:]+:|projects$|gaps$|swept$))")
 
 
 async def delete_generations(client: Redis | RedisCluster, retired: Mapping[int, Set[int]]) -> int:
-    """Deletes all keys of these generations, given by stripe; returns how many those were. Raises REDIS_ERRORS."""
+    """Deletes all keys of these generations, given by stripe; returns how many. Raises what the client raises."""
     script, count = Script("lua_swap/delete.lua"), 0
     waiting: defaultdict[tuple[int, int], list[bytes]] = defaultdict(list)
 

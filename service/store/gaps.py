@@ -11,10 +11,11 @@ from struct import Struct
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import ResponseError
 
-from service.store.contract import REDIS_ERRORS, StoreUnavailableError
 from service.store.damage import is_foreign
 from service.store.layout import Head, gaps_key
+from service.store.outages import reaching
 
 _ROW = Struct("<IQQQB")
 
@@ -85,12 +86,13 @@ async def read_gaps(client: Redis | RedisCluster, heads: Sequence[Head]) -> dict
 
 
 async def _read_ledger(client: Redis | RedisCluster, stripe: int, generation: int) -> bytes:
-    try:
-        ledger: Any = await client.get(gaps_key(stripe, generation))
-    except REDIS_ERRORS as error:
-        if is_foreign(error):
-            return b""
-        raise StoreUnavailableError(f"reading the ledger of gaps: {error}") from error
+    with reaching("reading the ledger of gaps"):
+        try:
+            ledger: Any = await client.get(gaps_key(stripe, generation))
+        except ResponseError as error:
+            if is_foreign(error):
+                return b""
+            raise
     return bytes(ledger or b"")
 
 

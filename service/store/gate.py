@@ -18,7 +18,8 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
-from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from service.store.contract import StoreUnavailableError
+from service.store.outages import is_outage
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.02, 1.0
 
@@ -28,7 +29,8 @@ _log = logging.getLogger(__name__)
 async def load_behind_gate(client: Redis | RedisCluster, text: str) -> None:
     """Teaches a script to Redis, or to each primary of a cluster; returns when all know it.
 
-    Waits for as long as a server takes to write its append-only file anew. Raises StoreUnavailableError, REDIS_ERRORS.
+    Waits for as long as a server takes to write its append-only file anew. Raises StoreUnavailableError, and what the
+    client raises.
     """
     if isinstance(client, RedisCluster):
         await _load_into_primaries(client, text)
@@ -46,7 +48,9 @@ async def _load_into_primaries(client: RedisCluster, text: str) -> None:
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
             await _load(connection, text)
-        except REDIS_ERRORS as error:
+        except Exception as error:
+            if not is_outage(error):
+                raise
             errors.append(error)
         finally:
             node.release(connection)

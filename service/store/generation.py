@@ -1,14 +1,12 @@
 """Generations of keys: the next one is built beside the live one, takes its place in one step, and the old one goes."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.contract import REDIS_ERRORS, StoreUnavailableError
 from service.store.deletion import delete_generations
 from service.store.layout import (
     LAYOUT_VERSION,
@@ -21,6 +19,7 @@ from service.store.layout import (
     pack_head,
     retired_key,
 )
+from service.store.outages import reaching
 from service.store.script import Script, write
 from service.store.writer import Applied, StoreWriter, StripeBatch
 
@@ -95,7 +94,7 @@ class Generations:
     async def begin(self, building: Building, topic_id: bytes = NO_TOPIC) -> None:
         """Makes the heads of the new generation that are not there yet, to be filled from the topic with that id."""
         head = pack_head(Head(LAYOUT_VERSION, (), Live(building.generation), topic_id=topic_id))
-        with _reaching("beginning a generation"):
+        with reaching("beginning a generation"):
             for stripe in building.stripes:
                 await write(self.client, ("SET", building_head_key(stripe, building.generation), head, "NX"))
 
@@ -108,7 +107,7 @@ class Generations:
         stripes = building.stripes
         groups = [[stripe] for stripe in stripes] if isinstance(self.client, RedisCluster) else [stripes]
         behind: list[int] = []
-        with _reaching("swapping generations"):
+        with reaching("swapping generations"):
             for group in groups:
                 keys = [key for stripe in group for key in _swap_keys(stripe, building.generation)]
                 reply = await self._swap.run(self.client, keys, LAYOUT_VERSION, building.generation)
@@ -124,7 +123,7 @@ class Generations:
             raise GenerationError(
                 f"generation {building.generation} is live already in some stripes: it cannot be discarded any more"
             )
-        with _reaching("discarding a generation"):
+        with reaching("discarding a generation"):
             for stripe in building.stripes:
                 retire = "SADD", retired_key(stripe), building.generation
                 await write(self.client, retire, ("DEL", building_head_key(stripe, building.generation)))
@@ -134,27 +133,35 @@ class Generations:
 
         Interrupted, it can begin again.
         """
-        with _reaching("deleting a generation"):
+        with reaching("deleting a generation"):
             retired: dict[int, set[int]] = {}
             for stripe in range(STRIPES):
                 members: Iterable[Any] = await self.client.smembers(retired_key(stripe))
                 retired[stripe] = {int(member) for member in members}
             if not any(retired.values()):
                 return 0
-            count = await delete_generations(self.client, retired)
+            count, owners = 0, None
+            while (found := await self._find_owners(retired)) != owners:
+                owners = found
+                count += await delete_generations(self.client, retired)
             for stripe, generations in retired.items():
                 if generations:
                     await write(self.client, ("SREM", retired_key(stripe), *generations))
         return count
 
+    async def _find_owners(self, retired: Mapping[int, Collection[int]]) -> list[str]:
+        """Which servers of a cluster have these stripes; keys that went to another one may have been overlooked.
+
+        A stripe whose slot is being moved is an outage.
+        """
+        owners: list[str] = []
+        if isinstance(self.client, RedisCluster):
+            for key in (retired_key(stripe) for stripe, generations in retired.items() if generations):
+                await self.client.mget([key, f"{key}-"])  # refused while some keys are elsewhere
+                node = self.client.get_node_from_key(key)
+                owners.append(node.name if node else "")
+        return owners
+
 
 def _swap_keys(stripe: int, generation: int) -> tuple[str, str, str]:
     return head_key(stripe), building_head_key(stripe, generation), retired_key(stripe)
-
-
-@contextmanager
-def _reaching(what: str) -> Iterator[None]:
-    try:
-        yield
-    except REDIS_ERRORS as error:
-        raise StoreUnavailableError(f"{what}: {error}") from error

@@ -8,14 +8,17 @@ it is, so that tests see it.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from redis.exceptions import RedisClusterException, RedisError
 
+from service.store.contract import StoreUnavailableError
+
+_OWN = (RedisError, RedisClusterException, OSError)  # a cluster's exception is no RedisError
 _LIBRARIES = frozenset({"redis", "hiredis"})
 
 
 def is_outage(error: BaseException) -> bool:
     """Tells whether an error is one of the client's, or was raised by something that the client called."""
-    if isinstance(error, REDIS_ERRORS):
+    if isinstance(error, _OWN):
         return True
     trace = error.__traceback__ if isinstance(error, Exception) else None
     while trace is not None:

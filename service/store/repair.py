@@ -37,7 +37,7 @@ from service.store.audit_reads import (
 )
 from service.store.audit_shape import listed_entries
 from service.store.audit_tree import possible_children
-from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from service.store.contract import StoreUnavailableError
 from service.store.cover import Node
 from service.store.damage import FOREIGN, Client, DamagedError
 from service.store.layout import (
@@ -48,6 +48,7 @@ from service.store.layout import (
     pack_meta,
     stripe_of,
 )
+from service.store.outages import reaching
 from service.store.repair_tree import Mending, path_of
 from service.store.script import Script
 
@@ -152,10 +153,8 @@ async def _write(reads: ProjectReads, plan: _Plan) -> bool:
     stamp = _STAMP.pack(LAYOUT_VERSION, reads.generation)
     meta = replace(plan.meta, write_id=os.urandom(8))
     metas = plan.seen.meta_data or b"", pack_meta(replace(meta, unfinished_hashes=meta.hashes)), pack_meta(meta)
-    try:
+    with reaching(f"mending project {reads.project_id}"):
         return bool(await _REPLACE.run(reads.client, keys, stamp, *metas, *words))
-    except REDIS_ERRORS as error:
-        raise StoreUnavailableError(f"mending project {reads.project_id}: {error}") from error
 
 
 async def _plan_nodes(reads: ProjectReads, causes: Sequence[_NodeCause]) -> _Plan | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.contract import REDIS_ERRORS, FencedError, StoreUnavailableError
+from service.store.contract import FencedError
 from service.store.layout import (
     LAYOUT_VERSION,
     NO_TOPIC,
@@ -28,6 +28,7 @@ from service.store.layout import (
     projects_key,
     swept_key,
 )
+from service.store.outages import reaching
 from service.store.pruning import find_groups, without
 from service.store.script import Script
 
@@ -81,7 +82,7 @@ class Sweeper:
 
         Raises StoreUnavailableError, LayoutError, and FencedError if another generation is live meanwhile.
         """
-        try:
+        with reaching(f"sweeping stripe {stripe}"):
             head_data: Any = await self._client.get(head_key(stripe))
             turn = _Turn(stripe, check_layout(parse_head(head_data)), pause)
             done_ms: Any = await self._client.get(swept_key(stripe, turn.head.generation))
@@ -92,8 +93,6 @@ class Sweeper:
             for project_id in sorted(project.decode() for project in projects):
                 await self._sweep_project(turn, project_id, swept)
             await self._run(turn, self._done)
-        except REDIS_ERRORS as error:
-            raise StoreUnavailableError(f"sweeping stripe {stripe}: {error}") from error
         return swept
 
     async def _sweep_project(self, turn: _Turn, project_id: str, swept: Swept) -> None:

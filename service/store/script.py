@@ -23,7 +23,10 @@ class Script:
         self.sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     async def load(self, client: Redis | RedisCluster) -> None:
-        """Teaches the script to the servers, once their logs are whole. Raises StoreUnavailableError, REDIS_ERRORS."""
+        """Teaches the script to the servers, once their logs are whole.
+
+        Raises StoreUnavailableError, and what the client raises.
+        """
         await load_behind_gate(client, self._text)
 
     async def run(
@@ -31,7 +34,7 @@ class Script:
     ) -> Any:
         """Returns the script's reply; all keys have one hash tag, or Redis stands alone.
 
-        Raises StoreUnavailableError, REDIS_ERRORS.
+        Raises StoreUnavailableError, and what the client raises.
         """
         words = "EVALSHA", self.sha, len(keys), *keys, *arguments
         try:
@@ -44,7 +47,7 @@ class Script:
 async def write(client: Redis | RedisCluster, *commands: tuple[str | bytes | int, ...]) -> Any:
     """Carries out commands of one hash tag, each a name, a key and arguments; returns the reply to the last one.
 
-    Raises StoreUnavailableError, REDIS_ERRORS.
+    Raises StoreUnavailableError, and what the client raises.
     """
     words = [word for command in commands for word in (len(command), *command)]
     return await _WRITE.run(client, [_key_of(command) for command in commands], *words)

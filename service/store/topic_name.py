@@ -4,8 +4,8 @@ from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.contract import REDIS_ERRORS, StoreUnavailableError
 from service.store.layout import topic_name_key
+from service.store.outages import reaching
 from service.store.script import write
 
 
@@ -21,18 +21,14 @@ class TopicNameError(Exception):
 
 async def check_topic_name(client: Redis | RedisCluster, topic: str) -> None:
     """Raises TopicNameError if the store is of a topic with another name, and StoreUnavailableError."""
-    try:
+    with reaching("reading the name of the topic"):
         stored: Any = await client.get(topic_name_key())
-    except REDIS_ERRORS as error:
-        raise StoreUnavailableError(f"reading the name of the topic: {error}") from error
     if stored is not None and stored != topic.encode():
         raise TopicNameError(stored.decode(errors="replace"), topic)
 
 
 async def claim_topic_name(client: Redis | RedisCluster, topic: str) -> None:
     """Makes the store one of this topic if it is of none yet. Raises as check_topic_name."""
-    try:
+    with reaching("writing the name of the topic"):
         await write(client, ("SET", topic_name_key(), topic, "NX"))
-    except REDIS_ERRORS as error:
-        raise StoreUnavailableError(f"writing the name of the topic: {error}") from error
     await check_topic_name(client, topic)

@@ -14,7 +14,7 @@ from service.store.audit import Advance, ignore
 from service.store.audit_findings import Unfinished
 from service.store.audit_reads import GenerationChangedError, Pause, ProjectReads, View, no_pause
 from service.store.batch import pack_user
-from service.store.contract import REDIS_ERRORS, StoreUnavailableError
+from service.store.contract import StoreUnavailableError
 from service.store.damage import FOREIGN, Client, DamagedError
 from service.store.layout import (
     LAYOUT_VERSION,
@@ -25,6 +25,7 @@ from service.store.layout import (
     projects_key,
     stripe_of,
 )
+from service.store.outages import reaching
 from service.store.repair import Repair, repair_project
 from service.store.script import Script
 
@@ -112,10 +113,8 @@ async def _replace(reads: ProjectReads, seen: View, meta: Meta, commands: list[C
     words: list[Any] = [word for command in commands for word in (len(command), *command)]
     keys = [head_key(stripe_of(reads.project_id)), f"{reads.prefix}m"]
     stamp = _STAMP.pack(LAYOUT_VERSION, reads.generation)
-    try:
+    with reaching(f"mending project {reads.project_id}"):
         reply = await _REPLACE.run(
             reads.client, keys, stamp, seen.meta_data or b"", pack_meta(marked), pack_meta(meta), *words
         )
-    except REDIS_ERRORS as error:
-        raise StoreUnavailableError(f"mending project {reads.project_id}: {error}") from error
     return bool(reply)

@@ -10,10 +10,10 @@ from struct import Struct
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, TryAgainError
 
 from service.store.batch import ProjectBatch
-from service.store.contract import REDIS_ERRORS, FencedError, RefusedError, StoreUnavailableError
+from service.store.contract import FencedError, RefusedError, StoreUnavailableError
 from service.store.damage import DamagedError, parse_stored_head
 from service.store.gaps import Gap, pack_gaps
 from service.store.layout import (
@@ -26,6 +26,7 @@ from service.store.layout import (
     claims_key,
     head_key,
 )
+from service.store.outages import reaching
 from service.store.script import Script
 
 # A script holds Redis for about 10 us a job; a stripe's batch with more jobs goes in several calls.
@@ -120,10 +121,8 @@ class StoreWriter:
     async def read_heads(self) -> list[Head]:
         """The heads of all stripes. Raises StoreUnavailableError, LayoutError."""
         keys = [self._key_of_head(stripe) for stripe in range(STRIPES)]
-        try:
+        with reaching("reading heads"):
             data: list[Any] = await self._get_all(keys)
-        except REDIS_ERRORS as error:
-            raise StoreUnavailableError(f"reading heads: {error}") from error
         try:
             return [parse_stored_head(stripe, each) for stripe, each in enumerate(data)]
         except DamagedError as error:
@@ -156,7 +155,7 @@ class StoreWriter:
 
         `partitions` is the topic's number of partitions at the watermark, `moved_ids` has the id of the last move of
         each stripe's head, as the caller knows it. Returns the stripes whose heads have moved, or have fewer
-        partitions: nothing is taken down of these. Raises StoreUnavailableError.
+        partitions: nothing is taken down of these, nor where a slot is being moved. Raises StoreUnavailableError.
         """
         stripes = list(moved_ids)
         groups = [[stripe] for stripe in stripes] if isinstance(self.client, RedisCluster) else [stripes]
@@ -169,22 +168,22 @@ class StoreWriter:
         moved = []
         replies = await self._run(calls, _TAKE_DOWN)
         for group, reply in zip(filter(None, groups), replies, strict=True):
-            if isinstance(reply, BaseException):
-                raise StoreUnavailableError(f"claiming that stripes are fresh: {reply}") from reply
+            if isinstance(reply, TryAgainError):
+                continue  # its slot is being moved; it is only older without
+            with reaching("claiming that stripes are fresh"):
+                _raise(reply)
             moved += [group[number - 1] for number in reply]
         return moved
 
     async def _run(self, calls: Sequence[Sequence[Any]], script: Script = _APPLY) -> list[Any]:
         """Replies, or the errors in their place, of calls of a script by their arguments."""
-        try:
+        with reaching("calling a script"):
             replies = await self._send(script.sha, calls)
             missing = [call for call, reply in zip(calls, replies, strict=True) if isinstance(reply, NoScriptError)]
             if missing:  # a restart, a failover or SCRIPT FLUSH
                 await script.load(self.client)
                 again = iter(await self._send(script.sha, missing))
                 replies = [next(again) if isinstance(reply, NoScriptError) else reply for reply in replies]
-        except REDIS_ERRORS as error:
-            raise StoreUnavailableError(f"calling a script: {error}") from error
         return replies
 
     async def _send(self, sha: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
@@ -212,12 +211,15 @@ class StoreWriter:
         return arguments
 
 
-def _result(stripe: int, reply: Any) -> tuple[int, bytes]:
-    """Records changed and the id of the last move, from a script's reply; raises what it says."""
-    if isinstance(reply, REDIS_ERRORS):
-        raise StoreUnavailableError(f"applying a batch to stripe {stripe}: {reply}") from reply
+def _raise(reply: Any) -> None:
     if isinstance(reply, BaseException):
         raise reply
+
+
+def _result(stripe: int, reply: Any) -> tuple[int, bytes]:
+    """Records changed and the id of the last move, from a script's reply; raises what it says."""
+    with reaching(f"applying a batch to stripe {stripe}"):
+        _raise(reply)
     match reply[0]:
         case b"ok":
             return int(reply[1]), reply[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 
 from consumers.__main__ import Consumer
 from consumers.metrics import ConsumerMetrics
@@ -101,12 +101,12 @@ class RedisServer:
 
 @dataclass(frozen=True, slots=True)
 class RunningConsumer:
-    """A consumer in this process, over one Redis; `working` ends with it."""
+    """A consumer in this process, over one store; `working` ends with it."""
 
     consumer: Consumer
     working: asyncio.Task[None]
     registry: CollectorRegistry
-    redis: Redis
+    redis: Redis | RedisCluster
     writer: StoreWriter
 
     def count(self, name: str, **labels: str) -> float:
@@ -157,7 +157,6 @@ async def running_consumer(
     """A consumer with a clock of its own, working until the block ends; raises what ended it before."""
     registry = CollectorRegistry()
     client = create_writer_client(settings.redis_url, settings.redis_cluster)
-    assert isinstance(client, Redis)
     writer = StoreWriter(client)
     consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms)
     task = asyncio.create_task(consumer.run())
@@ -168,4 +167,4 @@ async def running_consumer(
         try:
             await task
         finally:
-            await client.aclose(close_connection_pool=True)
+            await client.aclose()

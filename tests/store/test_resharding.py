@@ -74,9 +74,13 @@ async def test_commands_follow_a_slot_that_is_moved(
                 assert found == [key.encode() for key in keys]
             assert three_primaries.move_keys(slot, source, target, most=15) == (15, 15, 10)[turn]
             if turn == 0:
-                with pytest.raises(StoreUnavailableError, match="redirected"), reaching("reading"):
+                with pytest.raises(StoreUnavailableError, match="TryAgainError"), reaching("reading"):
                     await client.mget(keys)
         three_primaries.close_slot(slot, target)
+        await client.get(keys[0])
+        known = client.get_node_from_key(keys[0])
+        assert known is not None
+        assert known.port == target.port  # it is not redirected again
         for other in (client, create_reader_client(three_primaries.url, cluster=True)):
             assert await asyncio.gather(*[other.get(key) for key in keys]) == [key.encode() for key in keys]
             assert await other.mget(keys) == [key.encode() for key in keys]
@@ -101,6 +105,7 @@ async def test_slot_is_moved_to_a_node_that_nobody_knew(
             assert await asyncio.gather(*[client.get(key) for _ in range(20)]) == [b"a"] * 20
         finally:
             moved_back(three_primaries, slot, source)
+        assert await client.get(key) == b"a"
     assert await client.get(key) == b"a"
 
 

@@ -1,3 +1,5 @@
+-- of the head alone each key is where it belongs: a stripe without events goes on
+if #ARGV > 4 or ledger or ADOPTS then check_slot() end
 local layout = #head > 0 and unpack_s('<I4', head) or tonumber(ARGV[1])
 if layout ~= tonumber(ARGV[1]) then return {'layout', tostring(layout)} end
 local new_head = advance_head()

@@ -11,6 +11,7 @@
 -- Returns 1, or 0 if something else is there than expected and nothing was written. The mark comes first: its SET is
 -- refused where memory is used up, and then nothing has been written yet.
 
+check_slot()
 local head = redis.call('GET', KEYS[1])
 if head and string.sub(head, 1, 4) .. string.sub(head, 9, 12) ~= ARGV[1] then return 0 end
 if (redis.call('GET', KEYS[2]) or '') ~= ARGV[2] then return 0 end

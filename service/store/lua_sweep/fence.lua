@@ -7,6 +7,8 @@
 --
 -- They return a word first: 'fenced' if the head is another. Nothing is written but by 'ok'.
 
+check_slot()
+
 local function is_expected()
   local head = call('GET', KEYS[1])
   if not head or unpack_s('<I4', head) ~= tonumber(ARGV[1]) then return false end
