@@ -100,6 +100,10 @@ class Unreadable:
     cause: str
 
 
+class UnreadableError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
+    """A partition cannot be read from an offset on: the text names topic, partition, offset and cause."""
+
+
 class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     """A consumer whose partitions stop alone where they cannot be read, and are tried again after `retry_seconds`."""
 
@@ -117,6 +121,13 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         await super().start()
         self._fetcher.__class__ = _Fetcher  # it has nothing to fetch yet
         self._fetcher.reader = self
+
+    def check_readable(self) -> None:
+        """Raises UnreadableError if one of the partitions cannot be read."""
+        for tp, each in self.unreadable.items():
+            raise UnreadableError(
+                f"partition {tp.partition} of {tp.topic} cannot be read from offset {each.offset} on: {each.cause}"
+            )
 
     def forget(self, tps: Collection[TopicPartition]) -> None:
         """Drops what is known of partitions that are no longer this consumer's."""

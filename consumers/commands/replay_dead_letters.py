@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import UnknownTopicOrPartitionError
 
+from consumers.aiokafka_private import is_misnamed
 from consumers.commands.arguments import instant_ms
 from consumers.commands.terminal import Terminal
 from consumers.dead_letters import create_producer
@@ -181,7 +182,7 @@ class _Replay:
 
 
 def _is_event(letter: Letter) -> bool:
-    if not letter.is_text:
+    if is_misnamed(letter.headers):
         return False
     try:
         decode(letter.key, letter.value)
