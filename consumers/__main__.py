@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 
 from aiokafka import AIOKafkaClient
@@ -20,6 +20,7 @@ from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.retention import Retention
 from consumers.stall import StalledError
+from consumers.stopping import stop_client
 from consumers.store_watch import StoreWatch
 from consumers.synchronizing import Synchronizer
 from consumers.topic_watch import TopicWatch
@@ -38,7 +39,6 @@ from service.store.writer import StoreWriter
 
 _log = logging.getLogger("consumers")
 EXIT_SETTINGS, EXIT_LAYOUT = 2, 3
-_STOP_SECONDS = 2.0  # of each Kafka client; with the last commit it stays well within 10 s
 _TOPIC_CHECK_SECONDS = 1.0
 _STEADY_SECONDS = 30.0  # clients that have worked for so long fail for another reason than those before them
 
@@ -103,12 +103,12 @@ class Consumer:
         settings, options = self._settings, connection_options(self._settings)
         async with AsyncExitStack() as stack:
             producer = create_producer(**options)
-            stack.push_async_callback(_bounded_stop, producer.stop)
+            stack.push_async_callback(stop_client, producer)
             client = AIOKafkaClient(**options)
-            stack.push_async_callback(_bounded_stop, client.close)
+            stack.push_async_callback(stop_client, client)
             clock = StoreClock(self._writer.client, self._local_now_ms)
             consumer = create_consumer(settings, clock.now_ms)
-            stack.push_async_callback(_bounded_stop, consumer.stop)
+            stack.push_async_callback(stop_client, consumer)
             for start in (producer.start, client.bootstrap, consumer.start):
                 await unless_set(self._stop, start())
             if self._stop.is_set():
@@ -134,18 +134,6 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-async def _bounded_stop(stop: Callable[[], Awaitable[None]]) -> None:
-    """Stops a Kafka client, which may hang for ever, or end in a cancellation of its own, when its broker is gone."""
-    stopping = asyncio.ensure_future(stop())
-    await asyncio.wait([stopping], timeout=_STOP_SECONDS)
-    stopping.cancel()
-    [error] = await asyncio.gather(stopping, return_exceptions=True)
-    if isinstance(error, (KafkaError, asyncio.CancelledError)):
-        _log.warning("a Kafka client did not stop cleanly", extra={"error": repr(error)})
-    elif error is not None:
-        raise error
 
 
 async def _greet(writer: StoreWriter, topic: str) -> None:
