@@ -40,6 +40,7 @@ from service.store.writer import StoreWriter
 _log = logging.getLogger("consumers")
 EXIT_SETTINGS, EXIT_LAYOUT = 2, 3
 _TOPIC_CHECK_SECONDS = 1.0
+_START_SECONDS = 1.0  # to end a start at a stop: cancelled while it asks its first broker, it loses that connection
 _STEADY_SECONDS = 30.0  # clients that have worked for so long fail for another reason than those before them
 
 
@@ -81,7 +82,7 @@ class Consumer:
             self.pulse.beat()
             began = time.monotonic()
             try:
-                partitions = await unless_set(self._stop, prepare_topics(self._settings))
+                partitions = await unless_set(self._stop, prepare_topics(self._settings), _START_SECONDS)
                 if partitions:
                     await self._work()
                 elif partitions == 0:
@@ -110,7 +111,7 @@ class Consumer:
             consumer = create_consumer(settings, clock.now_ms)
             stack.push_async_callback(stop_client, consumer)
             for start in (producer.start, client.bootstrap, consumer.start):
-                await unless_set(self._stop, start())
+                await unless_set(self._stop, start(), _START_SECONDS)
             if self._stop.is_set():
                 return
             watch = TopicWatch(client, settings.kafka_topic, clock.now_ms)

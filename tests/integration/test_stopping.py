@@ -18,7 +18,7 @@ from deploy.kafka.topics import create_topic
 from service.settings import ConsumerSettings
 from service.store.clock import system_now_ms
 from tests.integration.conftest import MakeSettingsOn
-from tests.integration.support import eventually
+from tests.integration.support import eventually, running_consumer
 
 
 @pytest.fixture
@@ -63,4 +63,16 @@ async def test_nothing_goes_on_of_clients_that_were_stopped_while_their_broker_h
         warnings.simplefilter("always", ResourceWarning)
         assert await stop_while_it_hangs(kafka, settings) == set()
         gc.collect()
+    assert [str(each.message) for each in unclosed] == []
+
+
+async def test_no_connection_is_left_of_a_consumer_that_is_stopped_while_it_starts(settings: ConsumerSettings) -> None:
+    """Wherever it is."""
+    with warnings.catch_warnings(record=True) as unclosed:
+        warnings.simplefilter("always", ResourceWarning)
+        for turns in range(0, 60, 3):
+            async with running_consumer(settings):
+                for _ in range(turns):
+                    await asyncio.sleep(0.001)
+            gc.collect()
     assert [str(each.message) for each in unclosed] == []
