@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import chart, http, ingest, memory, processes, queries, report, resident, visible
+from bench import chart, http, idle, ingest, memory, processes, queries, report, resident, visible
 from bench.databases import measure as databases
 from bench.peers import measure as peers
 from bench.recount import WrongAnswerError
@@ -21,6 +21,7 @@ _PARTS: dict[str, Callable[[Run], list[Row]]] = {
     "ingest-processes": processes.measure,
     "memory": memory.measure,
     "resident": resident.measure,
+    "idle": idle.measure,
     "visible": visible.measure,
     "queries": queries.measure,
     "http": http.measure,

@@ -1,16 +1,19 @@
 """Real servers and processes of this project, each stopped where its block ends, and the CPU time they have used."""
 
+import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from redis import Redis
 
+from deploy.kafka.jars import MissingPartError, find_kafka
+from deploy.kafka.server import start_kafka
 from deploy.local.plan import Ports, settings
 from deploy.local.process import Child, is_ready, start_child, wait_ready
 from deploy.local.servers import find_broker, find_redis, free_port, start_broker, start_redis
@@ -61,11 +64,29 @@ def running_broker(folder: Path, port: int) -> Iterator[Child]:
 
 
 @contextmanager
-def running_redis(folder: Path) -> Iterator[RedisServer]:
-    """An empty Redis that writes nothing to disk."""
+def running_kafka(folder: Path, say: Callable[[str], None]) -> Iterator[int]:
+    """The port of an Apache Kafka, or where there is none of the embedded broker, which takes 20 ms more to hand on."""
+    with ExitStack() as stack:
+        try:
+            program = find_kafka(folder.parent / "kafka")
+        except MissingPartError as error:
+            say(f"on the embedded broker: {error}")
+            port = free_port()
+            stack.enter_context(running_broker(folder, port))
+        else:
+            data = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
+            kafka = asyncio.run(start_kafka(program, data))
+            stack.callback(kafka.end)
+            port = kafka.nodes[0].port
+        yield port
+
+
+@contextmanager
+def running_redis(folder: Path, options: Sequence[str] = ()) -> Iterator[RedisServer]:
+    """An empty Redis, which writes nothing to disk unless its options say so."""
     port = free_port()
     with tempfile.TemporaryDirectory(dir=folder) as data:
-        child = start_redis(find_redis(), port, Path(data), folder / "redis.log")
+        child = start_redis(find_redis(), port, Path(data), folder / "redis.log", options)
         with stopping(child), Redis(host="127.0.0.1", port=port, protocol=2) as client:
             yield RedisServer(child, port, client)
 

@@ -3,12 +3,9 @@
 import asyncio
 import random
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
@@ -16,13 +13,11 @@ from aiokafka import AIOKafkaProducer
 from bench.asking import ApiClient
 from bench.capacity import measure_capacity
 from bench.run import Row, Run, percentile
-from bench.servers import environment_for, running_api, running_broker, running_module, running_redis
+from bench.servers import environment_for, running_api, running_kafka, running_module, running_redis
 from bench.streams import StreamSpec, Transition, transitions
-from deploy.kafka.jars import MissingPartError, find_kafka
-from deploy.kafka.server import start_kafka
 from deploy.local.plan import PARTITIONS, TOPIC
 from deploy.local.process import Child, is_ready, wait_until
-from deploy.local.servers import create_topics, free_port
+from deploy.local.servers import create_topics
 
 _SHARES = (1, 50, 90)  # percent of the capacity
 _EVENTS_PER_SECOND = 20
@@ -51,7 +46,7 @@ class _Running:
 def measure(run: Run) -> list[Row]:
     """One row at rest, and one for each share of what the consumer can take."""
     capacity = measure_capacity(run)
-    with _running_broker(run) as port, running_redis(run.folder) as redis:
+    with running_kafka(run.folder, run.say) as port, running_redis(run.folder) as redis:
         asyncio.run(create_topics(f"127.0.0.1:{port}", {TOPIC: PARTITIONS}))
         environment = environment_for(port, redis.port)
         with (
@@ -66,24 +61,6 @@ def measure(run: Run) -> list[Row]:
             loaded = {share: _under_load(run, running, share, capacity) for share in _SHARES}
     run.keep(f"visible at {_GOAL_SHARE} %: p99, ms", float(loaded[_GOAL_SHARE]["p99_ms"]), _GOAL_MS)
     return [at_rest, *loaded.values()]
-
-
-@contextmanager
-def _running_broker(run: Run) -> Iterator[int]:
-    """The port of an Apache Kafka, or where there is none of the embedded broker, which takes 20 ms more to hand on."""
-    with ExitStack() as stack:
-        try:
-            program = find_kafka(run.folder.parent / "kafka")
-        except MissingPartError as error:
-            run.say(f"visible: on the embedded broker. {error}")
-            port = free_port()
-            stack.enter_context(running_broker(run.folder, port))
-        else:
-            data = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=run.folder)))
-            kafka = asyncio.run(start_kafka(program, data))
-            stack.callback(kafka.end)
-            port = kafka.nodes[0].port
-        yield port
 
 
 def _at_rest(run: Run, running: _Running) -> Row:

@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -23,6 +23,7 @@ from consumers.policy import WorkerPolicy
 from consumers.retention import Retention
 from consumers.scrub import Scrub
 from consumers.stall import StalledError
+from consumers.stopping import stop_client
 from consumers.store_watch import StoreWatch
 from consumers.synchronizing import Synchronizer
 from consumers.topic_watch import TopicWatch
@@ -41,8 +42,8 @@ from service.store.writer import StoreWriter
 
 _log = logging.getLogger("consumers")
 EXIT_SETTINGS, EXIT_LAYOUT = 2, 3
-_STOP_SECONDS = 2.0  # of each Kafka client; with the last commit it stays well within 10 s
 _TOPIC_CHECK_SECONDS = 1.0
+_START_SECONDS = 1.0  # to end a start at a stop: cancelled while it asks its first broker, it loses that connection
 _STEADY_SECONDS = 30.0  # clients that have worked for so long fail for another reason than those before them
 
 
@@ -84,7 +85,7 @@ class Consumer:
             self.pulse.beat()
             began = time.monotonic()
             try:
-                partitions = await unless_set(self._stop, prepare_topics(self._settings))
+                partitions = await unless_set(self._stop, prepare_topics(self._settings), _START_SECONDS)
                 if partitions:
                     await self._work()
                 elif partitions == 0:
@@ -106,15 +107,15 @@ class Consumer:
         settings, options = self._settings, connection_options(self._settings)
         async with AsyncExitStack() as stack:
             producer = create_producer(**options)
-            stack.push_async_callback(_bounded_stop, producer.stop)
+            stack.push_async_callback(stop_client, producer)
             client = AIOKafkaClient(**options)
-            stack.push_async_callback(_bounded_stop, client.close)
+            stack.push_async_callback(stop_client, client)
             store = self._writer.client
             clock = StoreClock(store, self._local_now_ms)
             consumer = create_consumer(settings, clock.now_ms)
-            stack.push_async_callback(_bounded_stop, consumer.stop)
+            stack.push_async_callback(stop_client, consumer)
             for start in (producer.start, client.bootstrap, consumer.start):
-                await unless_set(self._stop, start())
+                await unless_set(self._stop, start(), _START_SECONDS)
             if self._stop.is_set():
                 return
             watch = TopicWatch(client, settings.kafka_topic, clock.now_ms)
@@ -152,18 +153,6 @@ async def _run_beside(worker: Worker, endless: Sequence[Coroutine[Any, Any, None
     for error in results:
         if isinstance(error, Exception):
             raise error
-
-
-async def _bounded_stop(stop: Callable[[], Awaitable[None]]) -> None:
-    """Stops a Kafka client, which may hang for ever, or end in a cancellation of its own, when its broker is gone."""
-    stopping = asyncio.ensure_future(stop())
-    await asyncio.wait([stopping], timeout=_STOP_SECONDS)
-    stopping.cancel()
-    [error] = await asyncio.gather(stopping, return_exceptions=True)
-    if isinstance(error, (KafkaError, asyncio.CancelledError)):
-        _log.warning("a Kafka client did not stop cleanly", extra={"error": repr(error)})
-    elif error is not None:
-        raise error
 
 
 async def _greet(writer: StoreWriter, topic: str) -> None:

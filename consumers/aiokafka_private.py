@@ -8,6 +8,7 @@
   whether it is of one response.
 - Records are handed out as the parser gives them, without a dataclass around each: a quarter of an event's time.
 - Header names that are not UTF-8 are read and written as the bytes that they are.
+- A client whose stop() was given up is ended (consumers/stopping.py): stop() leaves its tasks and connections behind.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import (
     READ_COMMITTED,
     READ_UNCOMMITTED,
@@ -30,6 +31,7 @@ from aiokafka.consumer.fetcher import (
 )
 from aiokafka.errors import (
     CorruptRecordException,
+    KafkaConnectionError,
     KafkaError,
     LeaderNotAvailableError,
     NoError,
@@ -100,6 +102,10 @@ class Unreadable:
     cause: str
 
 
+class UnreadableError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
+    """A partition cannot be read from an offset on: the text names topic, partition, offset and cause."""
+
+
 class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     """A consumer whose partitions stop alone where they cannot be read, and are tried again after `retry_seconds`."""
 
@@ -117,6 +123,13 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         await super().start()
         self._fetcher.__class__ = _Fetcher  # it has nothing to fetch yet
         self._fetcher.reader = self
+
+    def check_readable(self) -> None:
+        """Raises UnreadableError if one of the partitions cannot be read."""
+        for tp, each in self.unreadable.items():
+            raise UnreadableError(
+                f"partition {tp.partition} of {tp.topic} cannot be read from offset {each.offset} on: {each.cause}"
+            )
 
     def forget(self, tps: Collection[TopicPartition]) -> None:
         """Drops what is known of partitions that are no longer this consumer's."""
@@ -352,3 +365,24 @@ def create_batch(producer: AIOKafkaProducer) -> BatchBuilder:
     """A batch for `producer.send_batch` whose headers may have a HeaderName. No producer with transactions takes it."""
     accumulator = producer._message_accumulator
     return _LenientBuilder(accumulator._batch_size, accumulator._compression_type)
+
+
+def connections_of(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaClient) -> AIOKafkaClient:
+    """What has the connections of a client."""
+    if isinstance(client, AIOKafkaConsumer):
+        return client._client
+    return client.client if isinstance(client, AIOKafkaProducer) else client
+
+
+def tasks_of(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaClient) -> set[asyncio.Task[Any]]:
+    """The tasks that a client still has; what a producer has not sent fails, as one of its tasks waits for that."""
+    tasks: list[asyncio.Task[Any] | None] = []
+    if isinstance(client, AIOKafkaConsumer):
+        names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")
+        tasks += [getattr(client._coordinator, name, None) for name in names]
+        if client._fetcher is not None:
+            tasks += [client._fetcher._fetch_task, *client._fetcher._pending_tasks]
+    elif isinstance(client, AIOKafkaProducer):
+        client._message_accumulator.fail_all(KafkaConnectionError("the producer was stopped"))
+        tasks.append(client._sender.sender_task)
+    return {task for task in tasks if task is not None and not task.done()}

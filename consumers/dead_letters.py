@@ -8,8 +8,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import LeaderNotAvailableError, MessageSizeTooLargeError
 
-from consumers.aiokafka_private import create_batch
 from consumers.decoding import Reason
+from consumers.record_batches import BatchTooLargeError, Header, write_in_order
 from consumers.topic_metadata import describe_topic
 
 REASON_HEADER = "dead-letter-reason"
@@ -24,9 +24,6 @@ OFFSET_HEADER = "dead-letter-offset"
 """Its offset there, a decimal number."""
 TIMESTAMP_HEADER = "dead-letter-timestamp"
 """Its timestamp there, Unix milliseconds, a decimal number."""
-
-Header = tuple[str, bytes | None]
-"""A name that is not UTF-8 is a HeaderName, which is written as the bytes that it was read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,28 +124,12 @@ class DeadLetterQueue:
                 raise result
 
     async def _send_in_order(self, partition: int, letters: Sequence[DeadLetter]) -> None:
-        # Batches of our own making: producer.send() refuses a record with neither key nor value, and one with
-        # a header without a value, and both occur. The first record of a batch fits whatever its size.
-        batch, first = create_batch(self._producer), letters[0]
-        for letter in letters:
-            if not _append(batch, letter):
-                await self._write(batch, partition, first)
-                batch, first = create_batch(self._producer), letter
-                _append(batch, letter)
-        await self._write(batch, partition, first)
-
-    async def _write(self, batch: Any, partition: int, first: DeadLetter) -> None:
+        contents = ((letter.key, letter.value, letter.all_headers()) for letter in letters)
         try:
-            acknowledged = await self._producer.send_batch(batch, self._topic, partition=partition)
-            await acknowledged
-        except MessageSizeTooLargeError as error:
+            await write_in_order(self._producer, self._topic, partition, contents)
+        except BatchTooLargeError as error:
+            first = letters[error.first]
             raise LetterTooLargeError(
-                f"{batch.size()} bytes, {batch.record_count()} letters from offset {first.offset} of partition"
+                f"{error.size_bytes} bytes, {error.records} letters from offset {first.offset} of partition"
                 f" {first.partition} on, are more than max.message.bytes of {self._topic} allows: raise it there"
             ) from error
-
-
-def _append(batch: Any, letter: DeadLetter) -> bool:
-    """Whether the letter still went into the batch."""
-    # Stamped with the present: by its own time the topic's retention could delete a late record at once.
-    return batch.append(timestamp=None, key=letter.key, value=letter.value, headers=letter.all_headers()) is not None

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-from consumers.aiokafka_private import create_batch
+from consumers.aiokafka_private import Reader
 from consumers.dead_letters import (
     DETAIL_HEADER,
     OFFSET_HEADER,
@@ -21,8 +21,8 @@ from consumers.dead_letters import (
     REASON_HEADER,
     TIMESTAMP_HEADER,
     TOPIC_HEADER,
-    Header,
 )
+from consumers.record_batches import Header, write_in_order
 
 REPLAYED_HEADER = "replayed-dead-letter"
 """`TOPIC/PARTITION/OFFSET` of the record that first became a dead letter; the last header of what is sent back."""
@@ -73,11 +73,6 @@ class Letter:
         """Whether it holds a record that was sent back, and was refused again."""
         return self.origin != self.source
 
-    @property
-    def is_text(self) -> bool:
-        """Whether all header names are text; others cannot be sent back as they were."""
-        return all(isinstance(name, str) and _is_utf8(name) for name, _ in self.headers)
-
     def record(self, partitions: int) -> Outgoing:
         """The record as it was, for the partition that it came from, with the origin as its last header."""
         origin = "/".join(map(str, self.origin)).encode()
@@ -90,8 +85,9 @@ class Letter:
         return Outgoing(self.lies_in, None, None, [(n, t.encode()) for n, t in zip(_MARKS, texts, strict=True)])
 
 
-def _is_utf8(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+def was_sent_back(headers: Sequence[Header]) -> bool:
+    """Whether a record with these headers is a letter that was sent back."""
+    return _origin(headers) is not None
 
 
 def parse_letter(partition: int, record: Any) -> Letter | None:
@@ -142,12 +138,13 @@ def _origin(headers: Sequence[Header]) -> Source | None:
 
 
 async def read_to_end(
-    consumer: AIOKafkaConsumer, tps: Sequence[TopicPartition], until_ms: int
+    consumer: Reader, tps: Sequence[TopicPartition], until_ms: int
 ) -> AsyncIterator[Sequence[tuple[int, Any]]]:
     """All records of these partitions, each with its partition, as they are polled.
 
     Those that are written after `until_ms` may be missing. `consumer` is started and has no group. The end is where
-    nothing more comes, at or behind the end that the broker says there is, which may be short of it. Raises KafkaError.
+    nothing more comes, at or behind the end that the broker says there is, which may be short of it. Raises KafkaError,
+    of which UnreadableError names a partition, and the offset from which it cannot be read.
     """
     if not tps:
         return
@@ -158,6 +155,7 @@ async def read_to_end(
     while empty_polls < _EMPTY_POLLS:
         polled = await consumer.getmany(timeout_ms=_POLL_MS)
         records = [(tp.partition, record) for tp, some in polled.items() for record in some]
+        consumer.check_readable()
         yield records
         empty_polls = 0 if records else empty_polls + 1
         is_late = all(record.timestamp > until_ms for _, record in records)  # also if there are none
@@ -179,19 +177,5 @@ class RecordSender:
         for record in records:
             by_partition[record.partition].append(record)
         for partition, some in by_partition.items():
-            batch = create_batch(self._producer)
-            for record in some:
-                if not _append(batch, record):
-                    await self._write(batch, partition)
-                    batch = create_batch(self._producer)
-                    _append(batch, record)
-            await self._write(batch, partition)
-
-    async def _write(self, batch: Any, partition: int) -> None:
-        acknowledged = await self._producer.send_batch(batch, self._topic, partition=partition)
-        await acknowledged
-
-
-def _append(batch: Any, record: Outgoing) -> bool:
-    """Whether it still went into the batch; producer.send() would refuse a header without a value."""
-    return batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers) is not None
+            contents = ((record.key, record.value, record.headers) for record in some)
+            await write_in_order(self._producer, self._topic, partition, contents)

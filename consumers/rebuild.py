@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from aiokafka import AIOKafkaClient, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError
 
 from consumers.aiokafka_private import Reader
 from consumers.applier import Applier
@@ -43,10 +43,6 @@ class RebuildPolicy:
     accept_gaps: bool
     is_compacted: Callable[[], Awaitable[bool]]
     now_ms: Callable[[], int]
-
-
-class UnreadableError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
-    """A partition can't be read from an offset on, which the text names; a rebuild goes on from there when it can."""
 
 
 class Rebuild:
@@ -189,8 +185,5 @@ class Rebuild:
         records = _SIFTED_BATCH_RECORDS if keep else _BATCH_RECORDS
         batch = await read_batch(self._consumer, _POLL_TIMEOUT_MS, records, lambda: True, keep)
         assert batch is not None  # noqa: S101 - nobody takes partitions away from a reader without a group
-        for tp, unreadable in self._consumer.unreadable.items():
-            raise UnreadableError(
-                f"partition {tp.partition} cannot be read from offset {unreadable.offset} on: {unreadable.cause}"
-            )
+        self._consumer.check_readable()
         return batch

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from consumers.kafka import connection_options, create_reader, is_compacted
 from consumers.metrics import ConsumerMetrics
 from consumers.rebuild import Rebuild, RebuildPolicy, ShowProgress
+from consumers.stopping import stop_client
 from service.settings import ConsumerSettings
 from service.store.client import create_writer_client
 from service.store.generation import Generations
@@ -56,10 +57,10 @@ async def rebuild(settings: ConsumerSettings, accept_gaps: bool, show_progress: 
         generations = await stack.enter_async_context(open_generations(settings))
         await generations.delete_retired()
         kafka = AIOKafkaClient(**connection_options(settings))
-        stack.push_async_callback(kafka.close)
+        stack.push_async_callback(stop_client, kafka)
         await kafka.bootstrap()
         consumer = create_reader(settings)
-        stack.push_async_callback(consumer.stop)
+        stack.push_async_callback(stop_client, consumer)
         await consumer.start()
         generation = await Rebuild(consumer, kafka, generations, metrics, policy, show_progress).run()
         gaps = max(head.gaps for head in (await generations.look()).live)

@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 
 from consumers.dead_letters import DeadLetter, dead_letter
 from consumers.decoding import MAX_DETAIL_CHARS, InvalidRecordError, decode
+from consumers.letters import was_sent_back
 from consumers.mending import STORE_IS_WRONG
 from service.events import JobDeletion, JobEvent
 from service.store.batch import fold
@@ -15,7 +16,7 @@ from service.store.contract import RefusedError
 from service.store.layout import stripe_of
 from service.store.writer import StoreWriter, StripeBatch
 
-_REMEDY = "; run `python -m consumers verify --repair`, then `python -m consumers replay-dead-letters`"
+_REMEDY = "; run `python -m consumers verify --repair`, then `python -m consumers replay-dead-letters%s`"
 
 KeptRecord = tuple[TopicPartition, Any]
 
@@ -63,5 +64,6 @@ def _decoded(record: KeptRecord) -> _Event | None:
 
 
 def _refused(record: KeptRecord, error: RefusedError) -> DeadLetter:
-    remedy = _REMEDY if error.problem.startswith(STORE_IS_WRONG) else ""
+    again = " --again" if was_sent_back(record[1].headers) else ""  # unasked it would not be sent a second time
+    remedy = _REMEDY % again if error.problem.startswith(STORE_IS_WRONG) else ""
     return dead_letter(*record, "refused", error.problem[: MAX_DETAIL_CHARS - len(remedy)] + remedy)

@@ -8,8 +8,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def unless_set(event: asyncio.Event, work: Awaitable[T]) -> T | None:
-    """What the work gives; None, with the work cancelled, as soon as the event is set."""
+async def unless_set(event: asyncio.Event, work: Awaitable[T], grace_seconds: float = 0.0) -> T | None:
+    """What the work gives; None as soon as the event is set, with the work ended or, after the grace, cancelled."""
     working = asyncio.ensure_future(work)
     waiting = asyncio.create_task(event.wait())
     try:
@@ -18,8 +18,10 @@ async def unless_set(event: asyncio.Event, work: Awaitable[T]) -> T | None:
     finally:
         waiting.cancel()
         if not working.done():
+            if grace_seconds:
+                await asyncio.wait({working}, timeout=grace_seconds)
             working.cancel()
-            await asyncio.wait({working})
+            await asyncio.gather(working, return_exceptions=True)
 
 
 async def pause(event: asyncio.Event, seconds: float) -> None:

@@ -12,12 +12,14 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import UnknownTopicOrPartitionError
 
+from consumers.aiokafka_private import is_misnamed
 from consumers.commands.arguments import instant_ms
 from consumers.commands.terminal import Terminal
 from consumers.dead_letters import create_producer
 from consumers.decoding import InvalidRecordError, Reason, decode
 from consumers.kafka import connection_options, create_reader
 from consumers.letters import Letter, RecordSender, Source, parse_letter, parse_mark, read_to_end
+from consumers.stopping import stop_client
 from service.settings import ConsumerSettings
 
 SUMMARY = "send dead letters back that are events by now"
@@ -100,7 +102,7 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
     async with AsyncExitStack() as stack:
         consumer, producer = create_reader(settings), create_producer(**connection_options(settings))
         for client in (consumer, producer):
-            stack.push_async_callback(client.stop)
+            stack.push_async_callback(stop_client, client)
             await client.start()
         senders = _Senders(
             RecordSender(producer, settings.kafka_topic),
@@ -181,7 +183,7 @@ class _Replay:
 
 
 def _is_event(letter: Letter) -> bool:
-    if not letter.is_text:
+    if is_misnamed(letter.headers):
         return False
     try:
         decode(letter.key, letter.value)

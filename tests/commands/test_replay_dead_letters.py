@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from consumers.dead_letters import DeadLetter, DeadLetterQueue, Header
+from consumers.dead_letters import DeadLetter, DeadLetterQueue
 from consumers.decoding import Reason
 from consumers.letters import REPLAYED_HEADER, Outgoing, Source, parse_letter, parse_mark
+from consumers.record_batches import Header
 from service.events import JobDeletion
 from service.settings import ConsumerSettings
 from service.store.layout import project_prefix, user_key
@@ -238,15 +239,6 @@ async def test_run_that_ended_before_it_noted_what_it_sent(
     assert (code, summary["sent"]) == (0, 1)
     [record] = await sent_back(settings, 1)
     assert list(record.headers) == [*OWN, origin]
-
-
-@pytest.mark.parametrize("name", ["\udcff", b"\xff"])
-def test_header_names_that_are_no_text(name: Any) -> None:
-    """A letter with one is known as such: its record could not go back as it was."""
-    headers = DeadLetter("t", 3, 7, 1, None, None, [(name, b"v")], "refused", "d").all_headers()
-    letter = parse_letter(0, record_with(headers))
-    assert letter is not None
-    assert not letter.is_text
 
 
 def record_with(headers: Sequence[Header]) -> Any:

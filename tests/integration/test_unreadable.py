@@ -1,21 +1,24 @@
 """Records and batches that a parser does not take apart, on real brokers: nothing else stops, nothing is skipped."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from consumers.aiokafka_private import HeaderName, create_batch
-from consumers.dead_letters import create_producer
+from consumers.aiokafka_private import HeaderName, UnreadableError, create_batch
+from consumers.dead_letters import DeadLetter, DeadLetterQueue, create_producer
 from consumers.kafka import create_reader
 from consumers.letters import Letter, RecordSender, parse_letter, read_to_end
-from consumers.rebuild import UnreadableError
 from consumers.rebuilding import rebuild
 from deploy.kafka.server import KafkaServers
+from deploy.kafka.topics import create_topic
 from service.settings import ConsumerSettings
 from service.store.gaps import read_gaps
+from tests.commands.support import run
 from tests.integration.conftest import MakeSettings, MakeSettingsOn
 from tests.integration.support import Event, RunningConsumer, eventually, record_of, running_consumer
 from tests.store.support import event
@@ -43,16 +46,21 @@ async def publish_batch(
         await (await producer.send_batch(batch, topic, partition=partition))
 
 
-async def read_letters(settings: ConsumerSettings) -> list[Letter]:
-    """All dead letters."""
+async def read_records(settings: ConsumerSettings, topic: str) -> list[tuple[int, Any]]:
+    """All records of partition 0 of a topic, each with that number."""
     reader = create_reader(settings)
     await reader.start()
     try:
-        tps = [TopicPartition(settings.kafka_dead_letter_topic, 0)]
-        records = [each async for some in read_to_end(reader, tps, 0) for each in some]
-        return [letter for letter in (parse_letter(*each) for each in records) if letter]
+        tps = [TopicPartition(topic, 0)]
+        return [each async for some in read_to_end(reader, tps, 0) for each in some]
     finally:
         await reader.stop()
+
+
+async def read_letters(settings: ConsumerSettings) -> list[Letter]:
+    """All dead letters."""
+    records = await read_records(settings, settings.kafka_dead_letter_topic)
+    return [letter for letter in (parse_letter(*each) for each in records) if letter]
 
 
 @pytest.fixture
@@ -105,11 +113,76 @@ async def test_a_letter_with_a_misnamed_header_that_is_sent_back_is_the_same_let
     assert [name.encode() for name, _ in again.headers] == [name.encode() for name, _ in letter.headers]
 
 
+async def assert_stays_a_letter(settings: ConsumerSettings, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is sent, whether it is asked for again or not, and the exit code says that something stays."""
+    await assert_becomes_a_letter(settings)
+    before = await read_letters(settings)
+    for arguments in ((), ("--again", "--reason", "bad_headers")):
+        result = await run(settings, capsys, "replay-dead-letters", "--json", *arguments)
+        assert result.code == 1
+        assert {name: result.document[name] for name in ("found", "valid_now", "sent")} == {
+            "found": 1,
+            "valid_now": 0,
+            "sent": 0,
+        }
+    assert len(await read_records(settings, settings.kafka_topic)) == len([*BEFORE, *DAMAGED, *BEHIND])
+    assert await read_letters(settings) == before
+
+
+async def test_a_letter_with_a_misnamed_header_is_not_sent_back(
+    settings: ConsumerSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its key and value are an event, and it is none, however often it is decoded."""
+    await assert_stays_a_letter(settings, capsys)
+
+
+async def test_a_letter_with_a_misnamed_header_is_not_sent_back_on_the_embedded_broker(
+    redis_flushed: str, make_settings: MakeSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same there."""
+    await assert_stays_a_letter(make_settings(redis_flushed), capsys)
+
+
+async def test_letters_that_cannot_be_read_end_a_replay_that_says_where(
+    kafka: KafkaServers, settings: ConsumerSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before it has sent anything: a mark may be among them."""
+    topic = settings.kafka_dead_letter_topic
+    await create_topic(kafka.bootstrap, topic, 1)
+    async with create_producer(kafka.bootstrap) as producer:
+        for offset, each in enumerate(BEFORE[:3]):
+            key, value = record_of(each)
+            letter = DeadLetter(settings.kafka_topic, 0, offset, 1, key, value, [], "refused", "d")
+            await DeadLetterQueue(producer, topic).send([letter])
+    segment = kafka.nodes[0].segment(topic, 0)
+    second = 12 + int.from_bytes(segment.read_bytes()[8:12])  # where the first batch ends
+    says = f"partition 0 of {topic} cannot be read from offset 1 on"
+    with wrong_byte(segment, second + 61), pytest.raises(UnreadableError, match=says):
+        await run(settings, capsys, "replay-dead-letters")
+    result = await run(settings, capsys, "replay-dead-letters", "--json")
+    assert (result.code, result.document["sent_before"], result.document["sent"]) == (0, 0, 3)
+
+
 async def test_a_misnamed_header_is_a_letter_for_a_rebuild_as_well(settings: ConsumerSettings) -> None:
     """It counts nowhere, and is not sent again."""
     await publish_batch(settings.kafka_bootstrap_servers, settings.kafka_topic, 0, DAMAGED, misnamed=7)
     rebuilt = await rebuild(settings, False, lambda _: nullcontext(lambda _: None))
     assert (rebuilt.records, rebuilt.dead_letters) == (50, {"bad_headers": 1})
+
+
+@contextmanager
+def wrong_byte(path: Path, at: int) -> Iterator[None]:
+    """A byte of a file is another one within the block."""
+    content = path.read_bytes()
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(bytes([content[at] ^ 1]))
+    try:
+        yield
+    finally:
+        with path.open("r+b") as file:
+            file.seek(at)
+            file.write(content[at : at + 1])
 
 
 @asynccontextmanager
@@ -120,17 +193,8 @@ async def damaged(kafka: KafkaServers, settings: ConsumerSettings) -> AsyncItera
         await publish_batch(kafka.bootstrap, topic, 0, events)
     await publish_batch(kafka.bootstrap, topic, 1, OTHERS)
     segment = kafka.nodes[0].segment(topic, 0)
-    content = segment.read_bytes()
-    at = content.index(record_of(DAMAGED[5])[0])
-    with segment.open("r+b") as file:
-        file.seek(at)
-        file.write(b"?")
-    try:
+    with wrong_byte(segment, segment.read_bytes().index(record_of(DAMAGED[5])[0])):
         yield
-    finally:
-        with segment.open("r+b") as file:
-            file.seek(at)
-            file.write(content[at : at + 1])
 
 
 async def wait_stopped(running: RunningConsumer) -> None:
@@ -192,7 +256,7 @@ async def test_a_rebuild_names_partition_and_offset_and_goes_on_later(
 ) -> None:
     """Of a batch that cannot be read; when it can, the rebuild goes on."""
     async with damaged(kafka, settings):
-        with pytest.raises(UnreadableError, match="partition 0 cannot be read from offset 50 on"):
+        with pytest.raises(UnreadableError, match=r"partition 0 of \S+ cannot be read from offset 50 on"):
             await rebuild(settings, False, lambda _: nullcontext(lambda _: None))
     rebuilt = await rebuild(settings, False, lambda _: nullcontext(lambda _: None))
     assert rebuilt.gaps == 0

@@ -1,12 +1,13 @@
 """Sifting: of a batch that the store refused every event is applied but those that it refuses."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from aiokafka import TopicPartition
 from redis.asyncio import Redis
 
+from consumers.letters import REPLAYED_HEADER
 from consumers.sifting import sift
 from service.events import JobDeletion
 from service.store.layout import Progress, project_prefix, stripe_of
@@ -93,3 +94,15 @@ async def test_fault_of_the_store_is_told_with_its_remedy(store: Store) -> None:
     assert letters[0].detail.startswith("DRIFT no such contribution in ")
     assert letters[0].detail.endswith("verify --repair`, then `python -m consumers replay-dead-letters`")
     await assert_equals_oracle(store, [untouched], [("project", 100, None, None)])
+
+
+async def test_remedy_for_an_event_that_was_sent_back_before(store: Store) -> None:
+    """It is not sent back a second time unless that is asked for."""
+    assert isinstance(store.client, Redis)
+    await store.apply(GOOD)
+    await store.client.setrange(f"{PREFIX}n:42:0", 1, bytes(21))
+    [(tp, record)] = records([JobDeletion("project", event(0).job_id)])
+    again = replace(record, headers=((REPLAYED_HEADER, b"events/0/7"),))
+    batch = StripeBatch(STRIPE, [Step(0, len(GOOD), len(GOOD) + 1, 7)])
+    [letter] = await sift(store.writer, 1, batch, [(tp, replace(again, offset=len(GOOD)))])
+    assert letter.detail.endswith("verify --repair`, then `python -m consumers replay-dead-letters --again`")
