@@ -5,13 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from redis.asyncio import Redis
 
 from tests.integration.support import RedisServer, eventually
 from tests.store.proxy import Proxy, running_proxy
 
-_OPTIONS = ("--appendonly", "yes", "--appendfsync", "everysec")
+CONSUMERS, SERVICE = "consumers", "service"  # users of Redis
+_USERS = tuple(
+    word for user in (CONSUMERS, SERVICE) for word in ("--user", user, "on", f">{user}", "~*", "&*", "+@all")
+)
+_OPTIONS = (*_USERS, "--appendonly", "yes", "--appendfsync", "everysec")
+_BEGIN, _END = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"  # of a script's writes in the append-only file
+_LAST_BLOCKS = 3
 
 
 class BreakableStore:
@@ -43,6 +50,10 @@ class BreakableStore:
         finally:
             self._server.kill()
 
+    def url_of(self, user: str) -> str:
+        """The URL with which somebody comes as this user."""
+        return self.url.replace("//", f"//{user}:{user}@")
+
     @property
     def proxy(self) -> Proxy:
         """What is between the store and all its clients."""
@@ -68,11 +79,27 @@ class BreakableStore:
         with path.open("r+b") as file:
             file.truncate(max(0, path.stat().st_size - length_bytes))
 
+    def cut_block(self, rnd: Random) -> None:
+        """Lets the append-only file of a Redis that was killed end inside of one of its last scripts' writes."""
+        path = self._server.log_path
+        data = path.read_bytes()
+        end = len(data)
+        for _ in range(rnd.randint(1, _LAST_BLOCKS)):
+            end = max(0, data.rfind(_END, 0, end))
+        begin = data.rfind(_BEGIN, 0, end)
+        if begin >= 0:  # else nothing has been written since the file was begun
+            path.write_bytes(data[: rnd.randrange(begin + 1, end + len(_END))])
+
+    def restart(self) -> None:
+        """Starts the same Redis again, as one does who plans to."""
+        self._server.stop()
+        self._server.start()
+
     async def replace(self, snapshot: Path | None) -> None:
         """Another Redis takes over: an empty one, or one that knows what the snapshot does."""
         self._server.kill()
         # told to append to a file that is not there, Redis does not look at the snapshot
-        self._server, self._data = self._start_new(snapshot, _OPTIONS if snapshot is None else ())
+        self._server, self._data = self._start_new(snapshot, _OPTIONS if snapshot is None else _USERS)
         async with self.client() as client:
             await client.config_set("appendonly", "yes")
         await self._proxy.lead_to(self._server.url)
