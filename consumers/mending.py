@@ -4,12 +4,14 @@ import logging
 from dataclasses import dataclass
 
 from consumers.metrics import ConsumerMetrics
+from service.store.audit_findings import Unfinished
 from service.store.contract import RefusedError
 from service.store.damage import Client
 from service.store.unfinished import mend_project
 
 # What is wrong with the store, and not with the event.
-STORE_IS_WRONG = ("MARKED", "DRIFT", "WRONGTYPE", "FAULT")
+MARKED = "MARKED"
+STORE_IS_WRONG = (MARKED, "DRIFT", "WRONGTYPE", "FAULT")
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ class Mender:
     metrics: ConsumerMetrics
 
     async def mend(self, refusal: RefusedError) -> None:
-        """Raises MendedError if the project of a refusal was mended; returns if there is nothing to mend.
+        """Raises MendedError if the project of a refusal was mended, by whomever; returns if nothing can be.
 
         Blocks its batch for as long as it takes to read the project's records. Raises StoreUnavailableError,
         LayoutError.
@@ -45,5 +47,8 @@ class Mender:
             },
         )
         self.metrics.mended_keys.labels("script").inc(mended)
-        if mended:
+        is_marked = any(isinstance(drift.cause, Unfinished) for drift in repair.left)
+        if mended or (
+            refusal.problem.startswith(MARKED) and not is_marked
+        ):  # another consumer may have been here first
             raise MendedError(f"project {refusal.project_id}: {mended} keys mended") from refusal

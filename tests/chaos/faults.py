@@ -80,10 +80,16 @@ async def consumer_hangs(rig: Rig) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def consumer_ahead(rig: Rig) -> AsyncIterator[None]:
-    """One more consumer joins whose clock is an hour ahead, and leaves in the end."""
+    """One more consumer joins whose clock is an hour ahead; in the end it leaves, or is killed.
+
+    What it read nobody reads then for as long as a member of a group may be silent, and as-of must not go on.
+    """
     consumer = rig.system.launch_consumer(module="tests.chaos.consumer_ahead")
     yield
-    await stop_consumer(consumer)
+    if rig.rnd.random() < 0.5:
+        consumer.child.process.kill()
+    else:
+        await stop_consumer(consumer)
 
 
 # -- Redis

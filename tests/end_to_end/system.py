@@ -132,8 +132,9 @@ class System:
 
         async def is_later() -> bool:
             nonlocal body
-            as_of_ms, body = await self.ask(question)
-            return as_of_ms >= instant_ms
+            status, headers, body = await self.get(question)
+            assert status in {200, 503}, body  # 503: something was broken a moment ago
+            return status == 200 and int(headers["X-Statistics-As-Of"]) >= instant_ms
 
         await eventually(is_later, f"an answer to {question} as of {instant_ms}", within_seconds=60)
         return body
