@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 _SLOW_SECONDS = 0.2
 _MOMENT_SECONDS = 2.0
+_JOIN_SECONDS = 8.0
 _REPEAT_SECONDS = 0.05
 _COMMANDS = ("set", "setrange", "append", "del", "hset", "hdel", "sadd", "evalsha", "script|load")
 _STOP_SECONDS = 10.0
@@ -85,6 +86,11 @@ async def consumer_ahead(rig: Rig) -> AsyncIterator[None]:
     What it read nobody reads then for as long as a member of a group may be silent, and as-of must not go on.
     """
     consumer = rig.system.launch_consumer(module="tests.chaos.consumer_ahead")
+    with suppress(TimeoutError):  # something else may be broken that it needs
+        async with asyncio.timeout(_JOIN_SECONDS):
+            await eventually(
+                lambda: "reading from" in consumer.child.log_path.read_text(), "it reads", within_seconds=60
+            )
     yield
     if rig.rnd.random() < 0.5:
         consumer.child.process.kill()
