@@ -168,14 +168,14 @@ async def _greet(writer: StoreWriter, topic: str) -> None:
         _log.warning("Redis is away", extra={"error": str(error)})
 
 
-async def run(settings: ConsumerSettings) -> int:
-    """Runs the process; returns its exit status."""
+async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = system_now_ms) -> int:
+    """Runs the process, by that clock; returns its exit status."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     client = create_writer_client(settings.redis_url, settings.redis_cluster)
     writer = StoreWriter(client)
-    consumer = Consumer(settings, writer, ConsumerMetrics(registry))
+    consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, consumer.stop)
     try:

@@ -360,6 +360,9 @@ class _LenientBuilder(BatchBuilder):  # type: ignore[misc]
         super().__init__(size, compression_type)
         self._builder = _DefaultRecordBatchBuilderPy(2, compression_type, 0, -1, -1, 0, size)
 
+    def _set_producer_state(self, *state: int) -> None:
+        self._builder.set_producer_state(*state)  # the library's own wants its own builder for an idempotent producer
+
 
 def create_batch(producer: AIOKafkaProducer) -> BatchBuilder:
     """A batch for `producer.send_batch` whose headers may have a HeaderName. No producer with transactions takes it."""

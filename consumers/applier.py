@@ -123,7 +123,7 @@ class Applier:
             try:
                 await self._write([batch])
             except RefusedError as error:
-                letters = await sift(self.writer, self.partitions, batch, records)
+                letters = await sift(self.writer, self.partitions, batch, records, self.mender)
                 if letters:
                     _log.error(
                         "the store refuses events; they become dead letters",

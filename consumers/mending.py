@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from consumers.metrics import ConsumerMetrics
+from service.store.audit_findings import Unfinished
 from service.store.contract import RefusedError
 from service.store.damage import Client
 from service.store.unfinished import mend_project
 
 # What is wrong with the store, and not with the event.
-STORE_IS_WRONG = ("MARKED", "DRIFT", "WRONGTYPE", "FAULT")
+MARKED = "MARKED"
+STORE_IS_WRONG = (MARKED, "DRIFT", "WRONGTYPE", "FAULT")
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ class Mender:
     """Called when it is likely that more is in disorder."""
 
     async def mend(self, refusal: RefusedError) -> None:
-        """Raises MendedError if the project of a refusal was mended; returns if there is nothing to mend.
+        """Raises MendedError if the project of a refusal was mended, by whomever; returns if nothing can be.
 
         Blocks its batch for as long as it takes to read the project's records. Raises StoreUnavailableError,
         LayoutError.
@@ -49,5 +51,7 @@ class Mender:
         )
         self.metrics.mended_keys.labels("script").inc(mended)
         self.hurry()
-        if mended:
+        is_marked = any(isinstance(drift.cause, Unfinished) for drift in repair.left)
+        # another consumer may have been here first
+        if mended or (refusal.problem.startswith(MARKED) and not is_marked):
             raise MendedError(f"project {refusal.project_id}: {mended} keys mended") from refusal

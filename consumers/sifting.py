@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from consumers.dead_letters import DeadLetter, dead_letter
 from consumers.decoding import MAX_DETAIL_CHARS, InvalidRecordError, decode
 from consumers.letters import was_sent_back
-from consumers.mending import STORE_IS_WRONG
+from consumers.mending import MARKED, STORE_IS_WRONG, Mender
 from service.events import JobDeletion, JobEvent
 from service.store.batch import fold
 from service.store.contract import RefusedError
@@ -28,23 +28,33 @@ class _Event:
 
 
 async def sift(
-    writer: StoreWriter, partitions: int, batch: StripeBatch, records: Sequence[KeptRecord]
+    writer: StoreWriter,
+    partitions: int,
+    batch: StripeBatch,
+    records: Sequence[KeptRecord],
+    mender: Mender | None = None,
 ) -> list[DeadLetter]:
     """Applies those of the records that are the stripe's, all but the refused ones, which it returns as dead letters.
 
-    The stripe's offsets stay where they are. Raises what StoreWriter.apply raises, but for RefusedError.
+    The stripe's offsets stay where they are. A write that ended in part meanwhile, whoever's it was, makes no letters:
+    the mender, if there is one, mends its project. Raises what StoreWriter.apply raises, but for RefusedError, and what
+    the mender raises.
     """
     # what the stripe is past already was applied, or is a dead letter already
     at = {step.partition: step.expected_offset for step in batch.steps}
     fresh = [(tp, record) for tp, record in records if record.offset >= at[tp.partition]]
     events = [each for each in map(_decoded, fresh) if each and stripe_of(each.event.project_id) == batch.stripe]
     letters: list[DeadLetter] = []
+    hopeless: set[str] = set()  # projects that the mender could not help
 
     async def apply(some: Sequence[_Event]) -> None:
         projects = fold(each.event for each in some).get(batch.stripe, [])
         try:
             await writer.apply(partitions, [batch.held(projects)])
         except RefusedError as error:
+            if mender and error.problem.startswith(MARKED) and error.project_id not in hopeless:
+                await mender.mend(error)
+                hopeless.add(error.project_id)
             if len(some) == 1:
                 letters.append(_refused(some[0].record, error))
                 return

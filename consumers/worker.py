@@ -199,8 +199,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _doubt(self, error: Exception) -> None:
         """Drops what is believed, and waits a moment that grows with every failure in a row."""
-        self._failures += 1
-        delay_seconds = self._backoff.compute(self._failures)
+        is_mended = isinstance(error, MendedError)  # one of several projects, perhaps: the next is not to wait long
+        self._failures += not is_mended
+        delay_seconds = self._backoff.compute(1 if is_mended else self._failures)
         _log.warning(
             "starting again from the store's offsets",
             extra={"reason": type(error).__name__, "detail": str(error), "retry_seconds": round(delay_seconds, 3)},

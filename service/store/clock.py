@@ -24,22 +24,25 @@ class StoreClock:
     def __init__(self, client: Redis | RedisCluster, local_now_ms: Callable[[], int] = system_now_ms) -> None:
         self._client = client
         self._local_now_ms = local_now_ms
-        self._lead_ms = 0
+        self._lead_ms: int | None = None
 
     def now_ms(self) -> int:
         """Returns Unix milliseconds; they may fall back when a lead is found."""
-        return self._local_now_ms() - self._lead_ms
+        return self._local_now_ms() - (self._lead_ms or 0)
 
     async def measure(self) -> None:
         """Asks Redis for its time. Raises StoreUnavailableError."""
-        self._lead_ms = await measure_lead_ms(self._client, self._local_now_ms)
+        least_ms, most_ms = await measure_lead_ms(self._client, self._local_now_ms)
+        # what is known stays while it may be so: a slow Redis would make the clock go back and forth
+        if self._lead_ms is None or not least_ms <= self._lead_ms <= most_ms:
+            self._lead_ms = most_ms
 
 
-async def measure_lead_ms(client: Redis | RedisCluster, now_ms: Callable[[], int]) -> int:
-    """Returns by how much the clock given is ahead of that of Redis, of a cluster's earliest primary; 0 if it is not.
+async def measure_lead_ms(client: Redis | RedisCluster, now_ms: Callable[[], int]) -> tuple[int, int]:
+    """Returns bounds of how much the clock given is ahead of that of Redis, of a cluster's earliest primary.
 
-    An instant that this clock has shown is, less the lead, not in the future of Redis. Where the user of Redis may not
-    run INFO the lead is not known, and taken for 0. Raises StoreUnavailableError.
+    Redis tells its time between the question and the answer, nobody knows when. The greater bound is 0 at least. Where
+    the user of Redis may not run INFO the lead is not known, and taken for 0. Raises StoreUnavailableError.
     """
     asked_ms = now_ms()
     with reaching("asking for the time of Redis"):
@@ -50,6 +53,9 @@ async def measure_lead_ms(client: Redis | RedisCluster, now_ms: Callable[[], int
             else:
                 servers = [await client.info("server")]
         except NoPermissionError:
-            return 0
+            return 0, 0
+    answered_ms = now_ms()
     times_ms = [int(server["server_time_usec"]) // 1_000 for server in servers if "server_time_usec" in server]
-    return max([0, *(asked_ms - time_ms for time_ms in times_ms)])
+    if not times_ms:
+        return 0, 0
+    return asked_ms - min(times_ms), max(0, answered_ms - min(times_ms))

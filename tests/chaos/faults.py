@@ -1,17 +1,31 @@
 """What breaks, by name. Each fault begins when its block is entered and is over when the block ends."""
 
 import asyncio
+import logging
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from tests.chaos.rig import Rig
+from tests.chaos.store import CONSUMERS
 from tests.end_to_end.system import RunningConsumer
+from tests.end_to_end.traffic import life, make_record
 from tests.integration.support import eventually
 
 Fault = Callable[[Rig], AbstractAsyncContextManager[None]]
 
+_log = logging.getLogger(__name__)
+
 _SLOW_SECONDS = 0.2
+_MOMENT_SECONDS = 2.0
+_JOIN_SECONDS = 8.0
+_REPEAT_SECONDS = 0.05
+_COMMANDS = ("set", "setrange", "append", "del", "hset", "hdel", "sadd", "evalsha", "script|load")
 _STOP_SECONDS = 10.0
 
 
@@ -65,6 +79,25 @@ async def consumer_hangs(rig: Rig) -> AsyncIterator[None]:
     consumer.child.process.send_signal(signal.SIGCONT)
 
 
+@asynccontextmanager
+async def consumer_ahead(rig: Rig) -> AsyncIterator[None]:
+    """One more consumer joins whose clock is an hour ahead; in the end it leaves, or is killed.
+
+    What it read nobody reads then for as long as a member of a group may be silent, and as-of must not go on.
+    """
+    consumer = rig.system.launch_consumer(module="tests.chaos.consumer_ahead")
+    with suppress(TimeoutError):  # something else may be broken that it needs
+        async with asyncio.timeout(_JOIN_SECONDS):
+            await eventually(
+                lambda: "reading from" in consumer.child.log_path.read_text(), "it reads", within_seconds=60
+            )
+    yield
+    if rig.rnd.random() < 0.5:
+        consumer.child.process.kill()
+    else:
+        await stop_consumer(consumer)
+
+
 # -- Redis
 
 
@@ -85,6 +118,29 @@ async def redis_file_cut(rig: Rig) -> AsyncIterator[None]:
         yield
         rig.store.cut_file(rig.rnd.randrange(1, 200_000))
         rig.store.start()
+
+
+@asynccontextmanager
+async def redis_loses_power(rig: Rig) -> AsyncIterator[None]:
+    """Redis is killed, and what it wrote last ends inside of a script's writes when it comes back."""
+    with rig.reader.store_goes_back():
+        rig.store.kill()
+        yield
+        rig.store.cut_block(rig.rnd)
+        rig.store.start()
+
+
+@asynccontextmanager
+async def redis_loses_power_twice(rig: Rig) -> AsyncIterator[None]:
+    """Redis loses power, and again when it is hardly back; in the end it is started anew as planned."""
+    with rig.reader.store_goes_back():
+        for _ in range(2):
+            rig.store.kill()
+            rig.store.cut_block(rig.rnd)
+            rig.store.start()
+            await asyncio.sleep(rig.rnd.uniform(0, _MOMENT_SECONDS))
+        yield
+        rig.store.restart()
 
 
 @asynccontextmanager
@@ -165,6 +221,70 @@ async def redis_forgets_scripts(rig: Rig) -> AsyncIterator[None]:
         await client.script_flush()
 
 
+@asynccontextmanager
+async def redis_forbids_a_command(rig: Rig) -> AsyncIterator[None]:
+    """The consumers' user may not run one of the commands that they write with."""
+    command = rig.rnd.choice(_COMMANDS)
+    _log.info("forbidden: %s", command)
+    async with rig.store.client() as client:
+        await client.acl_setuser(CONSUMERS, enabled=True, commands=[f"-{command}"])
+        yield
+        await client.acl_setuser(CONSUMERS, enabled=True, commands=[f"+{command}"])
+
+
+@asynccontextmanager
+async def redis_kills_scripts(rig: Rig) -> AsyncIterator[None]:
+    """Somebody ends scripts that run for more than a millisecond, if they have written nothing yet."""
+    async with rig.store.client() as client:
+        await client.config_set("busy-reply-threshold", 1)
+        async with _repeated(lambda: _kill_script(client)):
+            yield
+        await eventually(lambda: _tolerate_scripts(client), "Redis is not busy for a moment")
+
+
+async def _tolerate_scripts(client: Redis) -> bool:
+    try:
+        await client.config_set("busy-reply-threshold", 5_000)
+    except ResponseError as error:
+        if not str(error).startswith("BUSY"):
+            raise
+        return False
+    return True
+
+
+async def _kill_script(client: Redis) -> None:
+    try:
+        await client.script_kill()
+    except ResponseError as error:
+        if not str(error).startswith(("NOTBUSY", "UNKILLABLE")):
+            raise
+
+
+@asynccontextmanager
+async def redis_kills_connections(rig: Rig) -> AsyncIterator[None]:
+    """Redis ends all connections again and again."""
+    async with rig.store.client() as client, _repeated(lambda: client.client_kill_filter(skipme=True)):
+        yield
+
+
+@asynccontextmanager
+async def _repeated(action: Callable[[], Awaitable[Any]]) -> AsyncIterator[None]:
+    """While the block runs something is done several times a second."""
+    ended = asyncio.Event()
+
+    async def repeat() -> None:  # not cancelled: a client of Redis may swallow that
+        while not ended.is_set():
+            await action()
+            await asyncio.sleep(_REPEAT_SECONDS)
+
+    repeating = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        ended.set()
+        await repeating
+
+
 # -- Kafka and the API
 
 
@@ -192,6 +312,25 @@ async def kafka_hangs(rig: Rig) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def transaction_open(rig: Rig) -> AsyncIterator[None]:
+    """A transaction holds back all that comes after it in some partitions; it is committed in the end, or aborted."""
+    commits = rig.rnd.random() < 0.5
+    records = [make_record(rig.rnd, event) for _ in range(rig.rnd.randint(1, 20)) for event in life(rig.rnd, -1)]
+    producer = AIOKafkaProducer(bootstrap_servers=rig.kafka.bootstrap, transactional_id=f"of {rig.topic}")
+    async with producer:
+        await producer.begin_transaction()
+        for record in records:
+            await producer.send(rig.topic, record.value, record.key, partition=record.partition)
+        await producer.flush()
+        yield
+        if commits:
+            await producer.commit_transaction()
+            rig.load.published_elsewhere(records)
+        else:
+            await producer.abort_transaction()
+
+
+@asynccontextmanager
 async def service_killed(rig: Rig) -> AsyncIterator[None]:
     """The API is killed; another comes in the end."""
     assert rig.service is not None
@@ -200,10 +339,12 @@ async def service_killed(rig: Rig) -> AsyncIterator[None]:
     rig.service = await rig.system.start_service()
 
 
-CONSUMER_FAULTS: list[Fault] = [consumer_killed, consumer_stopped, consumer_joins, consumer_hangs]
+CONSUMER_FAULTS: list[Fault] = [consumer_killed, consumer_stopped, consumer_joins, consumer_hangs, consumer_ahead]
 REDIS_FAULTS: list[Fault] = [
     redis_killed,
     redis_file_cut,
+    redis_loses_power,
+    redis_loses_power_twice,
     redis_emptied,
     redis_restored,
     redis_fails_over,
@@ -213,6 +354,9 @@ REDIS_FAULTS: list[Fault] = [
     redis_slow,
     redis_disconnects,
     redis_forgets_scripts,
+    redis_forbids_a_command,
+    redis_kills_scripts,
+    redis_kills_connections,
 ]
-KAFKA_FAULTS: list[Fault] = [kafka_killed, kafka_hangs]
+KAFKA_FAULTS: list[Fault] = [kafka_killed, kafka_hangs, transaction_open]
 API_FAULTS: list[Fault] = [service_killed]

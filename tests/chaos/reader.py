@@ -9,7 +9,9 @@ from typing import Any
 
 import aiohttp
 
-from tests.chaos.load import GROWING, JOB_BYTES, MOVING, MOVING_JOBS, MOVING_SPAN_MS, Known, growing_start_ms
+from service.events import JobStatus
+from tests.chaos.load import GROWING, JOB_BYTES, MOVING, MOVING_SPAN_MS, Known, growing_start_ms
+from tests.end_to_end.publisher import now_ms
 from tests.end_to_end.system import Question, System
 from tests.end_to_end.traffic import NOON_MS, PROJECTS
 
@@ -72,6 +74,7 @@ class Reader:
         assert status == 200, (question, status, body)
         self.answers += 1
         as_of_ms = int(headers["X-Statistics-As-Of"])
+        assert as_of_ms <= now_ms(), f"{question}: as of an instant that has not come"
         _check_sums(body)
         check(as_of_ms, body)
         if self._was_whole_since(goings_back):
@@ -82,7 +85,8 @@ class Reader:
     async def _ask_growing(self) -> None:
         def check(as_of_ms: int, body: dict[str, Any]) -> None:
             count = total_jobs(body)
-            assert self._known.grown_before(as_of_ms) <= count <= self._known.sent, (as_of_ms, body)
+            growing = self._known.growing
+            assert growing.least(as_of_ms, growing.sent) <= count <= growing.sent, (as_of_ms, body)
             assert body["total_input_size"] == count * JOB_BYTES, body
             if self._was_whole_since(goings_back):
                 assert count >= self._grown, (self._grown, body)
@@ -95,23 +99,34 @@ class Reader:
         """The first so many jobs: neither more, nor less once they are older than as-of."""
 
         def check(as_of_ms: int, body: dict[str, Any]) -> None:
-            assert min(self._known.grown_before(as_of_ms), number) <= total_jobs(body) <= number, (number, body)
+            least = self._known.growing.least(as_of_ms, number)
+            assert least <= total_jobs(body) <= number, (as_of_ms, least, number, body)
 
-        number = self._rnd.randrange(self._known.sent + 1)
+        number = self._rnd.randrange(self._known.growing.sent + 1)
         await self._ask((GROWING, None, growing_start_ms(number), None), check)
 
     async def _ask_moving(self) -> None:
-        """Jobs that move are somewhere, each once, in any interval that spans where they move."""
+        """Jobs that move are each in one place: where the newest event before as-of has put it, or a later one."""
 
         def check(as_of_ms: int, body: dict[str, Any]) -> None:
-            count, since_ms = total_jobs(body), self._known.moving_since_ms
-            assert count <= MOVING_JOBS, body
-            assert count == MOVING_JOBS or since_ms is None or as_of_ms < since_ms, (as_of_ms, since_ms, body)
+            bounds = self._known.moving.bounds(as_of_ms, start_ms, end_ms)
+            count = total_jobs(body)
+            assert bounds.least() <= count <= bounds.most(), (as_of_ms, question, bounds.least(), bounds.most(), body)
             assert body["total_input_size"] == count * JOB_BYTES, body
+            for user in body["users"]:
+                for status in JobStatus:
+                    place, jobs = (user["user_name"], status), user[f"{status.name.lower()}_num"]
+                    assert bounds.allow(place, jobs), (as_of_ms, question, place, bounds, body)
+            listed = {user["user_name"] for user in body["users"]}
+            missing = [place for place in bounds.sure if place and place[0] not in listed]
+            assert missing == [], (as_of_ms, question, body)
 
-        start_ms = self._rnd.choice((None, 0, NOON_MS, NOON_MS - self._rnd.randrange(10**9)))
-        end_ms = self._rnd.choice((None, NOON_MS + MOVING_SPAN_MS + self._rnd.randrange(10**9)))
-        await self._ask((MOVING, start_ms, end_ms, None), check)
+        somewhere = NOON_MS + self._rnd.randrange(MOVING_SPAN_MS)
+        start_ms = self._rnd.choice((None, 0, NOON_MS, NOON_MS - self._rnd.randrange(10**9), somewhere))
+        beyond = NOON_MS + MOVING_SPAN_MS + self._rnd.randrange(10**9)
+        end_ms = self._rnd.choice((None, beyond, somewhere + self._rnd.randrange(10**10)))
+        question = (MOVING, start_ms, end_ms, None)
+        await self._ask(question, check)
 
     async def _ask_any(self) -> None:
         start_ms = NOON_MS + self._rnd.randrange(MOVING_SPAN_MS)

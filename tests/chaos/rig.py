@@ -17,7 +17,7 @@ from deploy.local.process import Child
 from service.store.audit import audit_project
 from tests.chaos.load import GROWING, MOVING, Load
 from tests.chaos.reader import Reader
-from tests.chaos.store import BreakableStore
+from tests.chaos.store import CONSUMERS, SERVICE, BreakableStore
 from tests.end_to_end.checks import assert_answers
 from tests.end_to_end.history import make_history
 from tests.end_to_end.publisher import Publisher
@@ -106,12 +106,13 @@ async def running_rig(kafka: KafkaServers, folder: Path, rnd: Random, consumers:
             "STATS_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
             "STATS_KAFKA_TOPIC": topic,
             "STATS_KAFKA_DEAD_LETTER_TOPIC": f"{topic}.dead-letters",
-            "STATS_REDIS_URL": store.url,
+            "STATS_REDIS_URL": store.url_of(CONSUMERS),
         }
+        of_service = {"STATS_REDIS_URL": store.url_of(SERVICE)}
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-        system = System(processes, environment, http)
+        system = System(processes, environment, http, of_service)
         publisher = await stack.enter_async_context(lasting_publisher(kafka.bootstrap, topic, rnd))
-        load = Load(publisher, rnd, make_history(rnd, jobs, bad_records=jobs // 100))
+        load = Load(publisher, rnd, make_history(rnd, jobs, bad_records=jobs // 100, misnamed_records=jobs // 100))
         rig = Rig(kafka, topic, store, system, load, Reader(system, load.known, rnd), rnd)
         starting = [asyncio.create_task(system.start_consumer()) for _ in range(consumers)]
         rig.service = await system.start_service()

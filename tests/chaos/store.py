@@ -5,13 +5,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from redis.asyncio import Redis
 
+from deploy.local.process import ChildFailedError
 from tests.integration.support import RedisServer, eventually
 from tests.store.proxy import Proxy, running_proxy
 
-_OPTIONS = ("--appendonly", "yes", "--appendfsync", "everysec")
+CONSUMERS, SERVICE = "consumers", "service"  # users of Redis
+_USERS = tuple(
+    word for user in (CONSUMERS, SERVICE) for word in ("--user", user, "on", f">{user}", "~*", "&*", "+@all")
+)
+_OPTIONS = (*_USERS, "--appendonly", "yes", "--appendfsync", "everysec")
+_BEGIN, _END = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"  # of a script's writes in the append-only file
+_LAST_BLOCKS = 3
+_BASE = "appendonly.aof.1.base.rdb"
+_ENDED_AFTER_CUTTING = "the truncated file is not the last file"
 
 
 class BreakableStore:
@@ -24,14 +34,17 @@ class BreakableStore:
         self._proxy: Proxy
         self.url = ""
 
-    def _start_new(self, snapshot: Path | None = None, options: tuple[str, ...] = _OPTIONS) -> tuple[RedisServer, Path]:
+    def _start_new(self, snapshot: Path | None = None) -> tuple[RedisServer, Path]:
         """Another Redis, empty or with the snapshot given, and where it keeps its data."""
         data = self._folder / f"redis-{self._servers}"
         self._servers += 1
         data.mkdir(parents=True)
-        if snapshot is not None:
-            shutil.copy(snapshot, data / "dump.rdb")
-        return RedisServer(data, options), data
+        if snapshot is not None:  # as what its append-only file begins with: else Redis does not look at it
+            log = data / "appendonlydir"
+            log.mkdir()
+            shutil.copy(snapshot, log / _BASE)
+            (log / "appendonly.aof.manifest").write_text(f"file {_BASE} seq 1 type b\n")
+        return RedisServer(data, _OPTIONS), data
 
     @asynccontextmanager
     async def reachable(self) -> AsyncIterator["BreakableStore"]:
@@ -42,6 +55,10 @@ class BreakableStore:
                 yield self
         finally:
             self._server.kill()
+
+    def url_of(self, user: str) -> str:
+        """The URL with which somebody comes as this user."""
+        return self.url.replace("//", f"//{user}:{user}@")
 
     @property
     def proxy(self) -> Proxy:
@@ -59,8 +76,16 @@ class BreakableStore:
         self._server.kill()
 
     def start(self) -> None:
-        """Starts the same Redis again, over what its file has."""
-        self._server.start()
+        """Starts the same Redis again, over what its file has.
+
+        Where a broken file was just being written anew, Redis cuts it and ends, and comes at the next start.
+        """
+        try:
+            self._server.start()
+        except ChildFailedError as error:
+            if _ENDED_AFTER_CUTTING not in str(error):
+                raise
+            self._server.start()
 
     def cut_file(self, length_bytes: int) -> None:
         """Takes so much from the end of the append-only file of a Redis that was killed."""
@@ -68,13 +93,26 @@ class BreakableStore:
         with path.open("r+b") as file:
             file.truncate(max(0, path.stat().st_size - length_bytes))
 
+    def cut_block(self, rnd: Random) -> None:
+        """Lets the append-only file of a Redis that was killed end inside of one of its last scripts' writes."""
+        path = self._server.log_path
+        data = path.read_bytes()
+        end = len(data)
+        for _ in range(rnd.randint(1, _LAST_BLOCKS)):
+            end = max(0, data.rfind(_END, 0, end))
+        begin = data.rfind(_BEGIN, 0, end)
+        if begin >= 0:  # else nothing has been written since the file was begun
+            path.write_bytes(data[: rnd.randrange(begin + 1, end + len(_END))])
+
+    def restart(self) -> None:
+        """Starts the same Redis again, as one does who plans to."""
+        self._server.stop()
+        self._server.start()
+
     async def replace(self, snapshot: Path | None) -> None:
         """Another Redis takes over: an empty one, or one that knows what the snapshot does."""
         self._server.kill()
-        # told to append to a file that is not there, Redis does not look at the snapshot
-        self._server, self._data = self._start_new(snapshot, _OPTIONS if snapshot is None else ())
-        async with self.client() as client:
-            await client.config_set("appendonly", "yes")
+        self._server, self._data = self._start_new(snapshot)
         await self._proxy.lead_to(self._server.url)
 
     async def snapshot(self) -> Path:

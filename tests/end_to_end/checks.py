@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+from consumers.aiokafka_private import is_misnamed
 from service.events import MAX_MS, JobEvent
 from tests.end_to_end.publisher import read_topic
 from tests.end_to_end.system import Question, System
@@ -59,11 +60,13 @@ async def assert_dead_letters(bootstrap: str, topic: str, records: Sequence[Reco
     letters = await read_topic(bootstrap, f"{topic}.dead-letters", 2, expected.total())
     sources: Counter[tuple[int, int]] = Counter()
     for letter in letters:
-        own, ours = letter.headers[:-_OUR_HEADERS], dict(letter.headers[-_OUR_HEADERS:])
+        own = letter.headers[:-_OUR_HEADERS]
+        ours = {name: value or b"" for name, value in letter.headers[-_OUR_HEADERS:]}
         assert ours["dead-letter-topic"] == topic.encode()
         place = int(ours["dead-letter-partition"]), int(ours["dead-letter-offset"])
         sources[place] += 1
         assert _content(letter.key, letter.value, own) == source[place]
+        assert (ours["dead-letter-reason"] == b"bad_headers") == is_misnamed(own)
     assert Counter(source[place] for place in sources) == expected
     assert max(sources.values()) <= at_most
 

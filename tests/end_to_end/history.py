@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
+from consumers.aiokafka_private import HeaderName
 from consumers.decoding import MAX_VALUE_BYTES
 from service.events import MAX_MS, JobDeletion
 from tests.end_to_end.traffic import (
@@ -20,8 +21,11 @@ from tests.end_to_end.traffic import (
 )
 
 
-def make_history(rnd: Random, jobs: int, bad_records: int) -> list[Record]:
-    """Every event of so many jobs, some repeated, hardly in order, with bad records and replayed stretches between."""
+def make_history(rnd: Random, jobs: int, bad_records: int, misnamed_records: int = 0) -> list[Record]:
+    """Every event of so many jobs, some repeated, hardly in order, with bad records and replayed stretches between.
+
+    Misnamed records have a header whose name is not UTF-8: not every broker takes them.
+    """
     placed: list[tuple[float, Record]] = []
     for number in range(jobs):
         events: list[Event] = list(life(rnd, number))
@@ -36,6 +40,7 @@ def make_history(rnd: Random, jobs: int, bad_records: int) -> list[Record]:
             if rnd.random() < 0.1:
                 placed.append((rnd.random(), replace(record, partition=choose_partition(rnd, event))))
     placed += [(rnd.random(), record) for record in _bad_records(rnd, bad_records)]
+    placed += [(rnd.random(), _misnamed_record(rnd)) for _ in range(misnamed_records)]
     placed += [(rnd.random(), make_record(rnd, JobDeletion("dense", f"never-seen-{number}"))) for number in range(20)]
     records = [record for _, record in sorted(placed, key=lambda each: each[0])]
     for _ in range(3):
@@ -84,3 +89,10 @@ def _bad_records(rnd: Random, count: int) -> Iterator[Record]:
         key, value = BREAKS[reasons[number % len(reasons)]](right_key, make_fields(rnd, event))
         own: list[Header] = [("number", b"%d" % number), ("", b"\xff"), ("null", None), ("number", b"again")]
         yield Record(rnd.randrange(PARTITIONS), key, value, None, tuple(own[: rnd.randrange(1, 5)]))
+
+
+def _misnamed_record(rnd: Random) -> Record:
+    """An event that is none, as the name of one of its headers is not UTF-8."""
+    good = make_record(rnd, next(life(rnd, -1)))
+    headers: list[Header] = [("plain", rnd.randbytes(2)), (HeaderName(b"trace\xff" + rnd.randbytes(3)), None)]
+    return replace(good, event=None, headers=tuple(headers[rnd.randrange(2) :]))

@@ -2,19 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 
-from tests.end_to_end.traffic import PARTITIONS, Record
+from consumers.aiokafka_private import Reader, create_batch
+from tests.end_to_end.traffic import PARTITIONS, Header, Record
 
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 _BATCH_BYTES = 1_000_000
 _MAX_BATCH_RECORDS = 400
 _MAX_IDLE_POLLS = 10
+
+Acknowledged = Callable[[Sequence[Record], int], None]
+
+
+def now_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _nobody(_records: Sequence[Record], _at_ms: int) -> None: ...
 
 
 class Publisher:
@@ -26,20 +37,24 @@ class Publisher:
         self._rnd = rnd
         self.published: list[Record] = []
 
-    async def publish(self, records: Sequence[Record]) -> int:
-        """Returns once all are acknowledged, with the time after that: Unix milliseconds, rounded up."""
+    async def publish(self, records: Sequence[Record], acknowledged: Acknowledged = _nobody) -> int:
+        """Returns once all are acknowledged, with the time after that: Unix milliseconds, rounded up.
+
+        `acknowledged` hears of each batch by itself: its records, and such a time.
+        """
         by_partition: list[list[Record]] = [[] for _ in range(PARTITIONS)]
         for record in records:
             by_partition[record.partition].append(record)
-        await asyncio.gather(*(self._publish(partition, each) for partition, each in enumerate(by_partition)))
+        partitions = enumerate(by_partition)
+        await asyncio.gather(*(self._publish(partition, each, acknowledged) for partition, each in partitions))
         self.published += records
-        return time.time_ns() // 1_000_000 + 1
+        return now_ms() + 1
 
-    async def _publish(self, partition: int, records: Sequence[Record]) -> None:
+    async def _publish(self, partition: int, records: Sequence[Record], acknowledged: Acknowledged) -> None:
         at = 0
         while at < len(records):
-            producer = self._rnd.choice(self._producers)
-            batch = producer.create_batch()
+            producer, first = self._rnd.choice(self._producers), at
+            batch = create_batch(producer)
             for record in records[at : at + self._rnd.randrange(1, _MAX_BATCH_RECORDS)]:
                 appended = batch.append(
                     key=record.key, value=record.value, timestamp=record.timestamp_ms, headers=list(record.headers)
@@ -47,8 +62,8 @@ class Publisher:
                 if appended is None:  # the batch is full
                     break
                 at += 1
-            acknowledged = await producer.send_batch(batch, self._topic, partition=partition)
-            await acknowledged
+            await (await producer.send_batch(batch, self._topic, partition=partition))
+            acknowledged(records[first:at], now_ms() + 1)
 
 
 @asynccontextmanager
@@ -67,18 +82,37 @@ async def create_publisher(bootstrap: str, topic: str, rnd: Random) -> AsyncIter
         yield Publisher(producers, topic, rnd)
 
 
-async def read_topic(bootstrap: str, topic: str, partitions: int, count: int) -> list[Any]:
-    """The records of a topic: all there are, or fewer than `count` if no more come."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=100)
+@dataclass(frozen=True, slots=True)
+class ReadRecord:
+    """A record as it lies in a topic; a header's name that is not UTF-8 is a HeaderName."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header]
+
+
+async def read_topic(bootstrap: str, topic: str, partitions: int, count: int) -> list[ReadRecord]:
+    """The committed records of a topic: all there are, or fewer than `count` if no more come."""
+    consumer = Reader(
+        bootstrap_servers=bootstrap,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,
+        isolation_level="read_committed",
+    )
     await consumer.start()
     try:
         consumer.assign([TopicPartition(topic, partition) for partition in range(partitions)])
-        records: list[Any] = []
+        records: list[ReadRecord] = []
         idle_polls = 0
         while idle_polls < (1 if len(records) >= count else _MAX_IDLE_POLLS):
             polled = await consumer.getmany(timeout_ms=1_000)
             idle_polls = 0 if polled else idle_polls + 1
-            records += [record for some in polled.values() for record in some]
+            for tp, some in polled.items():
+                records += [
+                    ReadRecord(tp.partition, each.offset, each.key, each.value, tuple(each.headers)) for each in some
+                ]
         return records
     finally:
         await consumer.stop()

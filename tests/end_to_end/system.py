@@ -37,9 +37,17 @@ class RunningConsumer:
 class System:
     """One topic, one Redis, and the processes between them."""
 
-    def __init__(self, processes: Processes, environment: dict[str, str], http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        processes: Processes,
+        environment: dict[str, str],
+        http: aiohttp.ClientSession,
+        of_service: Mapping[str, str] | None = None,
+    ) -> None:
+        """`of_service` are settings that the API has in the place of the consumers'."""
         self._processes = processes
         self._environment = environment
+        self._of_service = of_service or {}
         self._http = http
         self.api_port = 0
 
@@ -50,8 +58,11 @@ class System:
         await asyncio.to_thread(wait_until, consumer.child, lambda: is_ready(consumer.metrics_port), "get ready")
         return consumer
 
-    def launch_consumer(self, group: str = "group", **changes: str) -> RunningConsumer:
-        """A consumer that begins; the group's name is of this system alone, `changes` are other settings."""
+    def launch_consumer(self, group: str = "group", module: str = "consumers", **changes: str) -> RunningConsumer:
+        """A consumer that begins; the group's name is of this system alone, `changes` are other settings.
+
+        `module` is what runs in its process.
+        """
         port = free_port()
         environment = {
             **self._environment,
@@ -59,13 +70,14 @@ class System:
             "STATS_KAFKA_GROUP_ID": f"{group} of {self._environment['STATS_KAFKA_TOPIC']}",
             **changes,
         }
-        return RunningConsumer(self._processes.start("consumers", environment), port)
+        return RunningConsumer(self._processes.start(module, environment), port)
 
     async def start_service(self) -> Child:
         """The API that is asked from now on."""
         self.api_port = port = free_port()
         environment = {
             **self._environment,
+            **self._of_service,
             "STATS_HTTP_PORT": str(port),
             "STATS_JWT_SECRET": SECRET,
             "STATS_RATE_LIMIT": "0",
@@ -120,8 +132,9 @@ class System:
 
         async def is_later() -> bool:
             nonlocal body
-            as_of_ms, body = await self.ask(question)
-            return as_of_ms >= instant_ms
+            status, headers, body = await self.get(question)
+            assert status in {200, 503}, body  # 503: something was broken a moment ago
+            return status == 200 and int(headers["X-Statistics-As-Of"]) >= instant_ms
 
         await eventually(is_later, f"an answer to {question} as of {instant_ms}", within_seconds=60)
         return body

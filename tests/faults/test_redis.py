@@ -11,6 +11,8 @@ from tests.integration.support import eventually
 SAYINGS: dict[Fault, str | None] = {
     faults.redis_killed: "StoreUnavailableError",
     faults.redis_file_cut: "StoreUnavailableError",
+    faults.redis_loses_power: "StoreUnavailableError",
+    faults.redis_loses_power_twice: "StoreUnavailableError",
     faults.redis_emptied: "StoreUnavailableError",
     faults.redis_restored: "starting again from the store's offsets",
     faults.redis_fails_over: "starting again from the store's offsets",
@@ -20,6 +22,9 @@ SAYINGS: dict[Fault, str | None] = {
     faults.redis_slow: None,
     faults.redis_disconnects: None,
     faults.redis_forgets_scripts: None,
+    faults.redis_forbids_a_command: None,
+    faults.redis_kills_scripts: None,
+    faults.redis_kills_connections: None,
 }
 NOTICED_LATER = (faults.redis_restored, faults.redis_fails_over)  # they are quick, and come at the end
 

@@ -93,6 +93,10 @@ class RedisServer:
         self._child.process.kill()
         self._child.process.wait()
 
+    def stop(self) -> None:
+        """Asks it to end, and waits until it has."""
+        self._child.stop()
+
     @property
     def log_path(self) -> Path:
         """The append-only file that a Redis with one writes to."""

@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 
 import pytest
 from aiokafka import TopicPartition
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from consumers.letters import REPLAYED_HEADER
+from consumers.mending import MendedError, Mender
+from consumers.metrics import ConsumerMetrics
 from consumers.sifting import sift
 from service.events import JobDeletion
-from service.store.layout import Progress, project_prefix, stripe_of
+from service.store.contract import RefusedError
+from service.store.layout import Progress, pack_meta, parse_meta, project_prefix, stripe_of
 from service.store.writer import Step, StripeBatch
 from tests.integration.support import record_of
 from tests.store.support import COLLIDING_USERS, Event, Store, assert_equals_oracle, event
@@ -78,6 +82,34 @@ async def test_other_stripes_and_what_is_no_event_are_left_alone(store: Store) -
     found = [*records(others), (TOPIC, Record(2, None, b"no event"))]
     assert await sift(store.writer, 1, StripeBatch(STRIPE, [Step(0, 0, 3, 7)]), found) == []
     await assert_equals_oracle(store, others[1:], [("project", None, None, None), ("project-2", None, None, None)])
+
+
+async def mark(store: Store, hashes: int) -> None:
+    """Leaves the project as a write that ended in part does."""
+    assert isinstance(store.client, Redis)
+    data = await store.client.get(f"{PREFIX}m")
+    assert isinstance(data, bytes)
+    await store.client.set(f"{PREFIX}m", pack_meta(replace(parse_meta(data), unfinished_hashes=hashes)))
+
+
+async def test_a_write_that_ended_in_part_meanwhile_makes_no_letters(store: Store) -> None:
+    """Another consumer's: the project is mended, the batch comes again, and all of it is applied."""
+    await store.apply(GOOD[:20])
+    mender = Mender(store.client, ConsumerMetrics(CollectorRegistry()), lambda: None)
+    batch = StripeBatch(STRIPE, [Step(0, 20, 40, 7)])
+    await mark(store, 1)
+    with pytest.raises(MendedError):
+        await sift(store.writer, 1, batch, records(GOOD), mender)
+    assert await sift(store.writer, 1, batch, records(GOOD), mender) == []
+    await assert_equals_oracle(store, GOOD, [("project", None, None, None)])
+
+
+async def test_a_mark_that_somebody_else_has_taken_away_is_no_refusal(store: Store) -> None:
+    """Two consumers meet it, and one comes too late: its batch is good."""
+    await store.apply(GOOD)
+    mender = Mender(store.client, ConsumerMetrics(CollectorRegistry()), lambda: None)
+    with pytest.raises(MendedError):
+        await mender.mend(RefusedError(STRIPE, "project", "MARKED a write of the project ended in part"))
 
 
 async def test_fault_of_the_store_is_told_with_its_remedy(store: Store) -> None:
