@@ -90,7 +90,7 @@ async def test_the_time_between_two_passes_is_not_paid_for(redis_flushed: str) -
                 "a pass has been made",
             )
             await client.setrange(f"{project_prefix('project')}n:42:0", 8, b"\xff")
-            await eventually(lambda: mended(registry) == 1, "a later pass has mended it")
+            await eventually(lambda: mended(registry) >= 1, "a later pass has mended it")
         finally:
             task.cancel()
             await asyncio.wait({task})
