@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.scrub import Scrub
+from consumers.stopping import cancel
 from service.store.layout import parse_meta, project_prefix
 from tests.integration.support import Event, eventually
 from tests.store.damages import META, NAMES
@@ -39,8 +40,7 @@ async def scrubbing(client: Redis) -> AsyncIterator[CollectorRegistry]:
     try:
         yield registry
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        await cancel([task])
 
 
 def mended(registry: CollectorRegistry) -> float:
@@ -92,8 +92,7 @@ async def test_the_time_between_two_passes_is_not_paid_for(redis_flushed: str) -
             await client.setrange(f"{project_prefix('project')}n:42:0", 8, b"\xff")
             await eventually(lambda: mended(registry) >= 1, "a later pass has mended it")
         finally:
-            task.cancel()
-            await asyncio.wait({task})
+            await cancel([task])
 
 
 async def test_a_marked_project_without_events_is_mended(redis_flushed: str) -> None:
