@@ -94,6 +94,7 @@ class Scrub:
                 extra={
                     "project_id": project_id,
                     "mended": mended,
+                    "found": [f"{drift.key} {drift.what}" for drift in repair.found[:_LOGGED_DRIFTS]],
                     "left": [f"{drift.key} {drift.what}" for drift in repair.left[:_LOGGED_DRIFTS]],
                 },
             )
