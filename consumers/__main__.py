@@ -23,7 +23,7 @@ from consumers.policy import WorkerPolicy
 from consumers.retention import Retention
 from consumers.scrub import Scrub
 from consumers.stall import StalledError
-from consumers.stopping import stop_client
+from consumers.stopping import cancel, stop_client
 from consumers.store_watch import StoreWatch
 from consumers.synchronizing import Synchronizer
 from consumers.topic_watch import TopicWatch
@@ -147,8 +147,7 @@ async def _run_beside(worker: Worker, endless: Sequence[Coroutine[Any, Any, None
     working, others = asyncio.create_task(worker.run()), [asyncio.create_task(each) for each in endless]
     await asyncio.wait({working, *others}, return_when=asyncio.FIRST_COMPLETED)
     worker.stop()
-    for each in others:
-        each.cancel()
+    await cancel(others)
     results = await asyncio.gather(working, *others, return_exceptions=True)
     for error in results:
         if isinstance(error, Exception):

@@ -46,6 +46,7 @@ class Mender:
                 "project_id": refusal.project_id,
                 "detail": refusal.problem,
                 "mended": mended,
+                "found": [f"{drift.key} {drift.what}" for drift in repair.found[:10]],
                 "left": [f"{drift.key} {drift.what}" for drift in repair.left[:10]],
             },
         )

@@ -41,7 +41,8 @@ class ConsumerMetrics:
             "last_applied_record_timestamp_seconds", "Timestamp of the last record applied, Unix time."
         )
         self.fence_refusals: Counter = counter(
-            "fence_refusals", "Writes that the store refused because another consumer owns the partition."
+            "fence_refusals",
+            "Writes refused as the store has other offsets or another generation than the consumer expected.",
         )
         self.resyncs: Counter = counter(
             "resyncs", "Times that a partition was sought to the store's offset, by reason.", "reason"

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -32,13 +32,18 @@ class Scrub:
     """
 
     def __init__(
-        self, consumer: AIOKafkaConsumer, client: Client, metrics: ConsumerMetrics, policy: WorkerPolicy
+        self,
+        consumer: AIOKafkaConsumer,
+        client: Client,
+        metrics: ConsumerMetrics,
+        policy: WorkerPolicy,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._consumer = consumer
         self._client = client
         self._metrics = metrics
         self._policy = policy
-        self._pace = Pace(self._share, asyncio.get_running_loop().time)
+        self._clock = clock
         self._reasons = 1  # to hurry, so far
         self._settled_reasons = 0
 
@@ -64,23 +69,24 @@ class Scrub:
     async def _pass(self, stripes: Sequence[int]) -> None:
         left: list[Drift] = []
         reasons = self._reasons
+        pace = Pace(self._share, self._clock)  # a new one: it takes all time since its last pause for work
         for stripe in stripes:
-            for project_id in await self._projects(stripe):
-                left += await self._mend(project_id)
+            for project_id in await self._projects(stripe, pace):
+                left += await self._mend(project_id, pace)
         self._metrics.drifted_keys.set(len(left))
         if own_stripes(self._consumer, self._policy.topic) == list(stripes):
             self._settled_reasons = reasons
             self._metrics.scrubbed_seconds.set(time.time())
 
-    async def _projects(self, stripe: int) -> list[str]:
+    async def _projects(self, stripe: int, pace: Pace) -> list[str]:
         generation = (await read_head(self._client, stripe)).generation
         with reaching(f"reading the list of projects of stripe {stripe}"):
             members: Any = await self._client.smembers(projects_key(stripe, generation))
-        await self._pace.pause()
+        await pace.pause()
         return sorted(member.decode(errors="replace") for member in members)
 
-    async def _mend(self, project_id: str) -> list[Drift]:
-        repair = await mend_project(self._client, project_id, pause=self._pace.pause)
+    async def _mend(self, project_id: str, pace: Pace) -> list[Drift]:
+        repair = await mend_project(self._client, project_id, pause=pace.pause)
         mended = len(repair.found) - len(repair.left)
         if repair.found:
             _log.error(
@@ -88,6 +94,7 @@ class Scrub:
                 extra={
                     "project_id": project_id,
                     "mended": mended,
+                    "found": [f"{drift.key} {drift.what}" for drift in repair.found[:_LOGGED_DRIFTS]],
                     "left": [f"{drift.key} {drift.what}" for drift in repair.left[:_LOGGED_DRIFTS]],
                 },
             )

@@ -6,6 +6,8 @@ behind that fetches for nobody, through connections that it opens anew.
 
 import asyncio
 import logging
+from collections.abc import Iterable
+from typing import Any
 
 from aiokafka import AIOKafkaClient, AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -35,12 +37,18 @@ async def stop_client(
         raise error
 
 
+async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancels tasks until all have ended: one cancellation may get lost in a response that comes just then."""
+    left = set(tasks)
+    while left := {task for task in left if not task.done()}:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_CANCEL_SECONDS)
+
+
 async def _end(client: Reader | AIOKafkaProducer | AIOKafkaClient) -> None:
     connections, tasks = connections_of(client), tasks_of(client)
-    while tasks:  # one cancellation may get lost in a response that comes just then
-        for task in tasks:
-            task.cancel()
-        _, tasks = await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
+    await cancel(tasks)
     closing = asyncio.ensure_future(connections.close())
     await asyncio.wait([closing], timeout=_CANCEL_SECONDS)  # it closes all at once, and waits for what is unsent
     closing.cancel()

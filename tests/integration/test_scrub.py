@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.scrub import Scrub
+from consumers.stopping import cancel
 from service.store.layout import parse_meta, project_prefix
 from tests.integration.support import Event, eventually
 from tests.store.damages import META, NAMES
@@ -39,8 +40,7 @@ async def scrubbing(client: Redis) -> AsyncIterator[CollectorRegistry]:
     try:
         yield registry
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        await cancel([task])
 
 
 def mended(registry: CollectorRegistry) -> float:
@@ -63,6 +63,36 @@ async def test_drift_is_mended_while_nothing_happens(redis_flushed: str) -> None
                 lambda: (registry.get_sample_value("stats_consumer_scrub_timestamp_seconds") or 0) > 0,
                 "a pass has been made",
             )
+
+
+class Interrupted(Assigned):
+    """A consumer between two passes of whose scrub an hour goes by; `now_seconds` stands still within them."""
+
+    def __init__(self) -> None:
+        self.now_seconds = 0.0
+
+    def assignment(self) -> set[TopicPartition]:
+        self.now_seconds += 3_600
+        return super().assignment()
+
+
+async def test_the_time_between_two_passes_is_not_paid_for(redis_flushed: str) -> None:
+    """A pass waits for what its own reads took, and not for the time in which the scrub had nothing to do."""
+    async with Redis.from_url(redis_flushed) as client:
+        await Store(client).apply(EVENTS)
+        consumer, registry = Interrupted(), CollectorRegistry()
+        policy = WorkerPolicy("events", scrub_share=0.01, scrub_seconds=0.01)
+        scrub = Scrub(consumer, client, ConsumerMetrics(registry), policy, lambda: consumer.now_seconds)
+        task = asyncio.create_task(scrub.run())
+        try:
+            await eventually(
+                lambda: (registry.get_sample_value("stats_consumer_scrub_timestamp_seconds") or 0) > 0,
+                "a pass has been made",
+            )
+            await client.setrange(f"{project_prefix('project')}n:42:0", 8, b"\xff")
+            await eventually(lambda: mended(registry) >= 1, "a later pass has mended it")
+        finally:
+            await cancel([task])
 
 
 async def test_a_marked_project_without_events_is_mended(redis_flushed: str) -> None:
