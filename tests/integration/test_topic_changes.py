@@ -89,6 +89,7 @@ async def test_topic_made_anew_and_longer_is_noticed_while_running(
     async with running_consumer(settings) as running:
         await publish(settings.kafka_bootstrap_servers, topic, FIRST)
         await running.wait_counted(FIRST)
+        await running.wait_at(len(FIRST))
         old_ids = await topic_ids(running)
         # in a thread that the loop waits for: the consumer does not see the topic while it is shorter
         making = Thread(target=lambda: asyncio.run(make_anew(settings.kafka_bootstrap_servers, topic, SECOND)))
