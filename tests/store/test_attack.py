@@ -1,16 +1,13 @@
 """Breaks of what docs/guarantees.md promises, each as the smallest test that fails."""
 
-from typing import Any
-
 import pytest
 from redis.asyncio import Redis
 
 from service.store.audit import audit_project
 from service.store.clock import StoreClock, system_now_ms
-from service.store.contract import FencedError, StoreUnavailableError
+from service.store.contract import StoreUnavailableError
 from service.store.generation import BuildingWriter, Generations
 from service.store.layout import STRIPES, Claim, pack_partitions, project_prefix, stripe_of
-from service.store.reader import RedisStatisticsStore
 from service.store.unfinished import mend_project
 from service.store.writer import Step, StoreWriter, StripeBatch
 from tests.store.support import COLLIDING_USERS, Event, Store, event, limited, stripe_as_of_ms
@@ -34,7 +31,7 @@ async def test_a_consumer_that_is_behind_does_not_turn_as_of_back(client: Redis,
 
 
 async def test_lost_records_are_not_hidden_by_a_mark(client: Redis, store: Store, redis_flushed: str) -> None:
-    """BREAK: a record hash is lost, then a write ends in part: the mend takes the lost jobs out, and nobody finds it."""
+    """BREAK: a record hash is lost, then a write ends in part: the mend takes the lost jobs out without a trace."""
     first: list[Event] = [event(job, start_time_ms=job) for job in range(400)]
     await store.apply(first)
     lost = await client.hlen(f"{project_prefix('project')}j:3")  # type: ignore[misc]
