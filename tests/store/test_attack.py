@@ -1,5 +1,8 @@
 """Breaks of what docs/guarantees.md promises, each as the smallest test that fails."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 from redis.asyncio import Redis
 
@@ -7,10 +10,21 @@ from service.store.audit import audit_project
 from service.store.clock import StoreClock, system_now_ms
 from service.store.contract import StoreUnavailableError
 from service.store.generation import BuildingWriter, Generations
-from service.store.layout import STRIPES, Claim, pack_partitions, project_prefix, stripe_of
+from service.store.layout import (
+    STRIPES,
+    Claim,
+    head_key,
+    pack_meta,
+    pack_partitions,
+    parse_head,
+    parse_meta,
+    project_prefix,
+    stripe_of,
+)
+from service.store.retention import Sweeper
 from service.store.unfinished import mend_project
 from service.store.writer import Step, StoreWriter, StripeBatch
-from tests.store.support import COLLIDING_USERS, Event, Store, event, limited, stripe_as_of_ms
+from tests.store.support import COLLIDING_USERS, Event, Store, event, limited, stored, stripe_as_of_ms
 
 MINUTE_MS = 60_000
 A_TOPIC, ANOTHER_TOPIC = b"a" * 16, b"b" * 16
@@ -103,3 +117,39 @@ async def test_a_reader_does_not_take_a_user_for_another_after_redis_was_emptied
     again.reader = store.reader
     await again.apply([event(2, user_id=other), event(3, user_id=other)])
     assert (await again.body("project", user_id=one))["total_running_num"] == 0
+
+
+async def test_a_meta_that_says_too_much_does_not_hold_redis_up(
+    client: Redis, store: Store, redis_flushed: str
+) -> None:
+    """BREAK: a meta is damaged and says 2^40 records: the next event makes the script count hashes for an hour."""
+    await store.apply([event(job, start_time_ms=job) for job in range(100)])
+    key = f"{project_prefix('project')}m"
+    meta = parse_meta(await stored(client, key))
+    await client.set(key, pack_meta(replace(meta, records=1 << 40)))
+    async with Redis.from_url(redis_flushed) as killer:
+        applying = asyncio.create_task(store.apply([event(1_000)]))
+        await asyncio.wait([applying], timeout=3)
+        if not applying.done():
+            await killer.script_kill()
+        assert await applying == 1
+    assert await audit_project(client, "project") != []
+    assert parse_meta(await stored(client, key)).hashes < 100
+
+
+async def test_a_sweep_of_more_than_a_meta_says_comes_to_an_end(client: Redis, store: Store) -> None:
+    """BREAK: a meta says fewer records than a sweep takes out; it then says 2^64, and the next event ends in a hang."""
+    await store.apply([event(job, start_time_ms=1_000 + job) for job in range(100)])
+    key = f"{project_prefix('project')}m"
+    meta = parse_meta(await stored(client, key))
+    await client.set(key, pack_meta(replace(meta, records=3)))
+    stripe = stripe_of("project")
+    head = parse_head(await stored(client, head_key(stripe)))
+    at = head.progress[0].next_offset
+    await store.writer.apply(1, [StripeBatch(stripe, [Step(0, at, at, 0)], horizon_ms=5_000)])
+
+    async def no_pause() -> None:
+        """Nobody else needs a turn."""
+
+    await Sweeper(client).sweep(stripe, no_pause)
+    assert parse_meta(await stored(client, key)).records < 1_000
