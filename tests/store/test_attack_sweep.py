@@ -32,9 +32,7 @@ KEYS = {
 
 @pytest.mark.parametrize("how", ["cut", "foreign", "rubbish"])
 @pytest.mark.parametrize("name", KEYS)
-async def test_a_sweep_leaves_alone_what_is_damaged(
-    client: Redis, store: Store, name: str, how: str
-) -> None:
+async def test_a_sweep_leaves_alone_what_is_damaged(client: Redis, store: Store, name: str, how: str) -> None:
     """BREAK: what is damaged ends the consumer (struct.error, ValueError), or no other project is swept any more."""
     await store.apply([event(job, start_time_ms=1_000 + job) for job in range(300)])
     await store.apply([event(job, project_id=OTHER, start_time_ms=1_000 + job) for job in range(300)])
