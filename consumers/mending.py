@@ -8,6 +8,7 @@ from consumers.metrics import ConsumerMetrics
 from service.store.audit_findings import Unfinished
 from service.store.contract import RefusedError
 from service.store.damage import Client
+from service.store.repair_lists import mend_foreign_list
 from service.store.unfinished import mend_project
 
 # What is wrong with the store, and not with the event.
@@ -38,8 +39,9 @@ class Mender:
         """
         if not refusal.problem.startswith(STORE_IS_WRONG):
             return
+        is_list = refusal.problem.startswith("WRONGTYPE") and await mend_foreign_list(self.client, refusal.stripe)
         repair = await mend_project(self.client, refusal.project_id)
-        mended = len(repair.found) - len(repair.left)
+        mended = len(repair.found) - len(repair.left) + is_list
         _log.error(
             "a project was in disorder",
             extra={

@@ -9,6 +9,7 @@ from consumers.metrics import ConsumerMetrics
 from consumers.pace import Pace, own_stripes
 from consumers.policy import WorkerPolicy
 from service.store.contract import FencedError, StoreUnavailableError
+from service.store.damage import DamagedError
 from service.store.retention import Sweeper
 
 DAY_MS = 86_400_000
@@ -47,7 +48,12 @@ class Retention:
             await asyncio.sleep(self._policy.sweep_seconds if stripes else _UNASSIGNED_SECONDS)
 
     async def _sweep(self, stripe: int) -> None:
-        swept = await self._sweeper.sweep(stripe, Pace(lambda: _REDIS_SHARE, asyncio.get_running_loop().time).pause)
+        pace = Pace(lambda: _REDIS_SHARE, asyncio.get_running_loop().time)
+        try:
+            swept = await self._sweeper.sweep(stripe, pace.pause)
+        except DamagedError as error:
+            _log.error("a stripe is damaged and is not swept", extra={"stripe": stripe, "detail": str(error)})
+            return
         if swept is None:
             return
         self._metrics.forgotten_jobs.inc(swept.records)

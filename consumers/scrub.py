@@ -16,6 +16,7 @@ from service.store.contract import StoreUnavailableError
 from service.store.damage import Client, DamagedError, read_head
 from service.store.layout import projects_key
 from service.store.outages import reaching
+from service.store.repair_lists import mend_foreign_list
 from service.store.unfinished import mend_project
 
 _HURRY = 10  # times the share, until a pass has been made without a stop
@@ -79,6 +80,9 @@ class Scrub:
             self._metrics.scrubbed_seconds.set(time.time())
 
     async def _projects(self, stripe: int, pace: Pace) -> list[str]:
+        if await mend_foreign_list(self._client, stripe):
+            _log.error("the scrub found a list of projects of another type", extra={"stripe": stripe})
+            self._metrics.mended_keys.labels("scrub").inc()
         generation = (await read_head(self._client, stripe)).generation
         with reaching(f"reading the list of projects of stripe {stripe}"):
             members: Any = await self._client.smembers(projects_key(stripe, generation))

@@ -33,6 +33,8 @@ from service.store.contract import FencedError, RefusedError, StoreUnavailableEr
 
 _log = logging.getLogger(__name__)
 
+_BEAT_SECONDS = 1.0
+
 _DOUBTS = (
     StoreUnavailableError,
     FencedError,
@@ -127,7 +129,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                     continue
                 try:
                     if self._reading is None:
-                        await unless_set(self._stopping, self._synchronize(self._assignment))
+                        synchronizing = asyncio.create_task(self._synchronize(self._assignment))
+                        await unless_set(self._stopping, self._beating(synchronizing))
                     else:
                         await self._turn(self._reading)
                 except _DOUBTS as error:
@@ -189,11 +192,24 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         task = self._in_flight
         if task is not None:
             try:
-                await task
+                await self._beating(task)
             finally:
                 if self._in_flight is task:
                     self._in_flight = None
             self._failures = 0
+
+    async def _beating(self, task: asyncio.Task[None]) -> None:
+        """Waits for work that may take minutes, as when a large project is mended or Redis writes its log anew.
+
+        That is no standstill: each of its questions has a timeout of its own. Raises what it raises.
+        """
+        try:
+            while not task.done():
+                self._pulse.beat()
+                await asyncio.wait([task], timeout=_BEAT_SECONDS)
+            await task
+        finally:
+            task.cancel()
 
     # -- ends, good and bad
 

@@ -113,6 +113,10 @@ class Generations:
                 reply = await self._swap.run(self.client, keys, LAYOUT_VERSION, building.generation)
                 if reply == b"missing":
                     raise GenerationError(f"generation {building.generation} is not there, or is live already")
+                if reply == b"topic":
+                    raise GenerationError(
+                        f"generation {building.generation} is of another topic than what is live; discard it"
+                    )
                 if reply == b"behind":
                     behind += group
         return behind

@@ -22,7 +22,7 @@ class Learning:
 
     def __init__(self, client: Redis | RedisCluster) -> None:
         self._client: Any = client
-        self._ids: set[tuple[str, int, str]] = set()
+        self._ids: dict[tuple[str, str], bytes] = {}  # whose keys are theirs, by the id of the names that said so
 
     async def shape(self, project_id: str, generation: int) -> KnownShape:
         """Returns the shape of a project, with the id of the write that made it."""
@@ -62,10 +62,13 @@ class Learning:
                 return True
             raise
 
-    async def is_user(self, project_id: str, generation: int, user_id: str) -> bool | None:
-        """Tells whether a user's key is this user's, and not that of another with the same digest; None: nobody's."""
-        asked = project_id, generation, user_id
-        if asked in self._ids:
+    async def is_user(self, project_id: str, generation: int, user_id: str, names_id: bytes) -> bool | None:
+        """Tells whether a user's key is this user's, and not that of another with the same digest; None: nobody's.
+
+        What was told is remembered as long as the project has the names with that id.
+        """
+        asked = project_id, user_id
+        if self._ids.get(asked) == names_id:
             return True
         key, field = f"{project_prefix(project_id, generation)}u", user_key(user_id)
         [value] = await self._fields(key, [field])
@@ -78,7 +81,7 @@ class Learning:
             return False
         if len(self._ids) >= _MAX_IDS:
             self._ids.clear()
-        self._ids.add(asked)
+        self._ids[asked] = names_id
         return True
 
     async def _fields(self, key: str, fields: list[bytes]) -> list[bytes | None]:

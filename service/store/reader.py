@@ -192,7 +192,9 @@ class RedisStatisticsStore:
         sums = sum_up(Summing(Users([int.from_bytes(key, "little")]), key))
         if not sums.counts.any():
             return sub_user_body(sums)
-        is_user = await self._learning.is_user(question.project_id, view.head.generation, question.user_id)
+        assert view.meta is not None  # noqa: S101 - else there is nothing to sum up
+        generation, names_id = view.head.generation, view.meta.names_id
+        is_user = await self._learning.is_user(question.project_id, generation, question.user_id, names_id)
         if is_user is None:
             doubts.add("u", "lacks a user who has jobs")
             return None

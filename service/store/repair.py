@@ -229,11 +229,6 @@ async def _plan_count(reads: ProjectReads) -> _Plan | None:
         return None
     view = await reads.view([], [("HLEN", f"j:{number}") for number in range(meta.hashes)])
     records = sum(reply for reply in view.replies if reply is not FOREIGN)
-    if view.meta is None or view.meta.hashes != meta.hashes or _is_counted(view.meta, records):
-        return None
+    if view.meta is None or view.meta.hashes != meta.hashes or view.meta.records >= records:
+        return None  # a meta that says more knows of some that are lost
     return _Plan(view, replace(view.meta, records=records), [])
-
-
-def _is_counted(meta: Meta, records: int) -> bool:
-    """Whether a meta may go on saying how many records there are: one that says more knows of some that are lost."""
-    return meta.records == records if meta.unfinished_hashes else meta.records >= records

@@ -1,7 +1,9 @@
 """Mends lists of projects."""
 
 from service.store.audit_findings import WrongMembers
-from service.store.damage import Client
+from service.store.audit_stripes import find_all
+from service.store.damage import FOREIGN, Client, read_at_once, read_head
+from service.store.layout import projects_key
 from service.store.outages import reaching
 from service.store.script import write
 
@@ -15,3 +17,20 @@ async def mend_list(client: Client, cause: WrongMembers) -> None:
             await write(client, ("SADD", cause.key, *sorted(cause.lacking)))
         if cause.surplus:
             await write(client, ("SREM", cause.key, *sorted(cause.surplus)))
+
+
+async def mend_foreign_list(client: Client, stripe: int) -> bool:
+    """Whether a stripe's list of projects was of another type; then it has by now those of its projects that have keys.
+
+    Raises StoreUnavailableError, DamagedError, LayoutError.
+    """
+    generation = (await read_head(client, stripe)).generation
+    key = projects_key(stripe, generation)
+    if await read_at_once(client, [("SMEMBERS", key)]) != [FOREIGN]:
+        return False
+    # first of all, as a project that is new from here on lists itself
+    await mend_list(client, WrongMembers(key, is_foreign=True))
+    with reaching("looking for projects"):
+        found = await find_all(client)
+    await mend_list(client, WrongMembers(key, frozenset(found.get((stripe, generation), ()))))
+    return True

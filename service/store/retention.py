@@ -14,20 +14,20 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 
 from service.store.contract import FencedError
+from service.store.damage import FOREIGN, DamagedError, read_at_once, read_head
 from service.store.layout import (
     LAYOUT_VERSION,
     NO_TOPIC,
     Head,
-    check_layout,
     head_key,
     pack_shape,
-    parse_head,
     parse_meta,
     parse_shape,
     project_prefix,
     projects_key,
     swept_key,
 )
+from service.store.node_checks import parsed
 from service.store.outages import reaching
 from service.store.pruning import find_groups, without
 from service.store.script import Script
@@ -80,18 +80,25 @@ class Sweeper:
     async def sweep(self, stripe: int, pause: Pause) -> Swept | None:
         """Sweeps a stripe up to its horizon; None if that has been done.
 
-        Raises StoreUnavailableError, LayoutError, and FencedError if another generation is live meanwhile.
+        A project that is damaged is left as it is. Raises DamagedError if the head or the list of projects is,
+        StoreUnavailableError, LayoutError, and FencedError if another generation is live meanwhile.
         """
         with reaching(f"sweeping stripe {stripe}"):
-            head_data: Any = await self._client.get(head_key(stripe))
-            turn = _Turn(stripe, check_layout(parse_head(head_data)), pause)
-            done_ms: Any = await self._client.get(swept_key(stripe, turn.head.generation))
-            if int(done_ms or 0) >= turn.horizon_ms:
+            turn = _Turn(stripe, await read_head(self._client, stripe), pause)
+            [done_ms] = await read_at_once(self._client, [("GET", swept_key(stripe, turn.head.generation))])
+            is_known = isinstance(done_ms, bytes) and done_ms.isdigit()  # else it is swept once more
+            if (int(done_ms) if is_known else 0) >= turn.horizon_ms:
                 return None
             swept = Swept()
-            projects: Any = await self._client.smembers(projects_key(stripe, turn.head.generation))
-            for project_id in sorted(project.decode() for project in projects):
-                await self._sweep_project(turn, project_id, swept)
+            list_key = projects_key(stripe, turn.head.generation)
+            [projects] = await read_at_once(self._client, [("SMEMBERS", list_key)])
+            if projects is FOREIGN:
+                raise DamagedError(list_key, "is no set")
+            for project_id in sorted(project.decode(errors="replace") for project in projects):
+                try:
+                    await self._sweep_project(turn, project_id, swept)
+                except DamagedError as error:
+                    swept.refused[project_id] = str(error)
             await self._run(turn, self._done)
         return swept
 
@@ -111,10 +118,12 @@ class Sweeper:
     async def _prune_project(self, turn: _Turn, project_id: str) -> bool:
         """Deletes the nodes that hold nothing any more; False if the shape changed meanwhile."""
         prefix = project_prefix(project_id, turn.head.generation)
-        replies: Any = await self._client.mget([f"{prefix}m", f"{prefix}s"])
+        keys = f"{prefix}m", f"{prefix}s"
+        replies: Any = await self._client.mget(keys)
         if not replies[0]:
             return True
-        shape_id, entries = parse_meta(replies[0]).shape_id, parse_shape(replies[1] or b"")
+        shape_id = parsed(keys[0], parse_meta, replies[0]).shape_id
+        entries = parsed(keys[1], parse_shape, replies[1] or b"")
         groups = find_groups(entries, turn.horizon_ms)
         while piece := list(islice(groups, _GROUPS_PER_CALL)):
             word = b"full"

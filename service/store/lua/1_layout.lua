@@ -38,7 +38,7 @@ WIDTH[0] = 1
 
 -- A project's meta: id of its last write, of the write that last changed its shape, and its names; records; hashes;
 -- and the mark of an unfinished write: the number of hashes that it was going to have, or 0.
-local META, MARK_AT = '<c8c8c8I8I4I4', 36
+local META, META_BYTES, MARK_AT = '<c8c8c8I8I4I4', 40, 36
 
 -- Marks a project as being written; the write of its new meta takes the mark away again.
 local function mark(prefix, meta, hashes)

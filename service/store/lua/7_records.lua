@@ -66,8 +66,11 @@ local function apply_jobs(tree, jobs, hashes)
   return records, fresh
 end
 
--- The hashes that keep HASH_JOBS records each on average.
-local function grown(hashes, count) return math.max(hashes, math.ceil(count / HASH_JOBS)) end
+-- The hashes that keep HASH_JOBS records each on average. A count that is damaged may ask for any number of them: no batch
+-- makes many more than its new records fill.
+local function grown(hashes, count, fresh)
+  return math.max(hashes, math.min(math.ceil(count / HASH_JOBS), hashes + fresh + HASH_JOBS))
+end
 
 -- The hash, of so many there were, that holds what belongs into a new one.
 local function source_of(number, hashes)

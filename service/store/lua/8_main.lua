@@ -23,7 +23,7 @@ local function apply_project(project, users, jobs)
   if #tree.shape > 0 then shape = WRITE_ID; call('STRLEN', prefix .. 's') end
   if not meta then call('SCARD', PREFIX .. 'projects') end
   records = records + fresh
-  local more = grown(hashes, records)
+  local more = grown(hashes, records, fresh)
   local gone, arriving = plan_splits(prefix .. 'j:', hashes, more)
   plans[#plans + 1] = {
     prefix = prefix, project = not meta and project, gone = gone, arriving = arriving, records = changed_records,

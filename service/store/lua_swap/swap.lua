@@ -5,10 +5,12 @@
 -- ARGV[1]  layout version
 -- ARGV[2]  the new generation
 --
--- Returns 'ok', 'behind' if the new generation lacks something that the live one has applied, or 'missing'.
+-- Returns 'ok', 'behind' if the new generation lacks something that the live one has applied, 'missing', or 'topic' if the
+-- two are of different topics: offsets of the one are no offsets of the other.
 
 local LAYOUT, GENERATION = tonumber(ARGV[1]), tonumber(ARGV[2])
 local NOBODY = string.rep('\0', 8)
+local NO_TOPIC = NOBODY .. NOBODY
 
 -- Whether the new head is at least as far as the live one in each partition.
 local function has_caught_up(live, partitions, new)
@@ -21,11 +23,12 @@ end
 
 local swaps = {}
 for i = 1, #KEYS, 3 do
-  local live, new = call('GET', KEYS[i]) or pack(HEAD, LAYOUT, 0, 0, 0, 0, NOBODY, NOBODY .. NOBODY), call('GET', KEYS[i + 1])
+  local live, new = call('GET', KEYS[i]) or pack(HEAD, LAYOUT, 0, 0, 0, 0, NOBODY, NO_TOPIC), call('GET', KEYS[i + 1])
   if not new or unpack_s('<I4', live) ~= LAYOUT or unpack_s('<I4', new) ~= LAYOUT then return 'missing' end
   local _, partitions, generation, _, _, _, topic = unpack_s(HEAD, live)
-  local _, _, new_generation, gaps, horizon, moved = unpack_s(HEAD, new)
+  local _, _, new_generation, gaps, horizon, moved, new_topic = unpack_s(HEAD, new)
   if new_generation ~= GENERATION or generation >= GENERATION then return 'missing' end
+  if topic ~= new_topic and topic ~= NO_TOPIC and new_topic ~= NO_TOPIC then return 'topic' end
   if not has_caught_up(live, partitions, new) then return 'behind' end
   -- Offsets and watermarks stay: the new generation has all that they say, and what it has beyond changes nothing when
   -- consumers apply it again. They must read it again, for its dead letters.

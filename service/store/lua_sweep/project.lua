@@ -3,8 +3,10 @@
 -- ARGV[4]  project id
 
 local project = PREFIX .. ARGV[4] .. ':'
-local meta = call('GET', project .. 'm')
+local meta = redis.pcall('GET', project .. 'm')
 if not meta then return {'ok', 0, 0} end
+if type(meta) == 'table' and not find(meta.err, 'WRONGTYPE', 1, true) then error(meta) end
+if type(meta) == 'table' or #meta ~= META_BYTES then return {'refused', 'FAULT the meta of the project is none'} end
 local _, shape_id, names_id, records, hashes, unfinished = unpack_s(META, meta)
 if unfinished > 0 then return {'refused', 'MARKED a write of the project ended in part'} end
 

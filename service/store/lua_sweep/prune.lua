@@ -20,7 +20,8 @@ if shape_id ~= ARGV[5] then return {'changed'} end
 local keys, full = {}, {'full'}
 for i = 7, #ARGV do
   local key = project .. 'n:' .. ARGV[i]
-  local items = call('GET', key)
+  local items = redis.pcall('GET', key)
+  if type(items) == 'table' then items = 'L' .. items.err end  -- of another type: it is left for a repair
   if items then keys[#keys + 1] = key end
   if not is_empty(items) then full[#full + 1] = ARGV[i] end
 end

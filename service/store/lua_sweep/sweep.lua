@@ -32,10 +32,12 @@ local ok, problem = pcall(function()
 end)
 if not ok then return {'refused', problem} end
 if removed > 0 then
-  mark(project, meta, hashes)
+  -- The mark comes with the number of records to be: whoever finds fewer than that knows that some are lost.
+  local left = math.max(0, records - removed)
+  call('SET', project .. 'm', sub(meta, 1, 24) .. pack('<I8I4I4', left, hashes, hashes))
   for i = 1, #set_key do call('SET', set_key[i], set_value[i]) end
   for i = 1, #range_key do call('SETRANGE', range_key[i], range_at[i], range_value[i]) end
   for number, fields in pairs(leaving) do call_many('HDEL', project .. 'j:' .. number, fields) end
-  write_meta(shape_id, records - removed)
+  write_meta(shape_id, left)
 end
 return {'ok', removed, hashes}
