@@ -56,6 +56,7 @@ class Consumer:
         writer: StoreWriter,
         metrics: ConsumerMetrics,
         local_now_ms: Callable[[], int] = system_now_ms,
+        pulse: Pulse | None = None,
     ) -> None:
         self._settings = settings
         self._local_now_ms = local_now_ms
@@ -63,7 +64,7 @@ class Consumer:
         self._metrics = metrics
         self._worker: Worker | None = None
         self._stop = asyncio.Event()
-        self.pulse = Pulse(time.monotonic)
+        self.pulse = pulse or Pulse(time.monotonic)
 
     def stop(self) -> None:
         """Asks the process to finish what it has begun and end."""

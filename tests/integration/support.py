@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis, RedisCluster
 
 from consumers.__main__ import Consumer
+from consumers.health import Pulse
 from consumers.metrics import ConsumerMetrics
 from deploy.local.process import Child
 from deploy.local.servers import free_port, start_redis
@@ -156,13 +157,13 @@ class RunningConsumer:
 
 @asynccontextmanager
 async def running_consumer(
-    settings: ConsumerSettings, local_now_ms: Callable[[], int] = system_now_ms
+    settings: ConsumerSettings, local_now_ms: Callable[[], int] = system_now_ms, pulse: Pulse | None = None
 ) -> AsyncIterator[RunningConsumer]:
-    """A consumer with a clock of its own, working until the block ends; raises what ended it before."""
+    """A consumer with a clock and a pulse of its own, working until the block ends; raises what ended it before."""
     registry = CollectorRegistry()
     client = create_writer_client(settings.redis_url, settings.redis_cluster)
     writer = StoreWriter(client)
-    consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms)
+    consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms, pulse)
     task = asyncio.create_task(consumer.run())
     try:
         yield RunningConsumer(consumer, task, registry, client, writer)

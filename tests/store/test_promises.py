@@ -1,4 +1,4 @@
-"""Breaks of what docs/guarantees.md promises, each as the smallest test that fails."""
+"""Promises of docs/guarantees.md that were once broken, each by the smallest input that broke it."""
 
 import asyncio
 from dataclasses import replace
@@ -31,7 +31,7 @@ A_TOPIC, ANOTHER_TOPIC = b"a" * 16, b"b" * 16
 
 
 async def test_a_consumer_that_is_behind_does_not_turn_as_of_back(client: Redis, store: Store) -> None:
-    """BREAK: a partition goes to a consumer whose clock is a minute behind, and as-of goes back by a minute."""
+    """A partition goes to a consumer whose clock is a minute behind: as-of does not go back."""
     moved_ids = (await store.writer.apply(1, [StripeBatch(s, [Step(0, 0, 1, 5)]) for s in range(STRIPES)])).moved_ids
     right, behind = StoreClock(client), StoreClock(client, lambda: system_now_ms() - MINUTE_MS)
     as_of: list[int] = []
@@ -45,10 +45,10 @@ async def test_a_consumer_that_is_behind_does_not_turn_as_of_back(client: Redis,
 
 
 async def test_lost_records_are_not_hidden_by_a_mark(client: Redis, store: Store, redis_flushed: str) -> None:
-    """BREAK: a record hash is lost, then a write ends in part: the mend takes the lost jobs out without a trace."""
+    """A record hash is lost, then a write ends in part: the mend says that records are missing."""
     first: list[Event] = [event(job, start_time_ms=job) for job in range(400)]
     await store.apply(first)
-    lost = await client.hlen(f"{project_prefix('project')}j:3")  # type: ignore[misc]
+    lost = await client.hlen(f"{project_prefix('project')}j:3")
     await client.delete(f"{project_prefix('project')}j:3")
     assert lost > 0
     assert (await store.body("project"))["total_running_num"] == 400
@@ -62,7 +62,7 @@ async def test_lost_records_are_not_hidden_by_a_mark(client: Redis, store: Store
 
 
 async def test_no_swap_to_a_generation_of_another_topic(client: Redis, store: Store) -> None:
-    """BREAK: what is live has gone over to a new topic; a generation of the old one takes its place all the same."""
+    """What is live has gone over to a new topic: a generation of the old one does not take its place."""
     generations = Generations(client)
     stripe = stripe_of("project")
     old, new = event(1), event(2)
@@ -107,8 +107,7 @@ async def test_no_swap_to_a_generation_of_another_topic(client: Redis, store: St
 
 
 async def test_a_reader_does_not_take_a_user_for_another_after_redis_was_emptied(client: Redis, store: Store) -> None:
-    """BREAK: of two users with one digest the one was first; Redis is emptied, and the other is first: its numbers
-    are given to the one."""
+    """Of two users with one digest one was first; Redis is emptied, and the other is first: it keeps its numbers."""
     one, other = COLLIDING_USERS
     await store.apply([event(1, user_id=one)])
     assert (await store.body("project", user_id=one))["total_running_num"] == 1
@@ -122,7 +121,7 @@ async def test_a_reader_does_not_take_a_user_for_another_after_redis_was_emptied
 async def test_a_meta_that_says_too_much_does_not_hold_redis_up(
     client: Redis, store: Store, redis_flushed: str
 ) -> None:
-    """BREAK: a meta is damaged and says 2^40 records: the next event makes the script count hashes for an hour."""
+    """A meta is damaged and says 2^40 records: the next event does not make the script count hashes for an hour."""
     await store.apply([event(job, start_time_ms=job) for job in range(100)])
     key = f"{project_prefix('project')}m"
     meta = parse_meta(await stored(client, key))
@@ -138,7 +137,7 @@ async def test_a_meta_that_says_too_much_does_not_hold_redis_up(
 
 
 async def test_a_sweep_of_more_than_a_meta_says_comes_to_an_end(client: Redis, store: Store) -> None:
-    """BREAK: a meta says fewer records than a sweep takes out; it then says 2^64, and the next event ends in a hang."""
+    """A meta says fewer records than a sweep takes out: it says none afterwards, and the next event counts."""
     await store.apply([event(job, start_time_ms=1_000 + job) for job in range(100)])
     key = f"{project_prefix('project')}m"
     meta = parse_meta(await stored(client, key))
