@@ -1,6 +1,7 @@
 """What a command shows: its result on standard output, how far it is on standard error if that is a terminal."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +22,10 @@ class Terminal:
     def result(self, document: Mapping[str, object], lines: Iterable[str]) -> None:
         """Prints the document, or the lines that say the same."""
         text = json.dumps(document) if self._as_json else "\n".join(lines)
-        print(text, file=sys.stdout, flush=True)  # noqa: T201 - what the command is for
+        try:
+            print(text, file=sys.stdout, flush=True)  # noqa: T201 - what the command is for
+        except BrokenPipeError:  # whoever reads has seen enough, as `head` has
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Advance]:

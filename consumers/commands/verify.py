@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import chain
 
 from consumers.commands.arguments import project_id
 from consumers.commands.terminal import Terminal, instant
@@ -64,8 +65,9 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
             for project in sorted(scope.projects):
                 repairs.append(await _project(client, project, scope, arguments.repair, advance))
     verdict = _Verdict(scope.projects, repairs, _by_gap(scope.gaps), _unwritten(scope))
-    terminal.result(_document(verdict), _lines(verdict))
     is_unknown = arguments.project is not None and not scope.projects
+    unknown = [f"there is no project {arguments.project}"] if is_unknown else []
+    terminal.result(_document(verdict), chain(unknown, _lines(verdict)))
     return 1 if is_unknown or any(repair.left for repair in repairs) else 0
 
 

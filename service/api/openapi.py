@@ -59,10 +59,12 @@ def _statistics(limit: RateLimit) -> dict[str, Any]:
     answer["headers"][HORIZON] = _header(
         "Unix ms: jobs that started before this instant are no longer kept. Only where the interval reaches before it.",
         {"type": "integer", "minimum": 0},
+        required=False,
     )
     answer["headers"][GAPS] = _header(
         "Ranges of events that were lost before they could be read. Only where there are any.",
         {"type": "integer", "minimum": 1},
+        required=False,
     )
     errors = [kind for kind in CATALOGUE if kind is not TOO_MANY or limit.per_second]
     operation = _operation("getGeneStatistics", "Statistics of a project's gene jobs.", answer, *errors)
@@ -112,8 +114,8 @@ def _response(description: str, content: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "headers": {REQUEST_ID: request_id}, "content": content}
 
 
-def _header(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "required": True, "schema": schema}
+def _header(description: str, schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    return {"description": description, "required": required, "schema": schema}
 
 
 def _parameter(name: str, place: str, description: str, pattern: str | None) -> dict[str, Any]:

@@ -133,6 +133,14 @@ async def test_description_covers_every_route(api: Api, description: dict[str, A
             assert all(name in response.headers for name in described["headers"])
 
 
+def test_description_says_which_headers_may_be_absent(description: dict[str, Any]) -> None:
+    """The horizon and the number of gaps are there only where there is one."""
+    headers = description["paths"]["/v2.0/{project_id}/gene/statistics"]["get"]["responses"]["200"]["headers"]
+    required = {name: header["required"] for name, header in headers.items()}
+    assert required["X-Statistics-As-Of"]
+    assert (required["X-Statistics-Horizon"], required["X-Statistics-Gaps"]) == (False, False)
+
+
 def test_description_has_bounds_and_security(description: dict[str, Any]) -> None:
     """Parameters have the bounds that are checked, and the token's header is the security scheme."""
     operation = description["paths"]["/v2.0/{project_id}/gene/statistics"]["get"]

@@ -38,7 +38,10 @@ async def run(settings: ConsumerSettings, capsys: pytest.CaptureFixture[str], *a
 
 
 async def start(
-    environment: dict[str, str], *argv: str, stderr: int = asyncio.subprocess.PIPE
+    environment: dict[str, str],
+    *argv: str,
+    stdout: int = asyncio.subprocess.PIPE,
+    stderr: int = asyncio.subprocess.PIPE,
 ) -> asyncio.subprocess.Process:
     """Starts `python -m consumers`; of the STATS_ variables it sees those in `environment` alone."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STATS_")}
@@ -46,7 +49,7 @@ async def start(
         sys.executable,
         *("-m", "consumers", *argv),
         env={**inherited, **environment},
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=stderr,
     )
 

@@ -107,3 +107,14 @@ async def test_progress_is_for_terminals(store: Store, redis_flushed: str) -> No
     assert (process.returncode, out.decode()) == (0, plain.out)
     assert "job records" in shown
     assert "602/602" in shown
+
+
+async def test_reader_that_has_seen_enough_is_no_failure(store: Store, redis_flushed: str) -> None:
+    """Whoever reads may close the pipe, as `head` does: no traceback, and the exit code that it would have been."""
+    await make_project(store)
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await start({"STATS_REDIS_URL": redis_flushed}, "verify", stdout=writing)
+    os.close(writing)
+    _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")

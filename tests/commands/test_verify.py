@@ -73,6 +73,9 @@ async def test_one_project(store: Store, client: Redis, settings: ConsumerSettin
     assert (result.code, result.document["projects"]) == (0, 1)
     result = await run(settings, capsys, "verify", "--project", "unknown", "--json")
     assert (result.code, result.document["projects"]) == (1, 0)
+    assert (await run(settings, capsys, "verify", "--project", "unknown")).out.startswith(
+        "there is no project unknown\n"
+    )
 
 
 async def test_repair(store: Store, client: Redis, settings: ConsumerSettings, capsys: Capture) -> None:
