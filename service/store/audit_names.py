@@ -3,20 +3,18 @@
 from service.store.audit_findings import Findings
 from service.store.audit_tree import are_ascending, items_of
 from service.store.batch import pack_user
-from service.store.layout import parse_user, user_key
-
-_NAME_BYTES = 19
+from service.store.layout import NAMING_BYTES, parse_user, user_key
 
 
 def check_names(users: dict[bytes, bytes], times: bytes, findings: Findings) -> None:
     """The fields of `u` and the string `t` of one instant, which is later than all that the findings have seen."""
-    items = items_of(times, _NAME_BYTES)
+    items = items_of(times, NAMING_BYTES)
     named = {item[:6]: item for item in items}
     for user in sorted(findings.users - users.keys()):
         findings.add("u", f"lacks user {user.hex()}, who has jobs")
     for user in sorted(users.keys() ^ named.keys()):
         findings.add("t", f"{'lacks' if user in users else 'has a surplus'} user {user.hex()}")
-    if len(times) % _NAME_BYTES or not are_ascending(items):
+    if len(times) % NAMING_BYTES or not are_ascending(items):
         findings.add("t", "is not sorted by user key")
     for user, value in sorted(users.items()):
         try:
@@ -27,5 +25,5 @@ def check_names(users: dict[bytes, bytes], times: bytes, findings: Findings) -> 
         if user_key(user_id) != user:
             findings.add("u", f"has user {user_id} under the key {user.hex()}")
         item = named.get(user)
-        if item and item != pack_user(user_id, int.from_bytes(item[6:13], "little"), name)[:_NAME_BYTES]:
+        if item and item != pack_user(user_id, int.from_bytes(item[6:13], "little"), name)[:NAMING_BYTES]:
             findings.add("t", f"has another name of user {user_id} than u")

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
 from struct import Struct
 
 from service.events import JobDeletion, JobEvent, is_newer, user_number
-from service.store.layout import DELETED_STATUS, job_hash, job_key, stripe_of, user_key
+from service.store.layout import DELETED_STATUS, job_hash, job_key, naming_digest, stripe_of, user_key
 
 # key 16, hash 4, then the record: sequence 4, event time 7, start 7, size 7, user key 6, status 1; little-endian.
 # 7-byte numbers straddle the 8-byte words that struct can pack.
@@ -41,8 +40,7 @@ def pack_deletion(deletion: JobDeletion) -> bytes:
 @lru_cache(maxsize=65_536)
 def _identity(user_id: str, name: str) -> tuple[bytes, bytes]:
     """A digest of a user's id and name, and both as the script wants them."""
-    user, named = user_id.encode(), name.encode()
-    return blake2b(user + b"\0" + named, digest_size=6).digest(), user + named
+    return naming_digest(user_id, name), user_id.encode() + name.encode()
 
 
 def pack_user(user_id: str, time_ms: int, name: str) -> bytes:

@@ -21,6 +21,7 @@ STRIPES = 64
 ENTRY_BYTES = 21
 # a row is narrow or wide, all rows of a node alike; by the marker that the node's string begins with
 ROW_BYTES = {b"r": 19, b"R": 40}
+NAMING_BYTES = 19
 LISTED_LEAF = 128
 DELETED_STATUS = 7
 
@@ -105,6 +106,11 @@ def project_prefix(project_id: str, generation: int = 0) -> str:
 def user_key(user_id: str) -> bytes:
     """Returns the 6 bytes that stand for a user in rows and entries: its number, little-endian."""
     return user_number(user_id).to_bytes(6, "little")
+
+
+def naming_digest(user_id: str, name: str) -> bytes:
+    """Returns the 6 bytes that stand in `t` for a user's id and name."""
+    return blake2b(user_id.encode() + b"\0" + name.encode(), digest_size=6).digest()
 
 
 def job_key(job_id: str) -> bytes:

@@ -2,19 +2,17 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.store.damage import DamagedError
-from service.store.layout import parse_user
+from service.store.layout import NAMING_BYTES, naming_digest, parse_user
 from service.store.sums import Sums, Users
 
 Numbers = NDArray[np.uint64]
 
-NAMING_BYTES = 19
 _KEY, _DIGEST = slice(0, 6), slice(13, 19)
 _MANY = 8  # where more than one name in so many changes, all are sorted anew
 
@@ -43,11 +41,6 @@ def _numbers(columns: NDArray[np.uint8]) -> Numbers:
     words = np.zeros((len(columns), 8), np.uint8)
     words[:, :6] = columns
     return words.view("<u8")[:, 0]
-
-
-def name_digest(user_id: str, name: str) -> bytes:
-    """Returns the digest that `t` holds of a user's id and name."""
-    return blake2b(user_id.encode() + b"\0" + name.encode(), digest_size=6).digest()
 
 
 class Names:
@@ -160,4 +153,4 @@ def _parse(key: bytes, value: bytes) -> _User:
 
 
 def _digest(user: _User) -> int:
-    return int.from_bytes(name_digest(user.user_id, user.name), "little")
+    return int.from_bytes(naming_digest(user.user_id, user.name), "little")

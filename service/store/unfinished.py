@@ -18,6 +18,7 @@ from service.store.contract import StoreUnavailableError
 from service.store.damage import FOREIGN, Client, DamagedError
 from service.store.layout import (
     LAYOUT_VERSION,
+    NAMING_BYTES,
     Meta,
     head_key,
     pack_meta,
@@ -29,7 +30,6 @@ from service.store.outages import reaching
 from service.store.repair import Repair, repair_project
 from service.store.script import Script
 
-_NAMING_BYTES = 19
 _ATTEMPTS = 20
 _STAMP = Struct("<II")  # layout version, generation
 _REPLACE = Script("lua_repair/replace.lua")
@@ -81,14 +81,14 @@ async def _settle_records(client: Client, project_id: str) -> bool:
 def _namings(users: dict[bytes, bytes], old: bytes) -> bytes:
     """The string `t` for the names in `u`; who was not named in it before is named at instant 0."""
     times_ms = {
-        old[at : at + 6]: int.from_bytes(old[at + 6 : at + 13], "little") for at in range(0, len(old), _NAMING_BYTES)
+        old[at : at + 6]: int.from_bytes(old[at + 6 : at + 13], "little") for at in range(0, len(old), NAMING_BYTES)
     }
     ordered = sorted(users, key=lambda user: int.from_bytes(user, "little"))
     return b"".join(_naming(*parse_user(users[user]), times_ms.get(user, 0)) for user in ordered)
 
 
 def _naming(user_id: str, name: str, time_ms: int) -> bytes:
-    return pack_user(user_id, time_ms, name)[:_NAMING_BYTES]
+    return pack_user(user_id, time_ms, name)[:NAMING_BYTES]
 
 
 async def _unmark(client: Client, project_id: str) -> None:

@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from service.store.answers import administrator_body
 from service.store.contract import StoreUnavailableError
 from service.store.known import KnownProjects
-from service.store.layout import project_prefix, user_key
-from service.store.names import NAMING_BYTES, Names, name_digest, parse_namings
+from service.store.layout import NAMING_BYTES, naming_digest, project_prefix, user_key
+from service.store.names import Names, parse_namings
 from service.store.reader import RedisStatisticsStore
 from service.store.sums import Summing
 from tests.oracle import Oracle
@@ -172,7 +172,7 @@ def test_names_stay_sorted_however_they_come(updates: list[dict[str, str]]) -> N
         lacking = {user_key(user) for user, name in update.items() if known.get(user) != name}
         namings = [(int.from_bytes(user_key(user), "little"), user, name) for user, name in update.items()]
         data = b"".join(
-            user_key(user) + bytes(NAMING_BYTES - 12) + name_digest(user, name) for _, user, name in sorted(namings)
+            user_key(user) + bytes(NAMING_BYTES - 12) + naming_digest(user, name) for _, user, name in sorted(namings)
         )
         assert set(names.lacking(parse_namings(data))) == lacking
         names.update({user_key(user): bytes([len(user)]) + f"{user}{name}".encode() for user, name in update.items()})
