@@ -15,8 +15,8 @@ from service.store.batch import ProjectBatch
 # Unpacking and decoding this many holds the event loop for a few milliseconds; in between heartbeats run, and the write
 # of the last batch goes on.
 POLL_RECORDS = 2_000
+_DECODE_RECORDS = 500
 _DECODE_BYTES = 256 * 1024
-_RECORD_BYTES = 256  # what a record counts for beside its value: without one it takes time as well
 
 
 class Batch:
@@ -57,14 +57,13 @@ class Batch:
 
 
 def _portions(records: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    first = size_bytes = 0
-    for index, record in enumerate(records):
-        size_bytes += _RECORD_BYTES + (len(record.value) if record.value else 0)
-        if size_bytes >= _DECODE_BYTES:
-            yield records[first : index + 1]
-            first, size_bytes = index + 1, 0
-    if first < len(records):
-        yield records[first:]
+    """Yields as many records at a time as are decoded within some milliseconds: fewer where they are large."""
+    for first in range(0, len(records), _DECODE_RECORDS):
+        some = records[first : first + _DECODE_RECORDS]
+        size_bytes = sum([len(record.value) for record in some if record.value])
+        at_once = max(1, _DECODE_RECORDS * _DECODE_BYTES // max(size_bytes, _DECODE_BYTES))
+        for at in range(0, len(some), at_once):
+            yield some[at : at + at_once]
 
 
 async def read_batch(

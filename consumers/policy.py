@@ -17,7 +17,7 @@ class WorkerPolicy:
     sifted_batch_records: int = 2_000
     poll_timeout_ms: int = 50
     claim_seconds: float = 0.4  # how often stripes learn how fresh they are
-    settling_seconds: float = 2.0  # how often stripes without events learn how far their partitions are
+    settling_seconds: float = 2.0  # how often, at least, stripes without events learn how far their partitions are
     commit_seconds: float = 1.0
     commit_timeout_seconds: float = 2.0
     release_timeout_seconds: float = REBALANCE_TIMEOUT_MS / 2_000

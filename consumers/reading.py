@@ -146,7 +146,7 @@ class Reading:
         watermarks_ms = self._watermarks.values_ms(self._synchronizer.watch.looked_ms)
         horizon_ms = find_horizon_ms(now_ms, self._policy.retention_days)
         others: list[int] = []
-        if now >= self._next_settling:
+        if now >= self._next_settling or (claims and not batch.records):
             self._next_settling = now + self._policy.settling_seconds
             others = applier.progress.behind(horizon_ms)
         return asyncio.create_task(self._write(batch, watermarks_ms, horizon_ms, others, claims))
