@@ -13,7 +13,6 @@
 
 import asyncio
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -49,6 +48,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 
 from consumers.freshness import CaughtUp
 from consumers.leadership import Leadership
+from service.store.clock import system_now_ms
 
 _LENGTH_AT, _MAGIC_AT, _LENGTH_FROM = 8, 16, 12  # where a batch says how long it is, counted from where on
 _LEAST_BYTES = {0: 26, 1: 34, 2: 61}  # of a batch without a record, by magic
@@ -109,7 +109,7 @@ class UnreadableError(KafkaError):  # type: ignore[misc]  # aiokafka has no type
 class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     """A consumer whose partitions stop alone where they cannot be read, and are tried again after `retry_seconds`."""
 
-    def __init__(self, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000, **options: Any) -> None:
+    def __init__(self, now_ms: Callable[[], int] = system_now_ms, **options: Any) -> None:
         super().__init__(**options)
         self.now_ms = now_ms
         self.retry_seconds = 5.0

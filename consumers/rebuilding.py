@@ -1,6 +1,5 @@
 """A rebuild from beginning to end: what a former one left is deleted, the new generation built, the old one deleted."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from consumers.rebuild import Rebuild, RebuildPolicy, ShowProgress
 from consumers.stopping import stop_client
 from service.settings import ConsumerSettings
 from service.store.client import create_writer_client
+from service.store.clock import system_now_ms
 from service.store.generation import Generations
 
 
@@ -51,7 +51,7 @@ async def rebuild(settings: ConsumerSettings, accept_gaps: bool, show_progress: 
         settings.retention_days,
         accept_gaps,
         partial(is_compacted, settings),
-        lambda: time.time_ns() // 1_000_000,
+        system_now_ms,
     )
     async with AsyncExitStack() as stack:
         generations = await stack.enter_async_context(open_generations(settings))

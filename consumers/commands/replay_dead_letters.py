@@ -1,6 +1,5 @@
 """`replay-dead-letters`: sends back what is an event by now."""
 
-import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from consumers.kafka import connection_options, create_reader
 from consumers.letters import Letter, RecordSender, Source, parse_letter, parse_mark, read_to_end
 from consumers.stopping import stop_client
 from service.settings import ConsumerSettings
+from service.store.clock import system_now_ms
 
 SUMMARY = "send dead letters back that are events by now"
 DESCRIPTION = """\
@@ -91,7 +91,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
     """Reads, decodes and sends. Raises KafkaError."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = system_now_ms()
     until_ms = now_ms if arguments.until is None else arguments.until
     wanted = _Filter(settings.kafka_topic, frozenset(arguments.reason), arguments.since, until_ms)
     partitions = await _count_partitions(settings)

@@ -6,10 +6,9 @@ from itertools import pairwise
 
 from service.events import MAX_MS, MAX_SIZE_BYTES, JobStatus
 from service.store.cover import CHILD_LEVEL, PARENT_LEVEL, Node
-from service.store.layout import DELETED_STATUS, ENTRY_BYTES, ROW_BYTES
+from service.store.layout import DELETED_STATUS, ENTRY_BYTES, LEAF_JOBS, ROW_BYTES
 
 RECORD_BYTES = 32
-LEAF_JOBS = 128
 COUNT_BYTES = {19: 1, 40: 4}
 SIZE = -1  # the column of a user's bytes, beside those of the statuses
 

@@ -22,6 +22,7 @@ ENTRY_BYTES = 21
 # a row is narrow or wide, all rows of a node alike; by the marker that the node's string begins with
 ROW_BYTES = {b"r": 19, b"R": 40}
 NAMING_BYTES = 19
+LEAF_JOBS = 128  # a leaf with more of them splits
 LISTED_LEAF = 128
 DELETED_STATUS = 7
 

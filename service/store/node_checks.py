@@ -11,14 +11,13 @@ from typing import TypeVar
 
 from service.store.cover import CHILD_LEVEL, LOWEST_LISTED_LEVEL, TOP_LEVEL, Cover, Shape
 from service.store.damage import DamagedError
-from service.store.layout import ENTRY_BYTES, LISTED_LEAF, ROW_BYTES
+from service.store.layout import ENTRY_BYTES, LEAF_JOBS, LISTED_LEAF, ROW_BYTES
 
 Parsed = TypeVar("Parsed")
 
-MAX_LEAF_JOBS = 128
 _LEAF = ord("L")
 _ITEM_BYTES = {_LEAF: ENTRY_BYTES, **{ord(marker): width for marker, width in ROW_BYTES.items()}}
-_MAX_LEAF_BYTES = 1 + MAX_LEAF_JOBS * ENTRY_BYTES
+_MAX_LEAF_BYTES = 1 + LEAF_JOBS * ENTRY_BYTES
 _SHAPE_LEVELS = {*CHILD_LEVEL, TOP_LEVEL + LISTED_LEAF, LOWEST_LISTED_LEVEL + LISTED_LEAF}
 
 

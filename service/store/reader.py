@@ -11,6 +11,7 @@ from redis.asyncio import Redis, RedisCluster
 from service.events import MAX_MS
 from service.store.answer_cache import AnswerCache, Question
 from service.store.answers import administrator_body, sub_user_body
+from service.store.clock import system_now_ms
 from service.store.contract import Answer, StoreUnavailableError
 from service.store.cover import Cover, Node, cover
 from service.store.damage import DamagedError
@@ -72,11 +73,6 @@ def node_key(prefix: str, node: Node) -> str:
     return f"{prefix}n:{node[0]}:{node[1]}"
 
 
-def now_ms() -> int:
-    """Returns the present, in Unix ms."""
-    return time.time_ns() // 1_000_000
-
-
 class RedisStatisticsStore:
     """Statistics from Redis; keeps shapes and names of the projects asked for last, and answers given before.
 
@@ -89,7 +85,7 @@ class RedisStatisticsStore:
         client: Redis | RedisCluster,
         fresh_seconds: float = 0.0,
         monotonic_seconds: Callable[[], float] = time.monotonic,
-        now_ms: Callable[[], int] = now_ms,
+        now_ms: Callable[[], int] = system_now_ms,
     ) -> None:
         self._client = client
         self._fresh_seconds = fresh_seconds

@@ -146,13 +146,19 @@ async def _carry_out(reads: ProjectReads, plan: Callable[[], Awaitable[_Plan | N
 
 async def _write(reads: ProjectReads, plan: _Plan) -> bool:
     """Whether the project was still as it was seen, and now is as planned."""
-    words: list[Any] = []
-    for command, name, *arguments in plan.commands:
-        words += [2 + len(arguments), command, reads.prefix + name, *arguments]
+    commands = [(command, reads.prefix + name, *arguments) for command, name, *arguments in plan.commands]
+    return await replace_project(reads, plan.seen, replace(plan.meta, write_id=os.urandom(8)), commands)
+
+
+async def replace_project(reads: ProjectReads, seen: View, meta: Meta, commands: Sequence[Command]) -> bool:
+    """Carries out commands, with whole keys, and writes a meta, if the project still is as it was seen; whether it was.
+
+    The project is marked meanwhile. Raises StoreUnavailableError.
+    """
+    words: list[Any] = [word for command in commands for word in (len(command), *command)]
     keys = [head_key(stripe_of(reads.project_id)), f"{reads.prefix}m"]
     stamp = _STAMP.pack(LAYOUT_VERSION, reads.generation)
-    meta = replace(plan.meta, write_id=os.urandom(8))
-    metas = plan.seen.meta_data or b"", pack_meta(replace(meta, unfinished_hashes=meta.hashes)), pack_meta(meta)
+    metas = seen.meta_data or b"", pack_meta(replace(meta, unfinished_hashes=meta.hashes)), pack_meta(meta)
     with reaching(f"mending project {reads.project_id}"):
         return bool(await _REPLACE.run(reads.client, keys, stamp, *metas, *words))
 

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Mapping
 
 from service.store.audit_tree import (
     COUNT_BYTES,
-    LEAF_JOBS,
     SIZE,
     Content,
     Sums,
@@ -21,7 +20,7 @@ from service.store.audit_tree import (
     sum_of_entries,
 )
 from service.store.cover import CHILD_LEVEL, LOWEST_LISTED_LEVEL, TOP_LEVEL, Node
-from service.store.layout import LISTED_LEAF, ROW_BYTES, pack_shape
+from service.store.layout import LEAF_JOBS, LISTED_LEAF, ROW_BYTES, pack_shape
 
 _PLANTED_JOBS = 2_000  # more are not put into place all at once, if they need not be
 _NARROW_JOBS, _NARROW_BYTES = 1 << 8, 1 << 56

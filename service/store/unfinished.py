@@ -7,8 +7,6 @@ head did not move. Until the mark is gone readers get no number of the project, 
 
 import os
 from dataclasses import replace
-from struct import Struct
-from typing import Any
 
 from service.store.audit import Advance, ignore
 from service.store.audit_findings import Unfinished
@@ -17,24 +15,15 @@ from service.store.batch import pack_user
 from service.store.contract import StoreUnavailableError
 from service.store.damage import FOREIGN, Client, DamagedError
 from service.store.layout import (
-    LAYOUT_VERSION,
     NAMING_BYTES,
     Meta,
-    head_key,
-    pack_meta,
     parse_user,
     projects_key,
     stripe_of,
 )
-from service.store.outages import reaching
-from service.store.repair import Repair, repair_project
-from service.store.script import Script
+from service.store.repair import Command, Repair, repair_project, replace_project
 
 _ATTEMPTS = 20
-_STAMP = Struct("<II")  # layout version, generation
-_REPLACE = Script("lua_repair/replace.lua")
-
-Command = tuple[str | bytes, ...]
 
 
 async def mend_project(client: Client, project_id: str, advance: Advance = ignore, pause: Pause = no_pause) -> Repair:
@@ -109,12 +98,4 @@ async def _unmark(client: Client, project_id: str) -> None:
 async def _replace(reads: ProjectReads, seen: View, meta: Meta, commands: list[Command]) -> bool:
     """Whether the project was still as it was seen; nothing that anybody remembers of it holds any more."""
     meta = replace(meta, write_id=os.urandom(8), shape_id=os.urandom(8), names_id=os.urandom(8))
-    marked = replace(meta, unfinished_hashes=meta.hashes)
-    words: list[Any] = [word for command in commands for word in (len(command), *command)]
-    keys = [head_key(stripe_of(reads.project_id)), f"{reads.prefix}m"]
-    stamp = _STAMP.pack(LAYOUT_VERSION, reads.generation)
-    with reaching(f"mending project {reads.project_id}"):
-        reply = await _REPLACE.run(
-            reads.client, keys, stamp, seen.meta_data or b"", pack_meta(marked), pack_meta(meta), *words
-        )
-    return bool(reply)
+    return await replace_project(reads, seen, meta, commands)
