@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from redis.backoff import ExponentialWithJitterBackoff
 
-from consumers.dead_letters import DeadLetterQueue, create_producer
+from consumers.dead_letters import DeadLetterQueue, WrittenLetters, create_producer
 from consumers.health import Pulse, serve_health
 from consumers.kafka import connection_options, create_consumer, prepare_topics
 from consumers.mending import Mender
@@ -23,11 +23,11 @@ from consumers.policy import WorkerPolicy
 from consumers.retention import Retention
 from consumers.scrub import Scrub
 from consumers.stall import StalledError
-from consumers.stopping import cancel, stop_client
+from consumers.stopping import stop_client
 from consumers.store_watch import StoreWatch
 from consumers.synchronizing import Synchronizer
 from consumers.topic_watch import TopicWatch
-from consumers.waiting import pause, unless_set
+from consumers.waiting import cancel, pause, unless_set
 from consumers.worker import Worker
 from service import log
 from service.collector import look_rarely
@@ -43,7 +43,6 @@ from service.store.writer import StoreWriter
 _log = logging.getLogger("consumers")
 EXIT_SETTINGS, EXIT_LAYOUT = 2, 3
 _TOPIC_CHECK_SECONDS = 1.0
-_START_SECONDS = 1.0  # to end a start at a stop: cancelled while it asks its first broker, it loses that connection
 _STEADY_SECONDS = 30.0  # clients that have worked for so long fail for another reason than those before them
 
 
@@ -63,6 +62,7 @@ class Consumer:
         self._writer = writer
         self._metrics = metrics
         self._worker: Worker | None = None
+        self._letters = WrittenLetters(metrics.dead_letters)  # it outlives the clients
         self._stop = asyncio.Event()
         self.pulse = pulse or Pulse(time.monotonic)
 
@@ -86,7 +86,7 @@ class Consumer:
             self.pulse.beat()
             began = time.monotonic()
             try:
-                partitions = await unless_set(self._stop, prepare_topics(self._settings), _START_SECONDS)
+                partitions = await unless_set(self._stop, prepare_topics(self._settings))
                 if partitions:
                     await self._work()
                 elif partitions == 0:
@@ -116,7 +116,7 @@ class Consumer:
             consumer = create_consumer(settings, clock.now_ms)
             stack.push_async_callback(stop_client, consumer)
             for start in (producer.start, client.bootstrap, consumer.start):
-                await unless_set(self._stop, start(), _START_SECONDS)
+                await unless_set(self._stop, start())
             if self._stop.is_set():
                 return
             watch = TopicWatch(client, settings.kafka_topic, clock.now_ms)
@@ -131,7 +131,7 @@ class Consumer:
                 self._metrics,
                 settings.kafka_topic,
             )
-            letters = DeadLetterQueue(producer, settings.kafka_dead_letter_topic)
+            letters = DeadLetterQueue(producer, settings.kafka_dead_letter_topic, self._letters)
             self._worker = worker = Worker(synchronizer, letters, policy, self.pulse)
             consumer.subscribe([settings.kafka_topic], listener=worker)  # before start(), it would wait for partitions
             beside = [scrub.run()] if settings.scrub_share else []

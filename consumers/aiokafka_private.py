@@ -9,6 +9,8 @@
 - Records are handed out as the parser gives them, without a dataclass around each: a quarter of an event's time.
 - Header names that are not UTF-8 are read and written as the bytes that they are.
 - A client whose stop() was given up is ended (consumers/stopping.py): stop() leaves its tasks and connections behind.
+- The connection that a client asks first closes itself if that is given up (`AIOKafkaClient.bootstrap`): nobody else
+  knows of it.
 """
 
 import asyncio
@@ -19,7 +21,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import aiokafka.client
 from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.consumer.fetcher import (
     READ_COMMITTED,
     READ_UNCOMMITTED,
@@ -368,6 +372,26 @@ def create_batch(producer: AIOKafkaProducer) -> BatchBuilder:
     """A batch for `producer.send_batch` whose headers may have a HeaderName. No producer with transactions takes it."""
     accumulator = producer._message_accumulator
     return _LenientBuilder(accumulator._batch_size, accumulator._compression_type)
+
+
+class _FirstConnection(AIOKafkaConnection):  # type: ignore[misc]
+    async def send(self, request: Any, expect_response: bool = True) -> Any:
+        """The response. Whatever is raised instead, a cancellation too, the connection is closed."""
+        try:
+            return await super().send(request, expect_response)
+        except BaseException:
+            self.close()
+            raise
+
+
+async def _create_conn(host: str, port: int, **options: Any) -> AIOKafkaConnection:
+    conn = await create_conn(host, port, **options)
+    if "on_close" not in options:  # the client's own ones have it
+        conn.__class__ = _FirstConnection
+    return conn
+
+
+aiokafka.client.create_conn = _create_conn
 
 
 def connections_of(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaClient) -> AIOKafkaClient:

@@ -105,17 +105,18 @@ class Applier:
                 self.progress.written(batch, moved_ids[batch.stripe])
 
     async def _send(self, letters: Sequence[DeadLetter]) -> None:
+        if self.dead_letters is None:
+            for letter in letters:
+                self.metrics.dead_letters.labels(letter.reason).inc()
+            return
         try:
-            if self.dead_letters is not None:
-                await self.dead_letters.send(letters)
+            await self.dead_letters.send(letters)
         except KafkaError as error:
             if isinstance(error, LetterTooLargeError):
                 _log.error(
                     "a dead letter is too large for its topic; its partition waits", extra={"detail": str(error)}
                 )
             raise DeadLettersUnavailableError(f"writing {len(letters)} dead letters: {error!r}") from error
-        for letter in letters:
-            self.metrics.dead_letters.labels(letter.reason).inc()
 
     async def _sift(self, batches: Sequence[StripeBatch], records: Sequence[KeptRecord]) -> None:
         """Applies the batches stripe by stripe; the events that the store refuses become dead letters."""

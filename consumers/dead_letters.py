@@ -7,6 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import LeaderNotAvailableError, MessageSizeTooLargeError
+from prometheus_client import Counter
 
 from consumers.decoding import Reason
 from consumers.record_batches import BatchTooLargeError, Header, write_in_order
@@ -88,12 +89,48 @@ class LetterTooLargeError(MessageSizeTooLargeError):  # type: ignore[misc]  # ai
     """The dead-letter topic takes no record as large as this letter; the text names the letter and the limit."""
 
 
-class DeadLetterQueue:
-    """Writes dead letters with a started producer, which belongs to the caller."""
+class WrittenLetters:
+    """Remembers and counts the letters that this process has written, the last `most` of them.
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
+    While the store takes no writes a batch is read again every few seconds: its letters are not to pile up.
+    """
+
+    def __init__(self, counter: Counter | None = None, most: int = 50_000) -> None:
+        self._counter = counter
+        self._most = most
+        self._topic_id: str | None = None
+        self._letters: dict[tuple[str, int, int, int, str, int], None] = {}
+
+    def missing(self, letters: Sequence[DeadLetter], topic_id: str) -> list[DeadLetter]:
+        """Which of these letters the dead-letter topic with that id has not got from this process."""
+        if topic_id != self._topic_id:  # it was deleted and made anew
+            self._letters.clear()
+            self._topic_id = topic_id
+        return [letter for letter in letters if _identity(letter) not in self._letters]
+
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Takes in that the broker has acknowledged these letters."""
+        for letter in letters:
+            self._letters[_identity(letter)] = None
+            if self._counter is not None:
+                self._counter.labels(letter.reason).inc()
+        while len(self._letters) > self._most:
+            del self._letters[next(iter(self._letters))]
+
+
+def _identity(letter: DeadLetter) -> tuple[str, int, int, int, str, int]:
+    """Tells letters apart: in a topic that was made anew another record may lie at the same offset."""
+    content = hash((letter.key, letter.value))
+    return letter.topic, letter.partition, letter.offset, letter.timestamp_ms, letter.reason, content
+
+
+class DeadLetterQueue:
+    """Writes dead letters with a started producer, which belongs to the caller; those written before are left out."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str, written: WrittenLetters) -> None:
         self._producer = producer
         self._topic = topic
+        self._written = written
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
         """Return once the broker has acknowledged every letter; raise its KafkaError if it refused one.
@@ -101,9 +138,9 @@ class DeadLetterQueue:
         For a letter that is too large that is LetterTooLargeError: it is never cut, nor left out.
 
         After an error some letters may have been written. The caller sends all of them again until it succeeds, so a
-        letter can be there twice (its topic, partition and offset tell), but none is missing. Letters of one
-        source partition stay in order while no partition of the dead-letter topic loses its leader: others take its
-        place.
+        letter of which the acknowledgement was lost is there twice (its topic, partition and offset tell), but none is
+        missing. Letters of one source partition stay in order while no partition of the dead-letter topic loses its
+        leader: others take its place.
         """
         if not letters:
             return
@@ -112,7 +149,7 @@ class DeadLetterQueue:
         if not topic.with_leader:
             raise LeaderNotAvailableError(f"no partition of {self._topic} has a leader")
         by_partition: dict[int, list[DeadLetter]] = {}
-        for letter in letters:
+        for letter in self._written.missing(letters, topic.topic_id):
             to = topic.with_leader[letter.partition % len(topic.with_leader)]
             by_partition.setdefault(to, []).append(letter)
         results = await asyncio.gather(
@@ -133,3 +170,4 @@ class DeadLetterQueue:
                 f"{error.size_bytes} bytes, {error.records} letters from offset {first.offset} of partition"
                 f" {first.partition} on, are more than max.message.bytes of {self._topic} allows: raise it there"
             ) from error
+        self._written.add(letters)

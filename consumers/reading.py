@@ -19,6 +19,7 @@ from consumers.stall import StallWatch
 from consumers.synchronizing import Synchronizer
 from consumers.topic_offsets import Answers, ask_each
 from consumers.topic_watch import OtherTopicError
+from consumers.waiting import cancel
 
 _log = logging.getLogger(__name__)
 
@@ -128,10 +129,10 @@ class Reading:
         ]
         return unreadable + [f"partition {partition}: {error!r}" for partition, error in self._silent.items()]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Ends the question under way."""
         if self._asking is not None:
-            self._asking.cancel()
+            await cancel([self._asking])
 
     def begin_write(self, batch: Batch) -> asyncio.Task[None] | None:
         """Sends a batch on its way; None if it has nothing that the store must know by now."""

@@ -6,13 +6,12 @@ behind that fetches for nobody, through connections that it opens anew.
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import Any
 
 from aiokafka import AIOKafkaClient, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from consumers.aiokafka_private import Reader, connections_of, tasks_of
+from consumers.waiting import cancel
 
 _STOP_SECONDS = 2.0  # of each client; with the last commit a consumer's end stays well within 10 s
 _CANCEL_SECONDS = 0.2
@@ -35,15 +34,6 @@ async def stop_client(
         _log.warning("a Kafka client did not stop cleanly", extra={"error": repr(error)})
     elif error is not None:
         raise error
-
-
-async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancels tasks until all have ended: one cancellation may get lost in a response that comes just then."""
-    left = set(tasks)
-    while left := {task for task in left if not task.done()}:
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=_CANCEL_SECONDS)
 
 
 async def _end(client: Reader | AIOKafkaProducer | AIOKafkaClient) -> None:

@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, LeaderNotAvailableError
 
 from consumers.topic_metadata import TopicState
+from consumers.waiting import cancel
 
 AskOffsets = Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 """`beginning_offsets` or `end_offsets` of a consumer."""
@@ -49,16 +50,10 @@ async def ask_each(
             except KafkaError as error:
                 answers.errors[tp] = error
     finally:
-        for task in tasks.values():
-            task.cancel()
-            task.add_done_callback(_look_at)
+        await cancel(tasks.values())
+        await asyncio.gather(*tasks.values(), return_exceptions=True)  # else asyncio would log that nobody has looked
     return answers
 
 
 async def _ask(ask: AskOffsets, tp: TopicPartition) -> Mapping[TopicPartition, int]:
     return await ask([tp])
-
-
-def _look_at(task: asyncio.Task[Mapping[TopicPartition, int]]) -> None:
-    if not task.cancelled():
-        task.exception()  # else asyncio would log that nobody has

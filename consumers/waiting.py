@@ -1,15 +1,26 @@
-"""Waiting that ends when the process is to stop."""
+"""Waiting that ends when the process is to stop, with nothing left of what was waited for."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_CANCEL_SECONDS = 0.2
 
-async def unless_set(event: asyncio.Event, work: Awaitable[T], grace_seconds: float = 0.0) -> T | None:
-    """What the work gives; None as soon as the event is set, with the work ended or, after the grace, cancelled."""
+
+async def cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancels tasks until all have ended: one cancellation may get lost in a response that comes just then."""
+    left = set(tasks)
+    while left := {task for task in left if not task.done()}:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_CANCEL_SECONDS)
+
+
+async def unless_set(event: asyncio.Event, work: Awaitable[T]) -> T | None:
+    """What the work gives; None as soon as the event is set, with the work cancelled."""
     working = asyncio.ensure_future(work)
     waiting = asyncio.create_task(event.wait())
     try:
@@ -18,9 +29,7 @@ async def unless_set(event: asyncio.Event, work: Awaitable[T], grace_seconds: fl
     finally:
         waiting.cancel()
         if not working.done():
-            if grace_seconds:
-                await asyncio.wait({working}, timeout=grace_seconds)
-            working.cancel()
+            await cancel([working])
             await asyncio.gather(working, return_exceptions=True)
 
 

@@ -28,7 +28,7 @@ from consumers.reading import LeaderFoundError, Reading, log_silent
 from consumers.stall import StalledError
 from consumers.synchronizing import Synchronizer
 from consumers.topic_watch import OtherTopicError
-from consumers.waiting import pause, unless_set
+from consumers.waiting import cancel, pause, unless_set
 from service.store.contract import FencedError, RefusedError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
@@ -137,8 +137,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                     await self._doubt(error)
         finally:
             ended.set()  # a cancellation alone may get lost in a request that has just been answered
-            for watch in watching:
-                watch.cancel()
+            await cancel(watching)
             await self._release(settles=self._stopping.is_set())
 
     async def _await_assignment(self) -> None:
@@ -209,7 +208,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 await asyncio.wait([task], timeout=_BEAT_SECONDS)
             await task
         finally:
-            task.cancel()
+            await cancel([task])
 
     # -- ends, good and bad
 
@@ -253,7 +252,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 _log.warning("the last batch was not applied; it is read again", extra={"error": repr(error)})
         reading, self._reading = self._reading, None
         if reading is not None:
-            reading.close()
+            await reading.close()
             if settles and (task is None or error is None):
                 await self._settle(reading)
             await self._commits.flush(reading.offsets)

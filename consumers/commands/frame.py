@@ -11,12 +11,12 @@ from aiokafka.errors import KafkaError
 
 from consumers.commands import inspect_job, rebuild, replay_dead_letters, verify
 from consumers.commands.terminal import Terminal
+from consumers.waiting import cancel
 from service import log
 from service.settings import ConsumerSettings, SettingsError, load
 from service.store.contract import LayoutError, StoreUnavailableError
 
 EXIT_SETTINGS, EXIT_LAYOUT, EXIT_UNREACHABLE, EXIT_INTERRUPTED = 2, 3, 4, 130
-_CANCEL_SECONDS = 0.2
 
 _EXIT_CODES = """
 Settings are the environment variables of `python -m consumers`.
@@ -108,9 +108,7 @@ async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:
     waiting.cancel()
     if not interrupted.is_set():
         return await running
-    while not running.done():  # one cancellation may get lost in a reply that comes just then
-        running.cancel()
-        await asyncio.wait({running}, timeout=_CANCEL_SECONDS)
+    await cancel([running])
     await asyncio.gather(running, return_exceptions=True)
     raise KeyboardInterrupt
 

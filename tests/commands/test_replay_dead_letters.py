@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from consumers.dead_letters import DeadLetter, DeadLetterQueue
+from consumers.dead_letters import DeadLetter, DeadLetterQueue, WrittenLetters
 from consumers.decoding import Reason
 from consumers.letters import REPLAYED_HEADER, Outgoing, Source, parse_letter, parse_mark
 from consumers.record_batches import Header
@@ -42,7 +42,7 @@ class Letters:
     """Writes dead letters as a consumer does."""
 
     def __init__(self, producer: AIOKafkaProducer, settings: ConsumerSettings) -> None:
-        self._queue = DeadLetterQueue(producer, settings.kafka_dead_letter_topic)
+        self._queue = DeadLetterQueue(producer, settings.kafka_dead_letter_topic, WrittenLetters())
         self._topic = settings.kafka_topic
 
         self._offset = 0

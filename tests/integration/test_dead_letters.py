@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from consumers.dead_letters import DeadLetter, DeadLetterQueue, create_producer
+from consumers.dead_letters import DeadLetter, DeadLetterQueue, WrittenLetters, create_producer
 from deploy.local.servers import create_topics, find_broker, free_port, start_broker
 from tests.conftest import MakeTopic
 
@@ -50,7 +50,7 @@ async def test_a_letter_holds_the_whole_record_and_where_it_came_from(
     """Key, value and headers are as they were, in order, then ours follow, even if names repeat."""
     topic = await make_topic(partitions=1)
     own = [("trace", b"\x00\xff"), ("trace", b""), ("none", None), ("dead-letter-reason", b"of an earlier time")]
-    await DeadLetterQueue(producer, topic).send([letter(offset=42, headers=own)])
+    await DeadLetterQueue(producer, topic, WrittenLetters()).send([letter(offset=42, headers=own)])
     [record] = await read_all(kafka_bootstrap, topic, 1, 1)
     assert (record.key, record.value) == (b"p/j", b"\xff not json")
     assert list(record.headers) == [
@@ -70,7 +70,7 @@ async def test_null_and_empty_keys_and_values_stay_what_they_are(
 ) -> None:
     """A null is not an empty string, and a record with neither key nor value is kept too."""
     topic = await make_topic(partitions=1)
-    await DeadLetterQueue(producer, topic).send([letter(key=key, value=value)])
+    await DeadLetterQueue(producer, topic, WrittenLetters()).send([letter(key=key, value=value)])
     [record] = await read_all(kafka_bootstrap, topic, 1, 1)
     assert (record.key, record.value) == (key, value)
 
@@ -80,7 +80,7 @@ async def test_many_letters_all_arrive_in_the_order_of_their_partition(
 ) -> None:
     """More letters than fit one batch, of several partitions, are there once each, in order; none sends none."""
     topic = await make_topic(partitions=2)
-    queue = DeadLetterQueue(producer, topic)
+    queue = DeadLetterQueue(producer, topic, WrittenLetters())
     filler = random.Random(1).randbytes(500)
     letters = [letter(offset, partition=offset % 5, value=b"%d" % offset + filler) for offset in range(500)]
     await queue.send(letters)
@@ -100,7 +100,7 @@ async def test_a_value_far_larger_than_a_request_is_kept(
     """A record that came in thanks to compression goes out again, between others."""
     topic = await make_topic(partitions=1)
     values = [b"before", b"a" * 20_000_000, b"after"]
-    await DeadLetterQueue(producer, topic).send([letter(value=value) for value in values])
+    await DeadLetterQueue(producer, topic, WrittenLetters()).send([letter(value=value) for value in values])
     assert [record.value for record in await read_all(kafka_bootstrap, topic, 3, 1)] == values
 
 
@@ -109,12 +109,25 @@ async def test_without_a_topic_letters_are_an_error_and_no_letters_are_none(kafk
     producer = create_producer(kafka_bootstrap, request_timeout_ms=500)
     await producer.start()
     try:
-        queue = DeadLetterQueue(producer, f"no topic {uuid.uuid4()}")
+        queue = DeadLetterQueue(producer, f"no topic {uuid.uuid4()}", WrittenLetters())
         with pytest.raises(KafkaError):
             await queue.send([letter()])
         await queue.send([])
     finally:
         await producer.stop()
+
+
+async def test_a_letter_is_written_again_where_its_topic_was_made_anew_or_when_it_is_no_longer_remembered() -> None:
+    """What is remembered is bounded, and is of one topic; another record at the same offset is another letter."""
+    written = WrittenLetters(most=3)
+    letters = [letter(offset) for offset in range(4)]
+    assert written.missing(letters[:3], "first") == letters[:3]
+    written.add(letters[:3])
+    assert written.missing(letters, "first") == letters[3:]
+    assert written.missing([letter(1, value=b"other")], "first") != []
+    written.add(letters[3:])
+    assert written.missing(letters, "first") == letters[:1]
+    assert written.missing(letters, "second") == letters
 
 
 async def test_letters_that_the_broker_does_not_acknowledge_are_an_error(
@@ -128,11 +141,11 @@ async def test_letters_that_the_broker_does_not_acknowledge_are_an_error(
         producer = create_producer(f"127.0.0.1:{port}", request_timeout_ms=500)
         await producer.start()
         try:
-            queue = DeadLetterQueue(producer, "letters")
+            queue = DeadLetterQueue(producer, "letters", WrittenLetters())
             await queue.send([letter()])
             broker.stop()
             with pytest.raises(KafkaError):
-                await queue.send([letter()])
+                await queue.send([letter(offset=1)])
         finally:
             await producer.stop()
     finally:

@@ -12,6 +12,7 @@ from service.store.client import create_writer_client
 from service.store.contract import StoreUnavailableError
 from service.store.layout import head_key, project_prefix, stripe_of
 from service.store.reader import RedisStatisticsStore
+from tests.end_to_end.publisher import read_topic
 from tests.integration.conftest import MakeSettings
 from tests.integration.support import Event, RunningConsumer, eventually, publish, running_consumer
 from tests.store.support import COLLIDING_USERS, Store, acl, event
@@ -120,6 +121,32 @@ async def test_write_that_ended_in_part_is_mended_and_comes_again(
             assert running.count("dead_letters", reason="refused") == 0
     finally:
         await acl(redis, "DELUSER", "part")
+
+
+async def test_letters_do_not_pile_up_while_the_store_takes_no_writes(
+    redis: Redis, redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
+) -> None:
+    """However often their batch is read again each bad record is one letter, and is counted once."""
+    letters = f"{topic}.dead-letters"
+    await acl(redis, "SETUSER", "part", "reset", "on", ">part", "~*", "+@all", "-sadd")
+    try:
+        limited = redis_flushed.replace("redis://", "redis://part:part@")
+        async with running_consumer(make_settings(limited)) as running:
+            await publish(kafka_bootstrap, topic, [b"bad", event(1), b"worse"])
+            await eventually(lambda: running.count("dead_letters", reason="not_json") == 2, "letters are written")
+            await publish(kafka_bootstrap, topic, [b"worst"])
+            await eventually(lambda: running.count("dead_letters", reason="not_json") == 3, "one more is written")
+            before = running.count("resyncs", reason="StoreUnavailableError")
+            await eventually(
+                lambda: running.count("resyncs", reason="StoreUnavailableError") >= before + 2, "it tries again"
+            )
+            await acl(redis, "SETUSER", "part", "+sadd")
+            await running.wait_at(4)
+            assert running.count("dead_letters", reason="not_json") == 3
+    finally:
+        await acl(redis, "DELUSER", "part")
+    written = await read_topic(kafka_bootstrap, letters, 1, 3)
+    assert [header(letter, "offset") for letter in written] == ["0", "2", "3"]
 
 
 async def test_drift_that_cannot_be_mended_is_a_dead_letter_that_tells_what_to_run(

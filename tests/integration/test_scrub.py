@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.scrub import Scrub
-from consumers.stopping import cancel
+from consumers.waiting import cancel
 from service.store.layout import parse_meta, project_prefix
 from tests.integration.support import Event, eventually
 from tests.store.damages import META, NAMES

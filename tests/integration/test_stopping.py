@@ -4,13 +4,13 @@ import asyncio
 import gc
 import signal
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaClient
 
-from consumers.dead_letters import DeadLetter, DeadLetterQueue, create_producer
+from consumers.dead_letters import DeadLetter, DeadLetterQueue, WrittenLetters, create_producer
 from consumers.kafka import connection_options, create_consumer
 from consumers.stopping import stop_client
 from deploy.kafka.server import KafkaServers
@@ -36,12 +36,12 @@ async def stop_while_it_hangs(kafka: KafkaServers, settings: ConsumerSettings) -
     before = asyncio.all_tasks()
     producer, client = create_producer(**options), AIOKafkaClient(**options)
     consumer = create_consumer(settings, system_now_ms)
-    letter = DeadLetter("events", 0, 7, 1, b"key", b"value", [], "refused", "d")
-    letters = DeadLetterQueue(producer, settings.kafka_dead_letter_topic)
+    known, letter = [DeadLetter("events", 0, offset, 1, b"key", b"value", [], "refused", "d") for offset in (6, 7)]
+    letters = DeadLetterQueue(producer, settings.kafka_dead_letter_topic, WrittenLetters())
     for start in (producer.start, client.bootstrap, consumer.start):
         await start()
     consumer.subscribe([settings.kafka_topic])
-    await letters.send([letter])
+    await letters.send([known])
     await eventually(lambda: len(consumer.assignment()) == 2, "it has its partitions")
     kafka.nodes[0].child.process.send_signal(signal.SIGSTOP)
     tps = list(consumer.assignment())
@@ -62,6 +62,41 @@ async def test_nothing_goes_on_of_clients_that_were_stopped_while_their_broker_h
     with warnings.catch_warnings(record=True) as unclosed:
         warnings.simplefilter("always", ResourceWarning)
         assert await stop_while_it_hangs(kafka, settings) == set()
+        gc.collect()
+    assert [str(each.message) for each in unclosed] == []
+
+
+async def give_up_while_it_starts(client: Any, start: Callable[[], Awaitable[None]], turns: int) -> bool:
+    """Cancels a client's start after so many turns of the loop, and stops it; returns whether it had started."""
+    starting = asyncio.ensure_future(start())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    has_started = starting.done()
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await stop_client(client, 0.2)
+    return has_started
+
+
+@pytest.mark.parametrize("kind", ["producer", "client", "consumer"])
+async def test_no_connection_is_left_of_a_client_that_is_stopped_while_it_starts(
+    kind: str, settings: ConsumerSettings
+) -> None:
+    """At whatever turn of the loop."""
+    options = connection_options(settings)
+    with warnings.catch_warnings(record=True) as unclosed:
+        warnings.simplefilter("always", ResourceWarning)
+        turns, has_started = 0, False
+        while not has_started:
+            client: Any
+            if kind == "client":
+                client = AIOKafkaClient(**options)
+            else:
+                client = create_producer(**options) if kind == "producer" else create_consumer(settings, system_now_ms)
+            start = client.bootstrap if kind == "client" else client.start
+            has_started = await give_up_while_it_starts(client, start, turns)
+            del client, start
+            turns += 1 + turns // 20
         gc.collect()
     assert [str(each.message) for each in unclosed] == []
 

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from consumers.aiokafka_private import HeaderName, UnreadableError, create_batch
-from consumers.dead_letters import DeadLetter, DeadLetterQueue, create_producer
+from consumers.dead_letters import DeadLetter, DeadLetterQueue, WrittenLetters, create_producer
 from consumers.kafka import create_reader
 from consumers.letters import Letter, RecordSender, parse_letter, read_to_end
 from consumers.rebuilding import rebuild
@@ -153,7 +153,7 @@ async def test_letters_that_cannot_be_read_end_a_replay_that_says_where(
         for offset, each in enumerate(BEFORE[:3]):
             key, value = record_of(each)
             letter = DeadLetter(settings.kafka_topic, 0, offset, 1, key, value, [], "refused", "d")
-            await DeadLetterQueue(producer, topic).send([letter])
+            await DeadLetterQueue(producer, topic, WrittenLetters()).send([letter])
     segment = kafka.nodes[0].segment(topic, 0)
     second = 12 + int.from_bytes(segment.read_bytes()[8:12])  # where the first batch ends
     says = f"partition 0 of {topic} cannot be read from offset 1 on"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from consumers.waiting import pause, unless_set
+from consumers.waiting import cancel, pause, unless_set
 
 
 async def test_work_that_ends_gives_its_result() -> None:
@@ -41,3 +41,24 @@ async def test_a_pause_ends_early_when_it_is_time_to_stop() -> None:
     await pause(event, 0.001)
     event.set()
     await pause(event, 3_600)
+
+
+async def test_a_lost_cancellation_is_repeated() -> None:
+    """A task that goes on after its first cancellation ends with a later one."""
+    started, losses = asyncio.Event(), 0
+
+    async def lose_one() -> None:
+        nonlocal losses
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            losses += 1
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(lose_one())
+    await started.wait()
+    async with asyncio.timeout(30):
+        await cancel([task])
+    assert task.cancelled()
+    assert losses == 1
