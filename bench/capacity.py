@@ -10,7 +10,8 @@ from bench.servers import RedisServer, environment_for, running_broker, running_
 from bench.streams import HISTORY, StreamSpec, transitions
 from deploy.local.process import Child
 from deploy.local.servers import free_port
-from service.store.layout import STRIPES, Head, head_key, parse_head
+from service.store.layout.heads import Head, parse_head
+from service.store.layout.keys import STRIPES, head_key
 
 _JOBS = 100_000
 _POLL_SECONDS = 0.005

@@ -16,8 +16,8 @@ from bench.jobs import Jobs, additions
 from bench.loading import Feeder
 from bench.servers import RedisServer, environment_for, running_module
 from deploy.local.process import Child, wait_until
-from service.store.client import create_writer_client
-from service.store.writer import StoreWriter
+from service.store.redis.client import create_writer_client
+from service.store.write.writer import StoreWriter
 
 _BATCH_EVENTS = 20
 _PAUSE_SECONDS = 0.01

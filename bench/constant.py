@@ -16,13 +16,13 @@ from bench.jobs import from_body, user_id, user_name
 from bench.servers import environment_for, running_module
 from deploy.local.process import Child, is_ready, wait_ready
 from deploy.local.servers import free_port
+from service.api.resources.statistics import PATH
 from service.api.responses import json_response
-from service.api.statistics import PATH
-from service.events import user_number
-from service.store.answers import administrator_body
-from service.store.layout import user_key
-from service.store.names import Names
-from service.store.sums import Sums
+from service.events.event import user_number
+from service.store.layout.projects import user_key
+from service.store.read.answers import administrator_body
+from service.store.read.names import Names
+from service.store.read.sums import Sums
 
 
 def create_app(body: bytes) -> web.Application:

@@ -12,12 +12,12 @@ import time
 
 from aiokafka import TopicPartition
 
-from consumers.kafka import create_consumer
+from consumers.kafka.clients import create_consumer
 from consumers.policy import WorkerPolicy
-from consumers.schema import JobEventModel
 from deploy.local.plan import PARTITIONS
-from service.settings import KafkaSettings, load
-from service.store.clock import system_now_ms
+from service.events.schema import JobEventModel
+from service.runtime.settings import KafkaSettings, load
+from service.store.redis.clock import system_now_ms
 
 
 async def fetch_and_validate(settings: KafkaSettings, records: int) -> tuple[float, float]:

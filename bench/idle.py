@@ -10,7 +10,8 @@ from bench.servers import RedisServer, cpu_seconds, environment_for, running_kaf
 from deploy.local.plan import TOPIC
 from deploy.local.process import Child, is_ready, wait_until
 from deploy.local.servers import create_topics
-from service.store.layout import STRIPES, as_of_ms, claims_key, head_key
+from service.store.layout.heads import as_of_ms
+from service.store.layout.keys import STRIPES, claims_key, head_key
 
 _PARTITIONS = (4, 128, 512)
 _JOIN_SECONDS = 120.0

@@ -22,7 +22,8 @@ from bench.servers import (
 from bench.streams import DAY, HISTORY, StreamSpec, transitions
 from deploy.local.process import Child, is_ready
 from deploy.local.servers import free_port
-from service.store.layout import STRIPES, head_key, parse_head
+from service.store.layout.heads import parse_head
+from service.store.layout.keys import STRIPES, head_key
 
 _READY_POLL_SECONDS = 0.005
 _HEADS_POLL_SECONDS = 0.02

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from bench.recount import Bounds, WrongAnswerError
 from bench.streams import DAY_MS, FIRST_MS
-from service.events import JobEvent, JobStatus
+from service.events.event import JobEvent, JobStatus
 
 SPAN_MS = 730 * DAY_MS
 MINUTE_MS = 60_000

@@ -6,10 +6,10 @@ from typing import Self
 
 from consumers.policy import WorkerPolicy
 from deploy.local.plan import TOPIC
-from service.events import JobEvent
-from service.store.batch import fold
-from service.store.client import create_writer_client
-from service.store.writer import Step, StoreWriter, StripeBatch
+from service.events.event import JobEvent
+from service.store.redis.client import create_writer_client
+from service.store.write.batch import fold
+from service.store.write.writer import Step, StoreWriter, StripeBatch
 
 
 async def load(redis_url: str, events: Iterable[JobEvent]) -> None:

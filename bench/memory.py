@@ -13,7 +13,7 @@ from bench.recount import to_event
 from bench.run import Row, Run
 from bench.servers import RedisServer, running_redis
 from bench.streams import DAY, HISTORY, StreamSpec, transitions
-from service.events import JobEvent
+from service.events.event import JobEvent
 
 MANY_USERS = StreamSpec("one project, 5,000 users", 200_000, 730, projects=1, users=5_000)
 _USERS = 20

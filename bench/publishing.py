@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaProducer
 from bench.streams import Transition
 from deploy.local.plan import PARTITIONS, TOPIC
 from deploy.local.servers import create_topics
-from service.store.layout import Head, stripe_of
+from service.store.layout.heads import Head
+from service.store.layout.keys import stripe_of
 
 # What a producer under load fills its batches to; they are not compressed, which is the same for all that read them.
 _BATCH_BYTES = 65_536

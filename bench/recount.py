@@ -5,8 +5,8 @@ import random
 from collections.abc import Sequence
 
 from bench.streams import Transition
-from service.events import JobEvent, JobStatus
-from service.store.client import create_reader_store
+from service.events.event import JobEvent, JobStatus
+from service.store.read.client import create_reader_store
 from tests.oracle import Oracle
 
 Bounds = tuple[int | None, int | None]

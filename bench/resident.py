@@ -14,7 +14,8 @@ from bench.servers import RedisServer, environment_for, running_api, running_bro
 from bench.streams import HISTORY, transitions
 from deploy.local.process import Child, is_ready, wait_until
 from deploy.local.servers import free_port
-from service.store.layout import STRIPES, head_key, parse_head
+from service.store.layout.heads import parse_head
+from service.store.layout.keys import STRIPES, head_key
 
 _SAMPLE_SECONDS = 0.1
 _LIMIT_SECONDS = 180.0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from consumers.kafka import REBALANCE_TIMEOUT_MS
+from consumers.kafka.clients import REBALANCE_TIMEOUT_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
-from service import log
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.api.server import serving
 from service.auth.factory import create_authenticator
-from service.collector import look_rarely
-from service.settings import ServiceSettings, SettingsError, load
-from service.store.client import create_reader_store
-from service.store.contract import LayoutError, StoreUnavailableError
+from service.runtime import log
+from service.runtime.garbage import look_rarely
+from service.runtime.settings import ServiceSettings, SettingsError, load
+from service.store.errors import LayoutError, StoreUnavailableError
+from service.store.read.client import create_reader_store
 
 _log = logging.getLogger("service")
 EXIT_LISTEN, EXIT_SETTINGS, EXIT_LAYOUT = 1, 2, 3

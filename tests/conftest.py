@@ -12,7 +12,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
 
-from consumers.dead_letters import create_producer
+from consumers.dead_letters.queue import create_producer
 from deploy.kafka.jars import KafkaProgram, MissingPartError, find_kafka
 from deploy.kafka.server import KafkaServers, start_kafka
 from deploy.local.servers import create_topics, find_broker, free_port, start_broker, start_redis

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from service.events import JobDeletion, JobEvent, JobStatus
+from service.events.event import JobDeletion, JobEvent, JobStatus
 
 Events = Iterable[JobEvent | JobDeletion]
 

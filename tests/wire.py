@@ -1,6 +1,6 @@
 """An event as it is on the wire."""
 
-from service.events import JobEvent
+from service.events.event import JobEvent
 
 
 def required_fields(event: JobEvent, event_id: str) -> dict[str, object]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.jobs import PROJECT, Counts, Jobs
 from bench.recount import Bounds
-from service.events import MAX_MS
+from service.events.event import MAX_MS
 
 Ask = Callable[[Bounds], Callable[[], Counts]]
 """Asks one question and has the whole answer when it returns; what that returns makes counts of it, off the clock."""

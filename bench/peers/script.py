@@ -11,7 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from bench.peers.polling import Polled, run
-from service.events import JobStatus
+from service.events.event import JobStatus
 
 _SCRIPT = Path(__file__).with_name("script.lua").read_text()
 

@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError
 from consumers.commands import inspect_job, rebuild, replay_dead_letters, verify
 from consumers.commands.terminal import Terminal
 from consumers.waiting import cancel
-from service import log
-from service.settings import ConsumerSettings, SettingsError, load
-from service.store.contract import LayoutError, StoreUnavailableError
+from service.runtime import log
+from service.runtime.settings import ConsumerSettings, SettingsError, load
+from service.store.errors import LayoutError, StoreUnavailableError
 
 EXIT_SETTINGS, EXIT_LAYOUT, EXIT_UNREACHABLE, EXIT_INTERRUPTED = 2, 3, 4, 130
 

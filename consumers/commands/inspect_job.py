@@ -7,11 +7,11 @@ from dataclasses import asdict
 
 from consumers.commands.arguments import job_name
 from consumers.commands.terminal import Terminal, instant
-from service.events import JobStatus
-from service.settings import ConsumerSettings
-from service.store.client import create_writer_client
-from service.store.damage import DamagedError
-from service.store.inspection import Bucket, Inspection, inspect_job
+from service.events.event import JobStatus
+from service.runtime.settings import ConsumerSettings
+from service.store.audit.inspection import Bucket, Inspection, inspect_job
+from service.store.redis.client import create_writer_client
+from service.store.redis.views import DamagedError
 
 SUMMARY = "show what is known of a job, and where it counts"
 DESCRIPTION = """\

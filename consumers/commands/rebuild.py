@@ -5,11 +5,11 @@ from argparse import ArgumentParser, Namespace
 from functools import partial
 
 from consumers.commands.terminal import Terminal
-from consumers.rebuild_losses import JobsWouldBeLostError
-from consumers.rebuilding import discard, rebuild
-from service.settings import ConsumerSettings
-from service.store.contract import FencedError
-from service.store.generation import GenerationError
+from consumers.rebuild.losses import JobsWouldBeLostError
+from consumers.rebuild.run import discard, rebuild
+from service.runtime.settings import ConsumerSettings
+from service.store.errors import FencedError
+from service.store.generations import GenerationError
 
 SUMMARY = "build the counters anew from the topic, beside the live ones, and swap the two"
 DESCRIPTION = """\

@@ -11,16 +11,16 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from consumers.aiokafka_private import is_misnamed
 from consumers.commands.arguments import instant_ms
 from consumers.commands.terminal import Terminal
-from consumers.dead_letters import create_producer
-from consumers.decoding import InvalidRecordError, Reason, decode
-from consumers.kafka import connection_options, create_reader
-from consumers.letters import Letter, RecordSender, Source, parse_letter, parse_mark, read_to_end
-from consumers.stopping import stop_client
-from service.settings import ConsumerSettings
-from service.store.clock import system_now_ms
+from consumers.dead_letters.queue import create_producer
+from consumers.dead_letters.replay import Letter, RecordSender, Source, parse_letter, parse_mark, read_to_end
+from consumers.kafka.aiokafka_private import is_misnamed
+from consumers.kafka.clients import connection_options, create_reader
+from consumers.kafka.stopping import stop_client
+from service.events.decoding import InvalidRecordError, Reason, decode
+from service.runtime.settings import ConsumerSettings
+from service.store.redis.clock import system_now_ms
 
 SUMMARY = "send dead letters back that are events by now"
 DESCRIPTION = """\

@@ -8,17 +8,17 @@ from itertools import chain
 
 from consumers.commands.arguments import project_id
 from consumers.commands.terminal import Terminal, instant
-from service.settings import ConsumerSettings
-from service.store.audit import Advance, audit_project
-from service.store.audit_findings import Drift, WrongMembers
-from service.store.audit_scope import Scope, survey
-from service.store.client import create_writer_client
-from service.store.damage import Client
-from service.store.gaps import Gap
-from service.store.layout import project_prefix, stripe_of
-from service.store.repair import Repair
-from service.store.repair_lists import mend_list
-from service.store.unfinished import mend_project
+from service.runtime.settings import ConsumerSettings
+from service.store.audit.audit import Advance, audit_project
+from service.store.audit.findings import Drift, WrongMembers
+from service.store.audit.repair import Repair
+from service.store.audit.repair_lists import mend_list
+from service.store.audit.scope import Scope, survey
+from service.store.audit.unfinished import mend_project
+from service.store.layout.gaps import Gap
+from service.store.layout.keys import project_prefix, stripe_of
+from service.store.redis.client import create_writer_client
+from service.store.redis.views import Client
 
 SUMMARY = "compare what is counted with the job records, and mend it"
 DESCRIPTION = """\

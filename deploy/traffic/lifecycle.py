@@ -8,7 +8,7 @@ from random import Random
 import msgspec
 
 from deploy.traffic.population import JOB_TYPES, JobType, Project, User
-from service.events import JobStatus
+from service.events.event import JobStatus
 
 DAY_MS = 24 * 3600 * 1000
 MINUTE_MS = 60_000

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from deploy.traffic.lifecycle import EventValue, Record
-from service.events import JobStatus
+from service.events.event import JobStatus
 
 Totals = dict[str, int]
 JobKey = tuple[str, str]

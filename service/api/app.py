@@ -6,13 +6,15 @@ from collections.abc import Callable
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from service.api import operations, statistics
+from service.api import access
 from service.api.metrics import HttpMetrics
 from service.api.middleware import create_middleware
 from service.api.openapi import describe
 from service.api.rate_limit import RateLimiter
+from service.api.resources import operations, statistics
 from service.auth.caller import Authenticator
-from service.store.contract import LayoutError, StatisticsStore
+from service.store.contract import StatisticsStore
+from service.store.errors import LayoutError
 
 METRICS = web.AppKey("metrics", HttpMetrics)
 
@@ -31,9 +33,9 @@ def create_app(
     metrics = HttpMetrics(registry)
     app = web.Application(middlewares=[create_middleware(metrics, give_up)])
     app[METRICS] = metrics
-    app[statistics.STORE] = store
-    app[statistics.AUTHENTICATOR] = authenticator
-    app[statistics.LIMITER] = limiter
+    app[access.STORE] = store
+    app[access.AUTHENTICATOR] = authenticator
+    app[access.LIMITER] = limiter
     app[operations.REGISTRY] = registry
     app[operations.OPENAPI] = json.dumps(describe(limiter.limit), ensure_ascii=False).encode()
     app.router.add_get(statistics.ROUTE, statistics.get_statistics)

@@ -20,7 +20,7 @@ from service.api.errors import (
 from service.api.metrics import UNKNOWN_ROUTE, HttpMetrics
 from service.api.responses import RETRY_AFTER, error_response, finish, request_id_of
 from service.auth.caller import IdentityUnavailableError, InvalidTokenError
-from service.store.contract import LayoutError, StoreUnavailableError
+from service.store.errors import LayoutError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
 

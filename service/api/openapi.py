@@ -5,11 +5,12 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from service.api.access import PROJECT_ID_PATTERN, TOKEN
 from service.api.errors import BAD_METHOD, CATALOGUE, NOT_FOUND, TOO_MANY, UNAVAILABLE, ErrorBody, ErrorKind
 from service.api.rate_limit import BURST_SECONDS, RateLimit
+from service.api.resources.statistics import AS_OF, GAPS, HORIZON, PATH
 from service.api.responses import REQUEST_ID, REQUEST_ID_PATTERN
-from service.api.statistics import AS_OF, GAPS, HORIZON, PATH, PROJECT_ID_PATTERN, TOKEN
-from service.events import MAX_MS
+from service.events.event import MAX_MS
 from service.statistics import ProjectStatistics
 
 _JSON = "application/json"

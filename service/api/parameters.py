@@ -5,7 +5,7 @@ import re
 from multidict import MultiMapping
 
 from service.api.errors import BAD_REQUEST, NOT_DECIMAL, REPEATED, REVERSED, ApiError
-from service.events import MAX_MS
+from service.events.event import MAX_MS
 
 # Python reads many more digits than ASCII's, and thousands of them, so the text is checked before `int`.
 _INSTANT = re.compile(r"[0-9]{1,32}")

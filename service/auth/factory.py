@@ -10,7 +10,7 @@ from jwt.exceptions import InvalidKeyError
 from service.auth.caller import Authenticator
 from service.auth.jwks import JwksKeys
 from service.auth.jwt import JwtAuthenticator, SecretKey
-from service.settings import ServiceSettings, SettingsError
+from service.runtime.settings import ServiceSettings, SettingsError
 
 _log = logging.getLogger(__name__)
 _SHORTEST_GOOD_SECRET_BYTES = 32  # RFC 7518, 3.2: a key of the size of the hash, or larger

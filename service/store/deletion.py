@@ -10,8 +10,8 @@ from collections.abc import Mapping, Set
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.layout import head_key, retired_key
-from service.store.script import Script
+from service.store.layout.keys import head_key, retired_key
+from service.store.redis.script import Script
 
 _LOOKED_AT_PER_CALL = 1_000
 _DELETED_PER_CALL = 500
@@ -22,7 +22,7 @@ _KEY = re.compile(rb"\{s(\d\d)\}(?:(\d+):|:(?:[^:]+:|projects$|gaps$|swept$))")
 
 async def delete_generations(client: Redis | RedisCluster, retired: Mapping[int, Set[int]]) -> int:
     """Deletes all keys of these generations, given by stripe; returns how many. Raises what the client raises."""
-    script, count = Script("lua_swap/delete.lua"), 0
+    script, count = Script("delete.lua"), 0
     waiting: defaultdict[tuple[int, int], list[bytes]] = defaultdict(list)
 
     async def delete(stripe: int, generation: int) -> None:

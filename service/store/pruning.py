@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from service.store.audit_tree import possible_children
-from service.store.cover import TOP_LEVEL, Node
-from service.store.layout import LISTED_LEAF
+from service.store.audit.tree import possible_children
+from service.store.layout.projects import LISTED_LEAF
+from service.store.layout.tree import TOP_LEVEL, Node
 
 Entry = tuple[int, int]
-"""An entry of a shape: see layout.parse_shape."""
+"""An entry of a shape: see layout.projects.parse_shape."""
 
 Group = Sequence[Node]
 """Nodes that go together; a node comes after all that lies below it, in the same group or in one before."""

@@ -13,33 +13,24 @@ from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.contract import FencedError
-from service.store.damage import FOREIGN, DamagedError, read_at_once, read_head
-from service.store.layout import (
-    LAYOUT_VERSION,
-    NO_TOPIC,
-    Head,
-    head_key,
-    pack_shape,
-    parse_meta,
-    parse_shape,
-    project_prefix,
-    projects_key,
-    swept_key,
-)
-from service.store.node_checks import parsed
-from service.store.outages import reaching
+from service.store.errors import FencedError
+from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, Head
+from service.store.layout.keys import head_key, project_prefix, projects_key, swept_key
+from service.store.layout.projects import pack_shape, parse_meta, parse_shape
 from service.store.pruning import find_groups, without
-from service.store.script import Script
+from service.store.read.node_checks import parsed
+from service.store.redis.outages import reaching
+from service.store.redis.script import Script
+from service.store.redis.views import FOREIGN, DamagedError, read_at_once, read_head
 
 _HASHES_PER_CALL = 16  # some 400 records: Redis is held for some milliseconds if all of them go
 _GROUPS_PER_CALL = 50  # some 400 nodes
 _ATTEMPTS = 20  # a shape changes at splits only; what is left over is for the next sweep
 
-_TREE = ["lua/4_tree.lua", "lua/5_rows.lua", "lua/6_split.lua", "lua/7_records.lua"]
-_FENCE = ["lua/1_layout.lua", "lua_sweep/fence.lua"]
+_TREE = ["apply/4_tree.lua", "apply/5_rows.lua", "apply/6_split.lua", "apply/7_records.lua"]
+_FENCE = ["apply/1_layout.lua", "sweep/fence.lua"]
 _FLAGS = "#!lua flags=allow-oom"  # a sweep makes room
-_PROJECT = [*_FENCE, *_TREE, "lua_sweep/project.lua"]
+_PROJECT = [*_FENCE, *_TREE, "sweep/project.lua"]
 _EXPECTED = Struct("<IIQQ16sB")  # as of a batch: see StoreWriter
 _HASHES = Struct("<II")
 
@@ -73,9 +64,9 @@ class Sweeper:
 
     def __init__(self, client: Redis | RedisCluster) -> None:
         self._client = client
-        self._sweep = Script(*_PROJECT, "lua_sweep/sweep.lua", flags=_FLAGS)
-        self._prune = Script(*_PROJECT, "lua_sweep/prune.lua", flags=_FLAGS)
-        self._done = Script(*_FENCE, "lua_sweep/done.lua", flags=_FLAGS)
+        self._sweep = Script(*_PROJECT, "sweep/sweep.lua", flags=_FLAGS)
+        self._prune = Script(*_PROJECT, "sweep/prune.lua", flags=_FLAGS)
+        self._done = Script(*_FENCE, "sweep/done.lua", flags=_FLAGS)
 
     async def sweep(self, stripe: int, pause: Pause) -> Swept | None:
         """Sweeps a stripe up to its horizon; None if that has been done.

@@ -18,7 +18,8 @@ from service.api.server import serving
 from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwt import JwtAuthenticator, SecretKey
 from service.statistics import ProjectStatistics, UserStatistics
-from service.store.contract import Answer, LayoutError
+from service.store.contract import Answer
+from service.store.errors import LayoutError
 
 SECRET = "a secret of tests that is long enough"
 PROJECT = "e9993fc787d94b6c886cbaa340f9c0f4"

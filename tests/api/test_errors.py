@@ -7,7 +7,7 @@ import re
 import pytest
 
 from service.api.errors import CATALOGUE, ApiError, ErrorKind
-from service.store.contract import StoreUnavailableError
+from service.store.errors import StoreUnavailableError
 from tests.api.support import PATH, Api, as_caller, exchange
 
 CONTRACT = {

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from service.api import operations
 from service.api.errors import CATALOGUE
+from service.api.resources import operations
 from service.statistics import ProjectStatistics, UserStatistics
-from service.store.contract import LayoutError, StoreUnavailableError
+from service.store.errors import LayoutError, StoreUnavailableError
 from tests.api.support import PATH, TOTALS, USER, Api, AwayAuthenticator, FakeStore, as_caller, exchange, served
 
 

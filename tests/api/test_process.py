@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from service.store.layout import head_key, stripe_of
+from service.store.layout.keys import head_key, stripe_of
 from tests.api.support import PATH, PROJECT, SECRET, as_caller
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from yarl import URL
 
-from service.store.contract import StoreUnavailableError
+from service.store.errors import StoreUnavailableError
 from tests.api.support import (
     AS_OF_MS,
     PATH,

@@ -4,9 +4,9 @@ import asyncio
 import sys
 
 from consumers.__main__ import run
-from service import log
-from service.settings import ConsumerSettings, load
-from service.store.clock import system_now_ms
+from service.runtime import log
+from service.runtime.settings import ConsumerSettings, load
+from service.store.redis.clock import system_now_ms
 
 _LEAD_MS = 3_600_000
 

@@ -13,9 +13,9 @@ from redis.exceptions import ResponseError
 
 from tests.chaos.rig import Rig
 from tests.chaos.store import CONSUMERS
+from tests.consumers.support import eventually
 from tests.end_to_end.system import RunningConsumer
 from tests.end_to_end.traffic import life, make_record
-from tests.integration.support import eventually
 
 Fault = Callable[[Rig], AbstractAsyncContextManager[None]]
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from service.events import JobEvent, JobStatus
+from service.events.event import JobEvent, JobStatus
 from tests.oracle import version
 
 Place = tuple[str, JobStatus] | None  # a user's name and a status; None: not in the answer

@@ -7,11 +7,11 @@ from random import Random
 
 import msgspec
 
-from service.events import JobEvent, JobStatus
+from service.events.event import JobEvent, JobStatus
 from tests.chaos.known import Growing, Moving
+from tests.consumers.support import eventually
 from tests.end_to_end.publisher import Publisher, now_ms
 from tests.end_to_end.traffic import NOON_MS, Record, make_record
-from tests.integration.support import eventually
 from tests.store.support import job_uuid
 
 GROWING = "growing"  # a new job with every event, each a second later than the last: answers are counts of them

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from service.events import JobStatus
+from service.events.event import JobStatus
 from tests.chaos.load import GROWING, JOB_BYTES, MOVING, MOVING_SPAN_MS, Known, growing_start_ms
 from tests.end_to_end.publisher import now_ms
 from tests.end_to_end.system import Question, System

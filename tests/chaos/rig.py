@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from deploy.kafka.server import KafkaServers
 from deploy.kafka.topics import create_topic
 from deploy.local.process import Child
-from service.store.audit import audit_project
+from service.store.audit.audit import audit_project
 from tests.chaos.load import GROWING, MOVING, Load
 from tests.chaos.reader import Reader
 from tests.chaos.store import CONSUMERS, SERVICE, BreakableStore

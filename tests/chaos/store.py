@@ -10,7 +10,7 @@ from random import Random
 from redis.asyncio import Redis
 
 from deploy.local.process import ChildFailedError
-from tests.integration.support import RedisServer, eventually
+from tests.consumers.support import RedisServer, eventually
 from tests.store.proxy import Proxy, running_proxy
 
 CONSUMERS, SERVICE = "consumers", "service"  # users of Redis

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from service.events import JobEvent, JobStatus
+from service.events.event import JobEvent, JobStatus
 from tests.chaos.known import Growing, Moving
 from tests.oracle import version
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from service.settings import ConsumerSettings
-from service.store.client import create_writer_client
+from service.runtime.settings import ConsumerSettings
+from service.store.redis.client import create_writer_client
 from tests.store.support import Store
 
 

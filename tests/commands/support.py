@@ -11,7 +11,7 @@ import pytest
 
 from consumers.commands.frame import COMMANDS, create_parser
 from consumers.commands.terminal import Terminal
-from service.settings import ConsumerSettings
+from service.runtime.settings import ConsumerSettings
 
 
 @dataclass(frozen=True, slots=True)

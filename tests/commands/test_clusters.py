@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import RedisCluster
 
-from service.settings import ConsumerSettings
-from service.store.client import create_writer_client
-from service.store.layout import project_prefix
+from service.runtime.settings import ConsumerSettings
+from service.store.layout.keys import project_prefix
+from service.store.redis.client import create_writer_client
 from tests.commands.support import run
 from tests.store.support import Event, Query, Store, assert_equals_oracle, event
 

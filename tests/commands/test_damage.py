@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from service.settings import ConsumerSettings
-from service.store.gaps import Gap
-from service.store.layout import STRIPES, stripe_of
-from service.store.reader import RedisStatisticsStore
-from service.store.writer import Step, StripeBatch
+from service.runtime.settings import ConsumerSettings
+from service.store.layout.gaps import Gap
+from service.store.layout.keys import STRIPES, stripe_of
+from service.store.read.reader import RedisStatisticsStore
+from service.store.write.writer import Step, StripeBatch
 from tests.commands.support import Result, run
 from tests.oracle import Oracle
 from tests.store.support import NOON_MS, Event, Store, event

@@ -9,7 +9,7 @@ import pytest
 
 from consumers.commands.frame import COMMANDS
 from deploy.local.servers import free_port
-from service.store.layout import head_key
+from service.store.layout.keys import head_key
 from tests.commands.support import run_process, start
 from tests.store.damages import make_project
 from tests.store.support import Store

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from redis.asyncio import Redis
 
-from service.events import JobDeletion, JobStatus
-from service.settings import ConsumerSettings
-from service.store.layout import head_key, stripe_of
+from service.events.event import JobDeletion, JobStatus
+from service.runtime.settings import ConsumerSettings
+from service.store.layout.keys import head_key, stripe_of
 from tests.commands.support import run
 from tests.store import damages
 from tests.store.damages import ALONE_MS, LEAF, META, NAMES, PREFIX, TOP_NODE, Damage

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from consumers.dead_letters import DeadLetter, DeadLetterQueue, WrittenLetters
-from consumers.decoding import Reason
-from consumers.letters import REPLAYED_HEADER, Outgoing, Source, parse_letter, parse_mark
-from consumers.record_batches import Header
-from service.events import JobDeletion
-from service.settings import ConsumerSettings
-from service.store.layout import project_prefix, user_key
+from consumers.dead_letters.letter import DeadLetter
+from consumers.dead_letters.queue import DeadLetterQueue, WrittenLetters
+from consumers.dead_letters.replay import REPLAYED_HEADER, Outgoing, Source, parse_letter, parse_mark
+from consumers.kafka.record_batches import Header
+from service.events.decoding import Reason
+from service.events.event import JobDeletion
+from service.runtime.settings import ConsumerSettings
+from service.store.layout.keys import project_prefix
+from service.store.layout.projects import user_key
 from tests.commands.support import run
 from tests.conftest import MakeTopic
-from tests.integration.support import Event, eventually, publish, record_of, running_consumer
-from tests.integration.test_dead_letters import read_all
+from tests.consumers.support import Event, eventually, publish, record_of, running_consumer
+from tests.consumers.test_dead_letters import read_all
 from tests.store.support import event, stored_hash
 
 Capture = pytest.CaptureFixture[str]

@@ -7,22 +7,13 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from service.settings import ConsumerSettings
-from service.store.client import create_writer_client
-from service.store.gaps import Gap
-from service.store.generation import BuildingWriter, Generations
-from service.store.layout import (
-    STRIPES,
-    Live,
-    gaps_key,
-    head_key,
-    pack_head,
-    parse_head,
-    project_prefix,
-    projects_key,
-    stripe_of,
-)
-from service.store.writer import Step, StripeBatch
+from service.runtime.settings import ConsumerSettings
+from service.store.generations import BuildingWriter, Generations
+from service.store.layout.gaps import Gap
+from service.store.layout.heads import Live, pack_head, parse_head
+from service.store.layout.keys import STRIPES, gaps_key, head_key, project_prefix, projects_key, stripe_of
+from service.store.redis.client import create_writer_client
+from service.store.write.writer import Step, StripeBatch
 from tests.commands.support import run
 from tests.store import damages
 from tests.store.damages import EVENTS, LEAF, NAMES, TOP_LEAF, Damage

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from consumers.aiokafka_private import is_misnamed
-from service.events import MAX_MS, JobEvent
+from consumers.kafka.aiokafka_private import is_misnamed
+from service.events.event import MAX_MS, JobEvent
 from tests.end_to_end.publisher import read_topic
 from tests.end_to_end.system import Question, System
 from tests.end_to_end.traffic import PARTITIONS, PROJECTS, USERS, Event, Record

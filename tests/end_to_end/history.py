@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
-from consumers.aiokafka_private import HeaderName
-from consumers.decoding import MAX_VALUE_BYTES
-from service.events import MAX_MS, JobDeletion
+from consumers.kafka.aiokafka_private import HeaderName
+from service.events.decoding import MAX_VALUE_BYTES
+from service.events.event import MAX_MS, JobDeletion
 from tests.end_to_end.traffic import (
     PARTITIONS,
     Event,

@@ -9,7 +9,7 @@ from random import Random
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from consumers.aiokafka_private import Reader, create_batch
+from consumers.kafka.aiokafka_private import Reader, create_batch
 from tests.end_to_end.traffic import PARTITIONS, Header, Record
 
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")

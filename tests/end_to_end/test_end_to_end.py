@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Iterator
 from random import Random
 
+from tests.consumers.support import eventually
 from tests.end_to_end.checks import assert_answers, assert_dead_letters
 from tests.end_to_end.history import make_history, waves
 from tests.end_to_end.publisher import Publisher
 from tests.end_to_end.system import RunningConsumer, System
 from tests.end_to_end.traffic import Record
-from tests.integration.support import eventually
 
 STOP_SECONDS = 10.0
 PAUSE_SECONDS = 0.05

@@ -7,7 +7,7 @@ from random import Random
 from uuid import UUID
 from zlib import crc32
 
-from service.events import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
+from service.events.event import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
 from tests.wire import required_fields
 
 Event = JobEvent | JobDeletion

@@ -12,7 +12,7 @@ from deploy.kafka.server import KafkaServers, start_kafka
 from tests.chaos.faults import kafka_hangs, kafka_killed
 from tests.chaos.load import GROWING
 from tests.chaos.rig import Rig, running_rig
-from tests.integration.support import eventually
+from tests.consumers.support import eventually
 
 HANGING_MS = 3_000
 

@@ -9,13 +9,13 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from deploy.kafka.server import KafkaServers
 from deploy.kafka.topics import admin, create_topic
-from service.events import JobEvent, JobStatus
+from service.events.event import JobEvent, JobStatus
 from tests.chaos.rig import LARGEST_BATCH_BYTES, LARGEST_LETTER_BYTES, Rig, running_rig
+from tests.consumers.support import eventually
 from tests.end_to_end.checks import assert_dead_letters
 from tests.end_to_end.history import BREAKS
 from tests.end_to_end.publisher import read_topic
 from tests.end_to_end.traffic import NOON_MS, PARTITIONS, Record, life, make_fields, make_record
-from tests.integration.support import eventually
 from tests.store.support import job_uuid
 
 _BATCH_OVERHEAD_BYTES = 80  # of a batch with one record, beside its value

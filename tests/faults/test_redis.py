@@ -5,7 +5,7 @@ import pytest
 from tests.chaos import faults
 from tests.chaos.faults import Fault
 from tests.chaos.rig import Rig
-from tests.integration.support import eventually
+from tests.consumers.support import eventually
 
 # by fault: what the consumers say of it at last; nothing of one that does not keep them from writing
 SAYINGS: dict[Fault, str | None] = {

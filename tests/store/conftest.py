@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from service.store.client import create_writer_client
+from service.store.redis.client import create_writer_client
 from tests.store.support import Store
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from service.store.cover import TOP_LEVEL
-from service.store.layout import pack_meta, parse_meta, project_prefix, user_key
+from service.store.layout.keys import project_prefix
+from service.store.layout.projects import pack_meta, parse_meta, user_key
+from service.store.layout.tree import TOP_LEVEL
 from tests.store.support import NOON_MS, Event, Store, event, stored, stored_hash
 
 Damage = Callable[[Redis], Awaitable[None]]

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from service.events import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
-from service.store.cover import LEVELS, TOP_LEVEL
+from service.events.event import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
+from service.store.layout.tree import LEVELS, TOP_LEVEL
 from tests.store.support import NOON_MS, Event, Query
 
 PROJECTS = ("p", "projects", "P" * 64)

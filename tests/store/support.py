@@ -9,13 +9,14 @@ from hashlib import blake2b
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.events import JobDeletion, JobEvent, JobStatus
-from service.store.audit import audit_project
-from service.store.batch import fold
-from service.store.cover import Node
-from service.store.layout import as_of_ms, claims_key, head_key, project_prefix
-from service.store.reader import RedisStatisticsStore
-from service.store.writer import Step, StoreWriter, StripeBatch
+from service.events.event import JobDeletion, JobEvent, JobStatus
+from service.store.audit.audit import audit_project
+from service.store.layout.heads import as_of_ms
+from service.store.layout.keys import claims_key, head_key, project_prefix
+from service.store.layout.tree import Node
+from service.store.read.reader import RedisStatisticsStore
+from service.store.write.batch import fold
+from service.store.write.writer import Step, StoreWriter, StripeBatch
 from tests.oracle import Oracle
 
 Client = Redis | RedisCluster

@@ -1,7 +1,7 @@
 """Answers remembered: by the write they stand for, and never more than so many bytes. No Redis."""
 
-from service.store.answer_cache import AnswerCache, Question, Stamp
-from service.store.layout import Live
+from service.store.layout.heads import Live
+from service.store.read.answer_cache import AnswerCache, Question, Stamp
 
 WRITE = Stamp(b"write-1", Live())
 QUESTIONS = [Question("project", 0, end_ms, None) for end_ms in range(10)]

@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from service.store.audit import audit_project
-from service.store.contract import LayoutError
-from service.store.cover import LOWEST_LISTED_LEVEL, TOP_LEVEL, Shape
-from service.store.layout import LISTED_LEAF, head_key, parse_shape, stripe_of
+from service.store.audit.audit import audit_project
+from service.store.errors import LayoutError
+from service.store.layout.keys import head_key, stripe_of
+from service.store.layout.projects import LISTED_LEAF, parse_shape
+from service.store.layout.tree import LOWEST_LISTED_LEVEL, TOP_LEVEL, Shape
 from tests.store import damages
 from tests.store.damages import (
     ALONE_MS,

@@ -8,10 +8,12 @@ from random import Random
 import pytest
 from redis.asyncio import Redis
 
-from service.events import JobDeletion, JobStatus
-from service.store.audit import audit_project
-from service.store.layout import ENTRY_BYTES, parse_meta, project_prefix
-from service.store.repair import repair_project
+from service.events.event import JobDeletion, JobStatus
+from service.store.audit.audit import audit_project
+from service.store.audit.repair import repair_project
+from service.store.layout.keys import project_prefix
+from service.store.layout.nodes import ENTRY_BYTES
+from service.store.layout.projects import parse_meta
 from tests.store.support import NOON_MS, Event, Store, assert_equals_oracle, event, stored
 
 PREFIX = project_prefix("project")

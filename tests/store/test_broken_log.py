@@ -8,14 +8,14 @@ import pytest
 from redis.asyncio import Redis
 
 from deploy.local.process import ChildFailedError
-from service.store.batch import fold
-from service.store.client import create_writer_client
-from service.store.contract import RefusedError
-from service.store.layout import stripe_of
-from service.store.unfinished import mend_project
-from service.store.writer import Step, StoreWriter, StripeBatch
+from service.store.audit.unfinished import mend_project
+from service.store.errors import RefusedError
+from service.store.layout.keys import stripe_of
+from service.store.redis.client import create_writer_client
+from service.store.write.batch import fold
+from service.store.write.writer import Step, StoreWriter, StripeBatch
 from tests.conftest import require_part
-from tests.integration.support import RedisServer
+from tests.consumers.support import RedisServer
 from tests.servers import redis_programs
 from tests.store.support import Event, Store, assert_equals_oracle, assert_no_drift, event
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from service.store.layout import STRIPES, Claim, Head, claims_key, pack_partitions, parse_claims
-from service.store.writer import Step, StoreWriter, StripeBatch
+from service.store.layout.heads import Claim, Head, pack_partitions, parse_claims
+from service.store.layout.keys import STRIPES, claims_key
+from service.store.write.writer import Step, StoreWriter, StripeBatch
 from tests.store.support import Client, Store, event, everything, stripe_as_of_ms
 
 STRIPE = 7

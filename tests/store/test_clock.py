@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from service.store.clock import StoreClock
+from service.store.redis.clock import StoreClock
 
 HOUR_MS = 3_600_000
 LATE_MS = 5_000

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import RedisCluster
 
-from service.events import JobDeletion
-from service.store.client import create_reader_client, create_writer_client
-from service.store.contract import FencedError
-from service.store.layout import STRIPES, Progress, head_key, stripe_tag
-from service.store.reader import RedisStatisticsStore
-from service.store.writer import Step, StoreWriter, StripeBatch
+from service.events.event import JobDeletion
+from service.store.errors import FencedError
+from service.store.layout.heads import Progress
+from service.store.layout.keys import STRIPES, head_key, stripe_tag
+from service.store.read.client import create_reader_client
+from service.store.read.reader import RedisStatisticsStore
+from service.store.redis.client import create_writer_client
+from service.store.write.writer import Step, StoreWriter, StripeBatch
 from tests.redis_cluster import forget_scripts
 from tests.store.support import NOON_MS, Event, Query, Store, assert_equals_oracle, assert_no_drift, event
 

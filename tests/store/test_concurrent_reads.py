@@ -6,8 +6,8 @@ from random import Random
 
 from redis.asyncio import Redis
 
-from service.store.client import create_reader_client
-from service.store.reader import RedisStatisticsStore
+from service.store.read.client import create_reader_client
+from service.store.read.reader import RedisStatisticsStore
 from tests.oracle import Oracle
 from tests.store.histories import make_queries
 from tests.store.support import NOON_MS, Event, Query, Store, event

@@ -8,18 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.events import MAX_MS
-from service.store.cover import (
-    CHILD_LEVEL,
-    LOWEST_LISTED_LEVEL,
-    PARENT_LEVEL,
-    TOP_LEVEL,
-    Cover,
-    Node,
-    Shape,
-    cover,
-)
-from service.store.layout import LISTED_LEAF
+from service.events.event import MAX_MS
+from service.store.layout.projects import LISTED_LEAF
+from service.store.layout.tree import CHILD_LEVEL, LOWEST_LISTED_LEVEL, PARENT_LEVEL, TOP_LEVEL, Node, Shape
+from service.store.read.cover import Cover, cover
 from tests.store.histories import PLACES, edge, start_times
 from tests.store.support import NOON_MS
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from service.events import JobDeletion
-from service.store.contract import LayoutError, StoreUnavailableError
-from service.store.layout import LISTED_LEAF, head_key, parse_shape, stripe_of
-from service.store.reader import RedisStatisticsStore
+from service.events.event import JobDeletion
+from service.store.errors import LayoutError, StoreUnavailableError
+from service.store.layout.keys import head_key, stripe_of
+from service.store.layout.projects import LISTED_LEAF, parse_shape
+from service.store.read.reader import RedisStatisticsStore
 from tests.oracle import Oracle
 from tests.store.damages import (
     ALONE_MS,

@@ -7,10 +7,12 @@ import pytest
 from redis.asyncio import Redis, RedisCluster
 
 from deploy.local.servers import free_port
-from service.store.client import create_reader_store, create_writer_client
-from service.store.contract import EvictionError, StatisticsStore, StoreUnavailableError
-from service.store.eviction import check_eviction
-from tests.integration.support import eventually
+from service.store.contract import StatisticsStore
+from service.store.errors import EvictionError, StoreUnavailableError
+from service.store.read.client import create_reader_store
+from service.store.redis.client import create_writer_client
+from service.store.redis.eviction import check_eviction
+from tests.consumers.support import eventually
 from tests.store.support import Store, event
 
 
@@ -55,7 +57,7 @@ async def test_redis_that_does_not_say_is_relied_upon(
     server: Redis, redis_flushed: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where INFO is forbidden the process starts, and says that it could not tell."""
-    caplog.set_level(logging.WARNING, "service.store.eviction")
+    caplog.set_level(logging.WARNING, "service.store.redis.eviction")
     await server.acl_setuser("blind", enabled=True, nopass=True, categories=["+@all"], commands=["-info"], keys=["*"])
     blind = create_writer_client(redis_flushed.replace("redis://", "redis://blind:any@"), cluster=False)
     assert isinstance(blind, Redis)
@@ -77,7 +79,7 @@ async def test_store_is_not_read_while_redis_evicts(
     server: Redis, redis_flushed: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A policy that is set while the API runs is noticed, said once, and once it is mended answers go on."""
-    caplog.set_level(logging.WARNING, "service.store.watched")
+    caplog.set_level(logging.WARNING, "service.store.read.watched")
     await Store(server).apply([event(1)])
     async with create_reader_store(redis_flushed, cluster=False) as store:
         before = await store.read("project", None, None, None)

@@ -11,10 +11,11 @@ from redis.exceptions import RedisError
 
 from deploy.local.process import wait_until
 from deploy.local.servers import free_port, start_redis
-from service.store.client import Client, create_reader_client, create_writer_client
-from service.store.contract import StoreUnavailableError
-from service.store.watched import WatchedStore
-from service.store.writer import StoreWriter
+from service.store.errors import StoreUnavailableError
+from service.store.read.client import create_reader_client
+from service.store.read.watched import WatchedStore
+from service.store.redis.client import Client, create_writer_client
+from service.store.write.writer import StoreWriter
 from tests.servers import redis_program
 from tests.store.proxy import Proxy, running_proxy
 from tests.store.support import Event, Store, assert_equals_oracle, event

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
-from service.store import client as clients
-from service.store.client import create_reader_client, create_writer_client
-from service.store.contract import FencedError, StoreUnavailableError
-from service.store.layout import head_key, stripe_of
-from service.store.reader import RedisStatisticsStore
+from service.store.errors import FencedError, StoreUnavailableError
+from service.store.layout.keys import head_key, stripe_of
+from service.store.read.client import create_reader_client
+from service.store.read.reader import RedisStatisticsStore
+from service.store.redis.client import create_writer_client
 from tests.store.proxy import Proxy, Replies, running_proxy
 from tests.store.support import Event, Query, Store, assert_equals_oracle, assert_no_drift, event, everything
 
@@ -32,10 +32,9 @@ async def proxy(redis_flushed: str) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def far_store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
+async def far_store(proxy: Proxy) -> AsyncIterator[Store]:
     """A store behind the proxy, by a writer's client that waits a fifth of a second for a reply."""
-    monkeypatch.setattr(clients, "_WRITE_TIMEOUT_SECONDS", 0.2)
-    client = create_writer_client(proxy.url, cluster=False)
+    client = create_writer_client(proxy.url, cluster=False, timeout_seconds=0.2)
     assert isinstance(client, Redis)
     yield Store(client)
     await client.aclose(close_connection_pool=True)
@@ -131,13 +130,10 @@ async def test_batch_whose_reply_is_lost_is_applied_once(
 
 
 @pytest.mark.parametrize("replies", [Replies.KEEP, Replies.CUT])
-async def test_reader_without_reply_says_unavailable(
-    client: Redis, proxy: Proxy, replies: Replies, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_reader_without_reply_says_unavailable(client: Redis, proxy: Proxy, replies: Replies) -> None:
     """A read that gets no answer fails as the contract says, and works again afterwards."""
     await Store(client).apply([event()])
-    monkeypatch.setattr(clients, "_READ_TIMEOUT_SECONDS", 0.2)
-    reader_client = create_reader_client(proxy.url, cluster=False)
+    reader_client = create_reader_client(proxy.url, cluster=False, timeout_seconds=0.2)
     assert isinstance(reader_client, Redis)
     store = Store(reader_client)
     proxy.replies = replies
@@ -149,15 +145,12 @@ async def test_reader_without_reply_says_unavailable(
     await reader_client.aclose(close_connection_pool=True)
 
 
-async def test_cluster_writer_whose_reply_is_lost_applies_once(
-    redis_cluster_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cluster_writer_whose_reply_is_lost_applies_once(redis_cluster_url: str) -> None:
     """The same on a cluster, whose client has a policy of repeating of its own."""
-    monkeypatch.setattr(clients, "_WRITE_TIMEOUT_SECONDS", 0.2)
     async with Redis.from_url(redis_cluster_url) as admin, running_proxy(redis_cluster_url) as proxy:
         await admin.flushall()
         await admin.config_set("cluster-announce-port", urlsplit(proxy.url).port or 0)
-        cluster = create_writer_client(proxy.url, cluster=True)
+        cluster = create_writer_client(proxy.url, cluster=True, timeout_seconds=0.2)
         store = Store(cluster)
         await store.apply([event(1)])
         batches = store.batches([event(2)])

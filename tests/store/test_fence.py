@@ -3,10 +3,11 @@
 import pytest
 from redis.asyncio import Redis
 
-from service.store.contract import FencedError, LayoutError
-from service.store.layout import LAYOUT_VERSION, STRIPES, Progress, head_key, project_prefix, stripe_of
-from service.store.reader import RedisStatisticsStore
-from service.store.writer import Step, StoreWriter, StripeBatch
+from service.store.errors import FencedError, LayoutError
+from service.store.layout.heads import LAYOUT_VERSION, Progress
+from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of
+from service.store.read.reader import RedisStatisticsStore
+from service.store.write.writer import Step, StoreWriter, StripeBatch
 from tests.store.support import Store, assert_equals_oracle, event, everything, stripe_as_of_ms
 
 STRIPE = stripe_of("project")

@@ -7,9 +7,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from service.store.client import create_reader_client
-from service.store.layout import head_key, stripe_of
-from service.store.reader import RedisStatisticsStore
+from service.store.layout.keys import head_key, stripe_of
+from service.store.read.client import create_reader_client
+from service.store.read.reader import RedisStatisticsStore
 from tests.store.support import Store, event
 
 FRESH_SECONDS = 5.0

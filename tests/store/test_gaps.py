@@ -3,10 +3,12 @@
 import pytest
 from redis.asyncio import Redis
 
-from service.store.contract import FencedError, StoreUnavailableError
-from service.store.gaps import Gap, GapReason, read_gaps
-from service.store.layout import Progress, gaps_key, stripe_of
-from service.store.writer import Step, StripeBatch
+from service.store.errors import FencedError, StoreUnavailableError
+from service.store.layout.gaps import Gap, GapReason
+from service.store.layout.heads import Progress
+from service.store.layout.keys import gaps_key, stripe_of
+from service.store.write.gaps import read_gaps
+from service.store.write.writer import Step, StripeBatch
 from tests.store.support import Store, event, everything
 
 STRIPE = stripe_of("project")

@@ -5,21 +5,14 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.client import create_writer_client
-from service.store.contract import FencedError
-from service.store.generation import Building, BuildingWriter, GenerationError, Generations
-from service.store.layout import (
-    LAYOUT_VERSION,
-    STRIPES,
-    Progress,
-    building_head_key,
-    head_key,
-    retired_key,
-    stripe_of,
-)
+from service.store.errors import FencedError
+from service.store.generations import Building, BuildingWriter, GenerationError, Generations
+from service.store.layout.heads import LAYOUT_VERSION, Progress
+from service.store.layout.keys import STRIPES, building_head_key, head_key, retired_key, stripe_of
+from service.store.redis.client import create_writer_client
+from service.store.redis.script import Script
 from service.store.retention import Sweeper
-from service.store.script import Script
-from service.store.writer import Step, StoreWriter, StripeBatch
+from service.store.write.writer import Step, StoreWriter, StripeBatch
 from tests.store.support import Client, Query, Store, assert_equals_oracle, assert_no_drift, event, everything
 
 PROJECTS = [f"project-{number}" for number in range(90)]
@@ -187,7 +180,7 @@ async def test_swap_that_ended_halfway_is_finished(client: Redis, store: Store, 
     """Where some stripes are swapped, the rest is built on, without a word to those; it can't be discarded any more."""
     await fill(store.writer, store, 0)
     building = await build(client, store, generations)
-    swap = Script("lua_swap/swap.lua")
+    swap = Script("swap.lua")
     for stripe in range(0, STRIPES, 2):
         keys = [head_key(stripe), building_head_key(stripe, 1), retired_key(stripe)]
         await swap.run(client, keys, LAYOUT_VERSION, building.generation)

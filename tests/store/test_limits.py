@@ -6,9 +6,10 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
-from service.events import MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
-from service.store.layout import parse_meta, project_prefix
-from service.store.writer import MAX_JOBS_PER_CALL
+from service.events.event import MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
+from service.store.layout.keys import project_prefix
+from service.store.layout.projects import parse_meta
+from service.store.write.writer import MAX_JOBS_PER_CALL
 from tests.store.support import (
     NOON_MS,
     Query,

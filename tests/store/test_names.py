@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from service.store.answers import administrator_body
-from service.store.contract import StoreUnavailableError
-from service.store.known import KnownProjects
-from service.store.layout import NAMING_BYTES, naming_digest, project_prefix, user_key
-from service.store.names import Names, parse_namings
-from service.store.reader import RedisStatisticsStore
-from service.store.sums import Summing
+from service.store.errors import StoreUnavailableError
+from service.store.layout.keys import project_prefix
+from service.store.layout.projects import NAMING_BYTES, naming_digest, user_key
+from service.store.read.answers import administrator_body
+from service.store.read.known import KnownProjects
+from service.store.read.names import Names, parse_namings
+from service.store.read.reader import RedisStatisticsStore
+from service.store.read.sums import Summing
 from tests.oracle import Oracle
 from tests.store.interposed import Interposed
 from tests.store.support import Event, Store, event

@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from redis.asyncio import RedisCluster
 
-from service.store.batch import fold
-from service.store.client import create_reader_client, create_writer_client
-from service.store.cluster import Cluster
-from service.store.contract import StoreUnavailableError
-from service.store.generation import BuildingWriter, Generations
-from service.store.layout import Claim, head_key, project_prefix, stripe_of
-from service.store.reader import RedisStatisticsStore
+from service.store.audit.unfinished import mend_project
+from service.store.errors import StoreUnavailableError
+from service.store.generations import BuildingWriter, Generations
+from service.store.layout.heads import Claim
+from service.store.layout.keys import head_key, project_prefix, stripe_of
+from service.store.read.client import create_reader_client
+from service.store.read.reader import RedisStatisticsStore
+from service.store.redis.client import create_writer_client
+from service.store.redis.cluster import Cluster
 from service.store.retention import Sweeper
-from service.store.unfinished import mend_project
-from service.store.writer import Step, StripeBatch
+from service.store.write.batch import fold
+from service.store.write.writer import Step, StripeBatch
 from tests.oracle import Oracle
 from tests.redis_cluster import ClusterNode, ThreePrimaries, empty_cluster
 from tests.store.support import Event, Store, assert_equals_oracle, assert_no_drift, event

@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from service.store.audit_findings import WrongMembers
-from service.store.audit_scope import survey
-from service.store.clock import measure_lead_ms
-from service.store.contract import StoreUnavailableError
-from service.store.gaps import read_gaps
-from service.store.generation import Generations
-from service.store.layout import Claim, Head
-from service.store.repair import repair_project
-from service.store.repair_lists import mend_list
+from service.store.audit.findings import WrongMembers
+from service.store.audit.repair import repair_project
+from service.store.audit.repair_lists import mend_list
+from service.store.audit.scope import survey
+from service.store.audit.unfinished import mend_project
+from service.store.errors import StoreUnavailableError
+from service.store.generations import Generations
+from service.store.layout.heads import Claim, Head
+from service.store.redis.clock import measure_lead_ms
 from service.store.retention import Sweeper
-from service.store.topic_name import check_topic_name, claim_topic_name
-from service.store.unfinished import mend_project
-from service.store.writer import StoreWriter
+from service.store.write.gaps import read_gaps
+from service.store.write.topic_name import check_topic_name, claim_topic_name
+from service.store.write.writer import StoreWriter
 from tests.store.support import Store, event
 from tests.store.test_retention import no_pause
 

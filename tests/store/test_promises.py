@@ -6,24 +6,16 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from service.store.audit import audit_project
-from service.store.clock import StoreClock, system_now_ms
-from service.store.contract import StoreUnavailableError
-from service.store.generation import BuildingWriter, Generations
-from service.store.layout import (
-    STRIPES,
-    Claim,
-    head_key,
-    pack_meta,
-    pack_partitions,
-    parse_head,
-    parse_meta,
-    project_prefix,
-    stripe_of,
-)
+from service.store.audit.audit import audit_project
+from service.store.audit.unfinished import mend_project
+from service.store.errors import StoreUnavailableError
+from service.store.generations import BuildingWriter, Generations
+from service.store.layout.heads import Claim, pack_partitions, parse_head
+from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of
+from service.store.layout.projects import pack_meta, parse_meta
+from service.store.redis.clock import StoreClock, system_now_ms
 from service.store.retention import Sweeper
-from service.store.unfinished import mend_project
-from service.store.writer import Step, StoreWriter, StripeBatch
+from service.store.write.writer import Step, StoreWriter, StripeBatch
 from tests.store.support import COLLIDING_USERS, Event, Store, event, limited, stored, stripe_as_of_ms
 
 MINUTE_MS = 60_000

@@ -3,9 +3,9 @@
 import pytest
 from redis.asyncio import Redis
 
-from service.store.client import create_writer_client
-from service.store.contract import RefusedError, StoreUnavailableError
-from service.store.layout import project_prefix
+from service.store.errors import RefusedError, StoreUnavailableError
+from service.store.layout.keys import project_prefix
+from service.store.redis.client import create_writer_client
 from tests.store.support import Store, event, everything
 
 PREFIX = project_prefix("project")

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import pytest
 from redis.asyncio import Redis
 
-from service.store import batch
-from service.store.contract import RefusedError
-from service.store.cover import TOP_LEVEL
-from service.store.layout import project_prefix, stripe_of, stripe_tag, user_key
+from service.store.errors import RefusedError
+from service.store.layout.keys import project_prefix, stripe_of, stripe_tag
+from service.store.layout.projects import user_key
+from service.store.layout.tree import TOP_LEVEL
+from service.store.write import batch
 from tests.store.support import NOON_MS, Event, Store, assert_equals_oracle, event, everything
 
 PREFIX = project_prefix("project")

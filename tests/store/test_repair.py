@@ -7,11 +7,11 @@ from contextlib import aclosing
 import pytest
 from redis.asyncio import Redis
 
-from service.store.audit import audit_project
-from service.store.client import create_writer_client
-from service.store.contract import StoreUnavailableError
-from service.store.layout import head_key, stripe_of
-from service.store.repair import repair_project
+from service.store.audit.audit import audit_project
+from service.store.audit.repair import repair_project
+from service.store.errors import StoreUnavailableError
+from service.store.layout.keys import head_key, stripe_of
+from service.store.redis.client import create_writer_client
 from tests.oracle import Oracle
 from tests.store import damages
 from tests.store.damages import (

@@ -8,12 +8,13 @@ import pytest
 from redis.asyncio import RedisCluster
 
 from deploy.local.process import wait_until
-from service.store.client import create_reader_client, create_writer_client
-from service.store.contract import StoreUnavailableError
-from service.store.layout import head_key, project_prefix, stripe_of
-from service.store.outages import reaching
-from service.store.reader import RedisStatisticsStore
-from tests.integration.support import eventually
+from service.store.errors import StoreUnavailableError
+from service.store.layout.keys import head_key, project_prefix, stripe_of
+from service.store.read.client import create_reader_client
+from service.store.read.reader import RedisStatisticsStore
+from service.store.redis.client import create_writer_client
+from service.store.redis.outages import reaching
+from tests.consumers.support import eventually
 from tests.redis_cluster import ClusterNode, ThreePrimaries, empty_cluster
 from tests.store.support import Event, Query, Store, assert_equals_oracle, assert_no_drift, event
 

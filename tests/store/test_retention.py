@@ -9,21 +9,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from service.events import JobDeletion, JobEvent
-from service.store.contract import FencedError
-from service.store.generation import BuildingWriter, Generations
-from service.store.layout import (
-    STRIPES,
-    head_key,
-    job_key,
-    parse_meta,
-    parse_shape,
-    project_prefix,
-    stripe_of,
-    swept_key,
-)
+from service.events.event import JobDeletion, JobEvent
+from service.store.errors import FencedError
+from service.store.generations import BuildingWriter, Generations
+from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of, swept_key
+from service.store.layout.projects import parse_meta, parse_shape
+from service.store.layout.records import job_key
 from service.store.retention import Sweeper, Swept
-from service.store.writer import Step, StripeBatch
+from service.store.write.writer import Step, StripeBatch
 from tests.oracle import Oracle
 from tests.store.histories import History, heavy_histories, histories
 from tests.store.support import NOON_MS, Event, Query, Store, assert_no_drift, event, everything, stored

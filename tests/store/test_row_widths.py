@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from redis.asyncio import Redis
 
-from service.events import MAX_SIZE_BYTES, JobDeletion, JobStatus
-from service.store.audit import audit_project
-from service.store.audit_tree import is_inner, sum_of
-from service.store.cover import TOP_LEVEL, Node
-from service.store.layout import project_prefix, user_key
+from service.events.event import MAX_SIZE_BYTES, JobDeletion, JobStatus
+from service.store.audit.audit import audit_project
+from service.store.audit.tree import is_inner, sum_of
+from service.store.layout.keys import project_prefix
+from service.store.layout.projects import user_key
+from service.store.layout.tree import TOP_LEVEL, Node
 from tests.store.histories import History, heavy_histories, make_queries
 from tests.store.support import (
     NOON_MS,

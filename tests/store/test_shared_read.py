@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from service.store.shared_read import SharedRead
+from service.store.read.shared_read import SharedRead
 
 
 class Recorder(Redis):

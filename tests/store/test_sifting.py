@@ -8,15 +8,17 @@ from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from consumers.letters import REPLAYED_HEADER
-from consumers.mending import MendedError, Mender
+from consumers.dead_letters.replay import REPLAYED_HEADER
+from consumers.ingest.mending import MendedError, Mender
+from consumers.ingest.sifting import sift
 from consumers.metrics import ConsumerMetrics
-from consumers.sifting import sift
-from service.events import JobDeletion
-from service.store.contract import RefusedError
-from service.store.layout import Progress, pack_meta, parse_meta, project_prefix, stripe_of
-from service.store.writer import Step, StripeBatch
-from tests.integration.support import record_of
+from service.events.event import JobDeletion
+from service.store.errors import RefusedError
+from service.store.layout.heads import Progress
+from service.store.layout.keys import project_prefix, stripe_of
+from service.store.layout.projects import pack_meta, parse_meta
+from service.store.write.writer import Step, StripeBatch
+from tests.consumers.support import record_of
 from tests.store.support import COLLIDING_USERS, Event, Store, assert_equals_oracle, event
 
 PREFIX = project_prefix("project")

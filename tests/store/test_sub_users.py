@@ -3,9 +3,10 @@
 import pytest
 from redis.asyncio import Redis
 
-from service.store import learning, reader
-from service.store.layout import ENTRY_BYTES, ROW_BYTES, user_key
-from service.store.sums import only_user
+from service.store.layout.nodes import ENTRY_BYTES, ROW_BYTES
+from service.store.layout.projects import user_key
+from service.store.read import learning, reader
+from service.store.read.sums import only_user
 from tests.store.support import Store, event
 
 KEY = user_key("user")

@@ -3,11 +3,11 @@
 import pytest
 from redis.asyncio import Redis
 
-from service.store.contract import LayoutError
-from service.store.damage import DamagedError
-from service.store.layout import head_key, project_prefix, projects_key, stripe_of, swept_key
+from service.store.errors import LayoutError
+from service.store.layout.keys import head_key, project_prefix, projects_key, stripe_of, swept_key
+from service.store.redis.views import DamagedError
 from service.store.retention import Sweeper
-from service.store.writer import Step, StripeBatch
+from service.store.write.writer import Step, StripeBatch
 from tests.store.support import Store, event, stored
 
 STRIPE = stripe_of("project")

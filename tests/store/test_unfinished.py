@@ -8,10 +8,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from service.store.contract import RefusedError, StoreUnavailableError
-from service.store.layout import projects_key, stripe_of
-from service.store.unfinished import mend_project
-from service.store.writer import StoreWriter
+from service.store.audit.unfinished import mend_project
+from service.store.errors import RefusedError, StoreUnavailableError
+from service.store.layout.keys import projects_key, stripe_of
+from service.store.write.writer import StoreWriter
 from tests.oracle import Oracle
 from tests.store.support import Event, Query, Store, assert_equals_oracle, assert_no_drift, event, everything, limited
 

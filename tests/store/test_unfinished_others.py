@@ -3,12 +3,12 @@
 import pytest
 from redis.asyncio import Redis
 
-from service.store.contract import StoreUnavailableError
-from service.store.generation import BuildingWriter, Generations
-from service.store.layout import STRIPES, project_prefix, stripe_of
+from service.store.audit.unfinished import mend_project
+from service.store.errors import StoreUnavailableError
+from service.store.generations import BuildingWriter, Generations
+from service.store.layout.keys import STRIPES, project_prefix, stripe_of
 from service.store.retention import Sweeper
-from service.store.unfinished import mend_project
-from service.store.writer import Step, StripeBatch
+from service.store.write.writer import Step, StripeBatch
 from tests.oracle import Oracle
 from tests.store.support import (
     Event,

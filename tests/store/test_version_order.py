@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from service.events import MAX_MS, MAX_SEQUENCE, JobEvent, JobStatus, is_newer
+from service.events.event import MAX_MS, MAX_SEQUENCE, JobEvent, JobStatus, is_newer
 from tests.oracle import version
 from tests.store.support import Store, assert_equals_oracle, event
 

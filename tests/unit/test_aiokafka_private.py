@@ -20,8 +20,8 @@ from aiokafka.protocol.offset import OffsetRequest, OffsetResponse_v3
 from aiokafka.record import default_records
 from aiokafka.record.util import calc_crc32c
 
-from consumers.aiokafka_private import HeaderName, MisnamedRecord, Reader, Unreadable, _Fetcher, _LenientBuilder
-from consumers.freshness import CaughtUp
+from consumers.kafka.aiokafka_private import HeaderName, MisnamedRecord, Reader, Unreadable, _Fetcher, _LenientBuilder
+from consumers.kafka.leadership import CaughtUp
 
 TP = TopicPartition("events", 3)
 MISNAMED = [(HeaderName(b"trace\xff\xfe-id"), b"\x00\xff"), ("plain", None), (HeaderName(b"\xed\xa0\x80"), b"")]
@@ -29,7 +29,7 @@ _CRC_AT, _ATTRIBUTES_AT = 17, 21
 
 
 def test_the_library_is_the_one_that_was_read() -> None:
-    """Whoever updates aiokafka reads consumers/aiokafka_private.py against it, and then writes the new digest here."""
+    """Whoever updates aiokafka reads our aiokafka_private.py against it, and then writes the new digest here."""
     read = [
         fetcher.FetchResult,
         fetcher.PartitionRecords,

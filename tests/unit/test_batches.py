@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from aiokafka import TopicPartition
 
-from consumers.aiokafka_private import HeaderName, MisnamedRecord
-from consumers.batches import Batch
-from tests.integration.support import record_of
+from consumers.ingest.batch import Batch
+from consumers.kafka.aiokafka_private import HeaderName, MisnamedRecord
+from tests.consumers.support import record_of
 from tests.store.support import event
 
 TP = TopicPartition("events", 3)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from consumers.decoding import (
+from service.events.decoding import (
     MAX_DETAIL_CHARS,
     MAX_VALUE_BYTES,
     InvalidRecordError,
@@ -17,8 +17,8 @@ from consumers.decoding import (
     decode_fast,
     decode_strictly,
 )
-from consumers.json_members import NotJsonError, split_members
-from service.events import MAX_MS, MAX_SEQUENCE, JobDeletion, JobEvent, JobStatus
+from service.events.event import MAX_MS, MAX_SEQUENCE, JobDeletion, JobEvent, JobStatus
+from service.events.json_members import NotJsonError, split_members
 
 FIELDS: dict[str, Any] = {
     "event_id": "3f0c4a9e8f5d4d0d9f7f0a0e4c1b2a39",

@@ -6,7 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from consumers.freshness import CaughtUp, Freshness, Watermarks
+from consumers.ingest.watermarks import Freshness, Watermarks
+from consumers.kafka.leadership import CaughtUp
 
 milliseconds = st.integers(0, 5)  # small, so that much happens in the same millisecond
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.store.gaps import Gap, GapReason, count_skipped, find_ledger_problems, pack_gaps, parse_gaps
+from service.store.layout.gaps import Gap, GapReason, count_skipped, find_ledger_problems, pack_gaps, parse_gaps
 
 numbers = st.integers(0, 2**53)
 gaps = st.builds(Gap, st.integers(0, 2**32 - 1), numbers, numbers, numbers, st.sampled_from(GapReason))

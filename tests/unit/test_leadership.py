@@ -2,7 +2,7 @@
 
 from aiokafka import TopicPartition
 
-from consumers.leadership import Leadership
+from consumers.kafka.leadership import Leadership
 
 TP, OTHER = TopicPartition("events", 0), TopicPartition("events", 1)
 

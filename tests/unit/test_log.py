@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service import log
+from service.runtime import log
 
 
 def formatted(**attributes: Any) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.progress import Progress
-from service.store.layout import LAYOUT_VERSION, Head
-from service.store.layout import Progress as StoredProgress
-from service.store.writer import Step, StripeBatch
+from consumers.offsets.progress import Progress
+from service.store.layout.heads import LAYOUT_VERSION, Head
+from service.store.layout.heads import Progress as StoredProgress
+from service.store.write.writer import Step, StripeBatch
 
 
 def head(*offsets: int) -> Head:

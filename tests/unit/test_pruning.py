@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.store.cover import CHILD_LEVEL, LEVELS, TOP_LEVEL, Node
-from service.store.layout import LISTED_LEAF, pack_shape, parse_shape
+from service.store.layout.projects import LISTED_LEAF, pack_shape, parse_shape
+from service.store.layout.tree import CHILD_LEVEL, LEVELS, TOP_LEVEL, Node
 from service.store.pruning import find_groups, without
 
 STARTS = st.integers(0, 2**53 - 1)

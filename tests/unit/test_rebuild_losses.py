@@ -2,11 +2,11 @@
 
 import pytest
 
-from consumers.progress import Progress
-from consumers.rebuild_losses import find_losses
-from service.store.gaps import Gap, GapReason
-from service.store.layout import LAYOUT_VERSION, Head
-from service.store.layout import Progress as Stored
+from consumers.offsets.progress import Progress
+from consumers.rebuild.losses import find_losses
+from service.store.layout.gaps import Gap, GapReason
+from service.store.layout.heads import LAYOUT_VERSION, Head
+from service.store.layout.heads import Progress as Stored
 
 NOTHING = Head(LAYOUT_VERSION, ())
 

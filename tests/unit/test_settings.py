@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from service.settings import CommonSettings, ConsumerSettings, KafkaSettings, ServiceSettings, SettingsError, load
+from service.runtime.settings import (
+    CommonSettings,
+    ConsumerSettings,
+    KafkaSettings,
+    ServiceSettings,
+    SettingsError,
+    load,
+)
 
 JWT = {"STATS_JWT_SECRET": "s3cr3t"}
 KEYSTONE = {

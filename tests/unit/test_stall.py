@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumers.stall import StalledError, StallWatch
+from consumers.kafka.stall import StalledError, StallWatch
 
 
 def test_a_partition_is_asked_about_after_it_was_quiet_for_the_time_given() -> None:

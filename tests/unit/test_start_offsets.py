@@ -1,11 +1,11 @@
 """Moves: what takes each stripe to where the topic can be read, and the gaps that this leaves."""
 
-from consumers.progress import Progress
-from consumers.start_offsets import Moves
-from service.store.gaps import Gap
-from service.store.layout import LAYOUT_VERSION, Head, Live
-from service.store.layout import Progress as StoredProgress
-from service.store.writer import Step, StripeBatch
+from consumers.offsets.moves import Moves
+from consumers.offsets.progress import Progress
+from service.store.layout.gaps import Gap
+from service.store.layout.heads import LAYOUT_VERSION, Head, Live
+from service.store.layout.heads import Progress as StoredProgress
+from service.store.write.writer import Step, StripeBatch
 
 
 def head(*offsets: int, generation: int = 0) -> Head:

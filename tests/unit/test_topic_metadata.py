@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import BrokerMetadata
 
-from consumers.topic_metadata import TopicState, describe_topic
+from consumers.kafka.metadata import TopicState, describe_topic
 
 
 @dataclass(frozen=True)

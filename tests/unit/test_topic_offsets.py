@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, LeaderNotAvailableError
 
-from consumers.topic_metadata import TopicState
-from consumers.topic_offsets import ask_each
+from consumers.kafka.metadata import TopicState
+from consumers.kafka.topic_offsets import ask_each
 
 TPS = [TopicPartition("events", partition) for partition in range(5)]
 TOPIC = TopicState("", 5, with_leader=(0, 1, 2, 4))

@@ -13,7 +13,7 @@ from deploy.traffic.flow import LIVE_JOBS_PER_SECOND, Traffic, activity
 from deploy.traffic.lifecycle import DAY_MS, EventValue, Record, Submission, records_of_job
 from deploy.traffic.population import PROJECTS, RENAMES
 from deploy.traffic.tally import totals_by_project
-from service.events import MAX_SIZE_BYTES, JobStatus
+from service.events.event import MAX_SIZE_BYTES, JobStatus
 
 END_MS = 1_780_000_000_000
 HOUR_MS = 3600 * 1000

@@ -1,0 +1,65 @@
+"""Records folded as they are decoded: per job the latest event, per user the latest name."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from consumers.dead_letters.letter import DeadLetter, dead_letter
+from consumers.kafka.aiokafka_private import HeaderName, MisnamedRecord
+from service.events.decoding import InvalidRecordError, decode, decode_next
+from service.events.event import JobEvent, is_newer
+from service.store.write.batch import Fold, ProjectBatch
+
+
+class RecordFold:
+    """What the records of a batch come to: batches of projects, and dead letters."""
+
+    def __init__(self) -> None:
+        self.dead_letters: list[DeadLetter] = []
+        self._fold = Fold()
+        # per record key the latest event so far; it joins the fold at the end, or when an event comes that is
+        # no plain successor
+        self._latest: dict[bytes, JobEvent] = {}
+
+    def add(self, tp: TopicPartition, records: Iterable[Any]) -> None:
+        """Takes in records of a partition; a record that is no event becomes a dead letter."""
+        latest = self._latest
+        for record in records:
+            if type(record) is MisnamedRecord:
+                self._add_misnamed(tp, record)
+                continue
+            key = record.key
+            known = latest.get(key)
+            if known is not None and record.value is not None:
+                event = decode_next(record.value, known)
+                if event is not None:
+                    if is_newer(event, known):
+                        latest[key] = event
+                        event, known = known, event
+                    if event.event_time_ms > known.event_time_ms:
+                        self._fold.add([event])  # it loses as an event, but may name the user
+                    continue
+            self._add_other(tp, record)
+
+    def stripes(self) -> dict[int, list[ProjectBatch]]:
+        """The batches of each stripe that has any."""
+        self._fold.add(self._latest.values())
+        self._latest.clear()
+        return self._fold.stripes()
+
+    def _add_misnamed(self, tp: TopicPartition, record: MisnamedRecord) -> None:
+        wrong = [number for number, (name, _) in enumerate(record.headers, 1) if isinstance(name, HeaderName)]
+        detail = f"headers: the name of number {wrong[0]} is not UTF-8"
+        self.dead_letters.append(dead_letter(tp, record, "bad_headers", detail))
+
+    def _add_other(self, tp: TopicPartition, record: Any) -> None:
+        try:
+            event = decode(record.key, record.value)
+        except InvalidRecordError as error:
+            self.dead_letters.append(dead_letter(tp, record, error.reason, error.detail))
+            return
+        if isinstance(event, JobEvent) and record.key is not None and record.key not in self._latest:
+            self._latest[record.key] = event
+        else:
+            self._fold.add([event])

@@ -1,0 +1,195 @@
+"""Reading, from one synchronization to the next doubt: what is believed meanwhile, and what comes of a poll."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from consumers.dead_letters.queue import DeadLetterQueue
+from consumers.ingest.applier import Applier
+from consumers.ingest.batch import Batch, read_batch
+from consumers.ingest.watermarks import Watermarks
+from consumers.kafka.stall import StallWatch
+from consumers.kafka.topic_offsets import Answers, ask_each
+from consumers.kafka.topic_watch import OtherTopicError
+from consumers.offsets.progress import Progress
+from consumers.offsets.synchronizer import Synchronizer
+from consumers.policy import WorkerPolicy
+from consumers.upkeep.retention import find_horizon_ms
+from consumers.waiting import cancel
+
+_log = logging.getLogger(__name__)
+
+
+class LeaderFoundError(Exception):
+    """A partition that could not be read can be now: where it must be read from is to be looked up."""
+
+
+class Reading:
+    """Reads some partitions from where the store is; `offsets` are what has been applied.
+
+    `unanswered` are those that are not read yet: nobody tells whether they reach there.
+    """
+
+    def __init__(
+        self,
+        synchronizer: Synchronizer,
+        dead_letters: DeadLetterQueue,
+        policy: WorkerPolicy,
+        progress: Progress,
+        unanswered: Mapping[int, KafkaError],
+    ) -> None:
+        self._synchronizer = synchronizer
+        self._consumer = synchronizer.consumer
+        self._policy = policy
+        self._tps = [TopicPartition(policy.topic, partition) for partition in progress.partitions]
+        self._clock = asyncio.get_running_loop().time
+        topic = synchronizer.watch.state
+        self._topic_id = topic.topic_id
+        self._applier = Applier(
+            synchronizer.writer,
+            dead_letters,
+            synchronizer.metrics,
+            progress,
+            topic.partitions,
+            topic.id_bytes,
+            synchronizer.now_ms,
+            synchronizer.mender,
+        )
+        self._watermarks = Watermarks(progress.partitions, synchronizer.now_ms())
+        self._stall = StallWatch(progress.partitions, policy.quiet_seconds, self._clock())
+        self._not_read = unanswered
+        self._silent: dict[int, KafkaError] = dict(unanswered)
+        self._asking: asyncio.Task[Answers] | None = None
+        self._next_question = 0.0
+        self._next_claim = self._next_settling = 0.0
+
+    @property
+    def offsets(self) -> Mapping[int, int]:
+        """Per partition the offset before which everything is applied."""
+        return self._applier.progress.positions
+
+    async def poll(self, suspect: Mapping[int, int], is_ours: Callable[[], bool]) -> Batch | None:
+        """The next batch, see read_batch; before the suspect offsets a small one, that can be sifted."""
+        sifted = any(self.offsets.get(partition, offset) < offset for partition, offset in suspect.items())
+        most = self._policy.sifted_batch_records if sifted else self._policy.max_batch_records
+        return await read_batch(self._consumer, self._policy.poll_timeout_ms, most, is_ours, sifted)
+
+    async def check(self, batch: Batch) -> None:
+        """Compares what came with what the broker says. Raises OtherTopicError, StalledError, KafkaError."""
+        topic, partitions = self._synchronizer.watch.state, self._applier.partitions
+        if topic.is_other(self._topic_id):
+            raise OtherTopicError(f"the topic has id {topic.topic_id}, {self._topic_id} was read")
+        if topic.partitions > partitions:
+            _log.info("the topic has got partitions", extra={"before": partitions, "now": topic.partitions})
+            self._applier = replace(self._applier, partitions=topic.partitions)
+        quiet = self._stall.polled(batch.positions, self._clock())
+        for partition in batch.positions:
+            self._silent.pop(partition, None)
+        if self._asking is None:
+            self._ask_about(quiet)
+        elif self._asking.done():
+            asking, self._asking = self._asking, None
+            await self._take_in(asking.result())
+
+    def _ask_about(self, quiet: Iterable[int]) -> None:
+        """Asks where the quiet partitions end, meanwhile; those that are not read are asked about more often."""
+        due, now = {TopicPartition(self._policy.topic, partition) for partition in quiet}, self._clock()
+        if self._not_read and now >= self._next_question:
+            self._next_question = now + self._policy.question_seconds
+            due |= {TopicPartition(self._policy.topic, partition) for partition in self._not_read}
+        due -= self._consumer.unreadable.keys()
+        if due:
+            asking = ask_each(self._consumer.end_offsets, sorted(due), self._synchronizer.watch.state)
+            self._asking = asyncio.create_task(asking)
+
+    async def _take_in(self, answers: Answers) -> None:
+        """Raises StalledError, LeaderFoundError."""
+        now, topic = self._clock(), self._synchronizer.watch.state
+        for tp, error in answers.errors.items():
+            if tp.partition not in self._silent:
+                log_silent(tp.partition, error)
+            self._silent[tp.partition] = error
+            if now - self._stall.since(tp.partition) >= self._policy.quiet_seconds:
+                self._stall.unanswered(tp.partition, topic.has_leader(tp.partition), now)
+        for tp, end in answers.offsets.items():
+            if tp.partition in self._not_read:
+                raise LeaderFoundError(f"partition {tp.partition} has a leader now")
+            self._silent.pop(tp.partition, None)
+            self._stall.asked(tp.partition, await self._consumer.position(tp), end, now)
+
+    def troubles(self) -> list[str]:
+        """What cannot be read, and why."""
+        unreadable = [
+            f"partition {tp.partition}: unreadable from offset {each.offset} on: {each.cause}"
+            for tp, each in self._consumer.unreadable.items()
+        ]
+        return unreadable + [f"partition {partition}: {error!r}" for partition, error in self._silent.items()]
+
+    async def close(self) -> None:
+        """Ends the question under way."""
+        if self._asking is not None:
+            await cancel([self._asking])
+
+    def begin_write(self, batch: Batch) -> asyncio.Task[None] | None:
+        """Sends a batch on its way; None if it has nothing that the store must know by now."""
+        applier, now_ms, now = self._applier, self._synchronizer.now_ms(), self._clock()
+        self._take_in_freshness(batch, now_ms)
+        claims = bool(self._tps) and now >= self._next_claim
+        if claims:
+            self._next_claim = now + self._policy.claim_seconds
+            self._measure()
+        if not batch.records and not claims:
+            return None
+        watermarks_ms = self._watermarks.values_ms(self._synchronizer.watch.looked_ms)
+        horizon_ms = find_horizon_ms(now_ms, self._policy.retention_days)
+        others: list[int] = []
+        if now >= self._next_settling or (claims and not batch.records):
+            self._next_settling = now + self._policy.settling_seconds
+            others = applier.progress.behind(horizon_ms)
+        return asyncio.create_task(self._write(batch, watermarks_ms, horizon_ms, others, claims))
+
+    async def _write(
+        self, batch: Batch, watermarks_ms: Mapping[int, int], horizon_ms: int, others: Sequence[int], claims: bool
+    ) -> None:
+        await self._applier.apply(batch, watermarks_ms, others, horizon_ms)
+        if claims:
+            await self._applier.claim(watermarks_ms, horizon_ms)
+
+    async def settle(self) -> None:
+        """Lets stripes without events know how far the batches reached. Raises what the store raises."""
+        horizon_ms = find_horizon_ms(self._synchronizer.now_ms(), self._policy.retention_days)
+        await self._applier.apply(Batch(), {}, self._applier.progress.behind(horizon_ms), horizon_ms)
+
+    def _take_in_freshness(self, batch: Batch, now_ms: int) -> None:
+        known = self._consumer.caught_up
+        caught_up = {tp.partition: known[tp] for tp in self._tps if tp in known}
+        for partition, each in caught_up.items():
+            # marks of transactions and records that were compacted away: nothing is handed out for them
+            reached = batch.positions.get(partition, self.offsets[partition])
+            if each.offset > reached:
+                batch.positions[partition] = each.offset
+        self._watermarks.take_in(caught_up, {**self.offsets, **batch.positions}, batch.timestamps_ms, now_ms)
+
+    def _measure(self) -> None:
+        metrics = self._synchronizer.metrics
+        for tp in self._tps:
+            if tp in self._consumer.unreadable:
+                metrics.unreadable_offset.labels(tp.partition).set(self._consumer.unreadable[tp].offset)
+            else:
+                metrics.unreadable_offset.remove(tp.partition)
+            end = self._consumer.highwater(tp)
+            if end is not None:
+                lag = max(0, end - self.offsets[tp.partition])
+                metrics.lag_records.labels(tp.partition).set(lag)
+
+
+def log_silent(partition: int, error: KafkaError) -> None:
+    """Says that a partition is not read, while the others are."""
+    _log.warning(
+        "a partition does not say where it can be read; the others go on",
+        extra={"partition": partition, "error": repr(error)},
+    )

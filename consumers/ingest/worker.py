@@ -1,0 +1,266 @@
+"""The ingest loop: polls, decodes, and applies, with the next batch decoded while the store writes the last.
+
+One task owns the consumer, the progress and the writes; the rebalance listener only ends what is under way and says
+that everything must be looked up anew. Whatever goes wrong - a fence, a store that is away, an offset out of range,
+dead letters that cannot be written - has one remedy: drop what is believed, ask the store where it is, and go on
+from there. Events that are applied twice change nothing. What the store has refused comes again in smaller batches,
+which keep their records and are sifted for those that it refuses.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from redis.backoff import ExponentialWithJitterBackoff
+
+from consumers.dead_letters.queue import DeadLetterQueue
+from consumers.health import Pulse
+from consumers.ingest.applier import DeadLettersUnavailableError
+from consumers.ingest.mending import MendedError
+from consumers.ingest.reading import LeaderFoundError, Reading, log_silent
+from consumers.kafka.aiokafka_private import Reader
+from consumers.kafka.commits import Committer
+from consumers.kafka.stall import StalledError
+from consumers.kafka.topic_watch import OtherTopicError
+from consumers.metrics import ConsumerMetrics
+from consumers.offsets.synchronizer import Synchronizer
+from consumers.policy import WorkerPolicy
+from consumers.waiting import cancel, pause, unless_set
+from service.store.errors import FencedError, RefusedError, StoreUnavailableError
+
+_log = logging.getLogger(__name__)
+
+_BEAT_SECONDS = 1.0
+
+_DOUBTS = (
+    StoreUnavailableError,
+    FencedError,
+    RefusedError,
+    DeadLettersUnavailableError,
+    MendedError,
+    OtherTopicError,
+    OffsetOutOfRangeError,
+    NoOffsetForPartitionError,
+    LeaderFoundError,
+    IllegalStateError,  # a partition was taken away between two steps
+)
+
+
+class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Runs one consumer's share of the topic until told to stop."""
+
+    def __init__(
+        self, synchronizer: Synchronizer, dead_letters: DeadLetterQueue, policy: WorkerPolicy, pulse: Pulse
+    ) -> None:
+        self._synchronizer = synchronizer
+        self._consumer: Reader = synchronizer.consumer
+        self._metrics: ConsumerMetrics = synchronizer.metrics
+        self._dead_letters = dead_letters
+        self._policy = policy
+        self._pulse = pulse
+        self._backoff = ExponentialWithJitterBackoff(base=0.05, cap=5.0)
+        self._failures = 0
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._epoch = 0  # grows with every rebalance: what was polled before belongs to nobody
+        self._assignment: list[TopicPartition] | None = None
+        self._reading: Reading | None = None
+        self._in_flight: asyncio.Task[None] | None = None
+        self._sent: dict[int, int] = {}  # how far the last batch reached
+        self._unanswered: set[int] = set()  # partitions of which the log has said that they are not read
+        self._suspect: dict[int, int] = {}  # how far the last batch reached that the store refused
+        self._commits = Committer(self._consumer, policy.topic, policy.commit_seconds, policy.commit_timeout_seconds)
+
+    # -- what others see and do
+
+    def not_ready(self) -> list[str]:
+        """What keeps the consumer from being ready: empty once the store has answered, and all partitions are read."""
+        if self._assignment is None:
+            return ["kafka"]
+        return self._reading.troubles() if self._reading else ["redis"]
+
+    def stop(self) -> None:
+        """Asks the loop to finish what it has begun."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        """Lets the write under way finish, commits, and lets go; what is decoded but not sent is dropped."""
+        self._epoch += 1
+        self._assignment = None
+        await self._release(settles=True)
+        self._consumer.forget(revoked)
+        for tp in revoked:
+            self._metrics.forget_partition(tp.partition)
+        self._metrics.assigned_partitions.set(0)
+
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        """Holds the new partitions until the loop has asked the store where they are."""
+        # aiokafka fetches already: nothing may be awaited before this
+        self._consumer.pause(*assigned)
+        self._epoch += 1
+        self._reading = None
+        self._assignment = list(assigned)
+        self._metrics.assigned_partitions.set(len(self._assignment))
+        _log.info("partitions assigned", extra={"partitions": sorted(tp.partition for tp in assigned)})
+        self._wake.set()
+
+    # -- the loop
+
+    async def run(self) -> None:
+        """Works until `stop`.
+
+        Raises LayoutError, EvictionError, TopicNameError, or the KafkaError that no seek is a remedy for.
+        """
+        ended = asyncio.Event()
+        watches = self._synchronizer.watch, self._synchronizer.store_watch
+        watching = [asyncio.create_task(watch.run(ended)) for watch in watches]
+        try:
+            while not self._stopping.is_set():
+                self._pulse.beat()
+                for watch in watching:
+                    if watch.done():
+                        await watch  # raises what ended it
+                if self._assignment is None:
+                    await self._await_assignment()
+                    continue
+                try:
+                    if self._reading is None:
+                        synchronizing = asyncio.create_task(self._synchronize(self._assignment))
+                        await unless_set(self._stopping, self._beating(synchronizing))
+                    else:
+                        await self._turn(self._reading)
+                except _DOUBTS as error:
+                    await self._doubt(error)
+        finally:
+            ended.set()  # a cancellation alone may get lost in a request that has just been answered
+            await cancel(watching)
+            await self._release(settles=self._stopping.is_set())
+
+    async def _await_assignment(self) -> None:
+        """Returns once there are partitions, or it is time to stop. Raises StalledError."""
+        waiting_since = asyncio.get_running_loop().time()
+        while self._assignment is None and not self._stopping.is_set():
+            self._pulse.beat()
+            if asyncio.get_running_loop().time() - waiting_since > self._policy.assignment_seconds:
+                raise StalledError(f"the group gave no partitions within {self._policy.assignment_seconds:.0f} s")
+            self._wake.clear()
+            await pause(self._wake, 1.0)
+
+    async def _synchronize(self, assignment: list[TopicPartition]) -> None:
+        """Asks the store where it is, and seeks there."""
+        is_ours = self._in_this_epoch()
+        found = await self._synchronizer.synchronize([tp.partition for tp in assignment], is_ours)
+        if found is None or not is_ours():
+            return
+        progress = found.progress
+        self._consumer.caught_up.clear()  # it is of other offsets, or of another topic
+        for tp in assignment:
+            self._consumer.seek(tp, progress.positions[tp.partition])
+        self._consumer.resume(*[tp for tp in assignment if tp.partition not in found.unanswered])
+        self._reading = Reading(self._synchronizer, self._dead_letters, self._policy, progress, found.unanswered)
+        _log.info("reading from the store's offsets", extra={"offsets": dict(progress.positions)})
+        for partition, error in found.unanswered.items():
+            if partition not in self._unanswered:
+                log_silent(partition, error)
+        self._unanswered = set(found.unanswered)
+
+    async def _turn(self, reading: Reading) -> None:
+        """One poll, decoded while the last batch is written, then sent on its way."""
+        is_ours = self._in_this_epoch()
+        batch = await reading.poll(self._suspect, is_ours)
+        if batch is None or self._stopping.is_set():
+            return
+        await self._landed()
+        if is_ours():
+            await unless_set(self._stopping, reading.check(batch))
+        if is_ours() and not self._stopping.is_set():
+            self._sent = {**reading.offsets, **batch.positions}
+            self._in_flight = reading.begin_write(batch)
+            self._commits.offer(reading.offsets)
+
+    def _in_this_epoch(self) -> Callable[[], bool]:
+        epoch = self._epoch
+        return lambda: epoch == self._epoch
+
+    async def _landed(self) -> None:
+        """Waits for the write under way, and raises what it raised."""
+        task = self._in_flight
+        if task is not None:
+            try:
+                await self._beating(task)
+            finally:
+                if self._in_flight is task:
+                    self._in_flight = None
+            self._failures = 0
+
+    async def _beating(self, task: asyncio.Task[None]) -> None:
+        """Waits for work that may take minutes, as when a large project is mended or Redis writes its log anew.
+
+        That is no standstill: each of its questions has a timeout of its own. Raises what it raises.
+        """
+        try:
+            while not task.done():
+                self._pulse.beat()
+                await asyncio.wait([task], timeout=_BEAT_SECONDS)
+            await task
+        finally:
+            await cancel([task])
+
+    # -- ends, good and bad
+
+    async def _doubt(self, error: Exception) -> None:
+        """Drops what is believed, and waits a moment that grows with every failure in a row."""
+        is_mended = isinstance(error, MendedError)  # one of several projects, perhaps: the next is not to wait long
+        self._failures += not is_mended
+        delay_seconds = self._backoff.compute(1 if is_mended else self._failures)
+        _log.warning(
+            "starting again from the store's offsets",
+            extra={"reason": type(error).__name__, "detail": str(error), "retry_seconds": round(delay_seconds, 3)},
+        )
+        self._metrics.resyncs.labels(type(error).__name__).inc()
+        if isinstance(error, StoreUnavailableError):
+            self._metrics.redis_errors.inc()
+        if isinstance(error, FencedError):
+            self._metrics.fence_refusals.inc()
+        if isinstance(error, StoreUnavailableError | FencedError):
+            self._synchronizer.mender.hurry()
+        if isinstance(error, RefusedError):
+            self._suspect = self._sent
+        await self._release()
+        if self._assignment is not None:
+            self._consumer.pause(*self._assignment)
+            with suppress(OffsetOutOfRangeError):  # of another partition; it is found again
+                await self._consumer.getmany(timeout_ms=0)  # keeps the membership; what it returns is read again
+        self._wake.clear()
+        if not self._stopping.is_set():
+            await pause(self._wake, delay_seconds)
+
+    async def _release(self, settles: bool = False) -> None:
+        """Ends the write under way, commits what was applied, and forgets where the store is.
+
+        Whoever lets go for others, and not because something failed, settles.
+        """
+        task, self._in_flight = self._in_flight, None
+        if task is not None:
+            await asyncio.wait([task], timeout=self._policy.release_timeout_seconds)
+            error = task.exception() if task.done() else TimeoutError()
+            if error is not None:
+                _log.warning("the last batch was not applied; it is read again", extra={"error": repr(error)})
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            await reading.close()
+            if settles and (task is None or error is None):
+                await self._settle(reading)
+            await self._commits.flush(reading.offsets)
+
+    async def _settle(self, reading: Reading) -> None:
+        """Tells stripes without events how far they are: retention may pass where they stand before anybody is back."""
+        try:
+            async with asyncio.timeout(self._policy.release_timeout_seconds):
+                await reading.settle()
+        except (*_DOUBTS, TimeoutError) as failure:
+            _log.warning("stripes without events were not told how far they are", extra={"error": repr(failure)})

@@ -1,0 +1,159 @@
+"""What the broker says of a topic: its id, which no other topic ever has, and its partitions.
+
+aiokafka asks with versions of the Metadata request that are older than topic ids (version 10, Kafka 2.8), so the newer
+one is described here.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+from aiokafka import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError, for_code
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.metadata import MetadataRequest_v5
+from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
+
+from service.store.layout.heads import NO_TOPIC, Head
+
+_API_KEY, _WITH_IDS = 3, 10
+_TEXT = CompactString("utf-8")
+_NUMBERS = CompactArray(Int32)
+_END = ("tags", TaggedFields)
+_BROKER = CompactArray(("node_id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), _END)
+_PARTITION = CompactArray(
+    ("error_code", Int16),
+    ("partition", Int32),
+    ("leader", Int32),
+    ("leader_epoch", Int32),
+    ("replicas", _NUMBERS),
+    ("isr", _NUMBERS),
+    ("offline_replicas", _NUMBERS),
+    _END,
+)
+
+
+class _Uuid:
+    """16 bytes as they are."""
+
+    @staticmethod
+    def encode(value: bytes) -> bytes:
+        return value
+
+    @staticmethod
+    def decode(data: BytesIO) -> bytes:
+        return data.read(16)
+
+    @staticmethod
+    def repr(value: bytes) -> str:
+        return value.hex()
+
+
+_TOPIC = CompactArray(
+    ("error_code", Int16),
+    ("topic", _TEXT),
+    ("topic_id", _Uuid),
+    ("is_internal", Boolean),
+    ("partitions", _PARTITION),
+    ("authorized_operations", Int32),
+    _END,
+)
+
+
+class _Response(Response):  # type: ignore[misc]  # aiokafka has no types
+    API_KEY = _API_KEY
+    API_VERSION = _WITH_IDS
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("brokers", _BROKER),
+        ("cluster_id", _TEXT),
+        ("controller_id", Int32),
+        ("topics", _TOPIC),
+        ("authorized_operations", Int32),
+        _END,
+    )
+
+
+class _RequestWithIds(RequestStruct):  # type: ignore[misc]
+    API_KEY = _API_KEY
+    API_VERSION = _WITH_IDS
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = _Response
+    SCHEMA = Schema(
+        ("topics", CompactArray(("topic_id", _Uuid), ("topic", _TEXT), _END)),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        _END,
+    )
+
+
+class _Request(Request[MetadataRequest_v5 | _RequestWithIds]):  # type: ignore[misc]
+    """The newest of the two that the broker knows."""
+
+    API_KEY = _API_KEY
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    def build(self, request_struct_class: Any) -> Any:
+        if request_struct_class is _RequestWithIds:
+            return _RequestWithIds([(bytes(16), self._topic, {})], False, False, False, {})
+        return MetadataRequest_v5([self._topic], False)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic: its id ("" where the broker gives none), how many partitions it has, and which of them have a leader."""
+
+    topic_id: str
+    partitions: int
+    with_leader: tuple[int, ...] = field(default=(), compare=False)
+
+    def has_leader(self, partition: int) -> bool:
+        """Whether anybody can be asked about a partition."""
+        return partition in self.with_leader
+
+    @property
+    def id_bytes(self) -> bytes:
+        """The id as heads have it."""
+        return UUID(self.topic_id).bytes if self.topic_id else NO_TOPIC
+
+    def is_other(self, topic_id: str) -> bool:
+        """Whether it is known to be another topic than the one of that id."""
+        return bool(self.topic_id and topic_id) and self.topic_id != topic_id
+
+    def is_of_another(self, head: Head) -> bool:
+        """Whether a head is of another topic: by its id, or where there is none as it has more partitions."""
+        if self.topic_id and head.topic_id != NO_TOPIC:
+            return head.topic_id != self.id_bytes
+        return len(head.progress) > self.partitions
+
+
+async def describe_topic(client: AIOKafkaClient, topic: str, patience_seconds: float = 1.0) -> TopicState:
+    """Asks one broker after the other until one answers; all but the last have so many seconds.
+
+    Raises the last one's KafkaError, of which UnknownTopicOrPartitionError is that there is no such topic.
+    """
+    nodes = [broker.nodeId for broker in client.cluster.brokers()]
+    random.shuffle(nodes)
+    for number, node in enumerate(nodes, 1):
+        try:
+            async with asyncio.timeout(patience_seconds if number < len(nodes) else None):
+                response = await client.send(node, _Request(topic))
+                break
+        except (KafkaError, TimeoutError):
+            if number == len(nodes):
+                raise
+    else:
+        raise KafkaConnectionError("no broker is known")
+    [described] = response.to_object()["topics"]
+    if not described["partitions"]:
+        raise for_code(described["error_code"] or UnknownTopicOrPartitionError.errno)(topic)
+    topic_id = described.get("topic_id", bytes(16))
+    partitions = described["partitions"]
+    with_leader = tuple(sorted(each["partition"] for each in partitions if each["leader"] >= 0))
+    return TopicState(str(UUID(bytes=topic_id)) if any(topic_id) else "", len(partitions), with_leader)

@@ -1,0 +1,1 @@
+"""Where each partition must be read from."""

@@ -1,0 +1,98 @@
+"""Where to start reading: where the store says, unless the topic no longer reaches there, or is another by now."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from consumers.kafka.aiokafka_private import Reader
+from consumers.kafka.metadata import TopicState
+from consumers.kafka.topic_offsets import ask_each
+from consumers.offsets.progress import Progress
+from service.store.layout.gaps import Gap
+from service.store.write.writer import Step, StripeBatch
+
+_log = logging.getLogger(__name__)
+
+_FETCH_TIMEOUT_MS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What must be moved before anything is read: per partition the offset to go to."""
+
+    back: dict[int, int] = field(default_factory=dict)
+    """The partition's log was made anew, and begins there."""
+    forward: dict[int, int] = field(default_factory=dict)
+    """The topic no longer has what comes before."""
+    unanswered: dict[int, KafkaError] = field(default_factory=dict)
+    """The partition may have to be moved, but nobody can tell now."""
+
+    def batches(self, progress: Progress, now_ms: int) -> list[StripeBatch]:
+        """The moves of each stripe, with the gaps that they leave."""
+        batches = []
+        for stripe in progress.stripes:
+            steps, gaps = [], []
+            for partition in progress.partitions:
+                stored = progress.stored(stripe, partition)
+                target = self.back.get(partition, max(stored, self.forward.get(partition, 0)))
+                missing_from = 0 if partition in self.back else stored
+                if target != stored:
+                    steps.append(Step(partition, stored, target, 0))
+                if target > missing_from:
+                    gaps.append(Gap(partition, missing_from, target, now_ms))
+            if steps:
+                batches.append(StripeBatch(stripe, steps, generation=progress.generation(stripe), gaps=gaps))
+        return batches
+
+
+async def find_moves(consumer: Reader, name: str, topic: TopicState, progress: Progress) -> Moves:
+    """Compares the store's offsets with the topic's.
+
+    Raises KafkaError.
+    """
+    tps = [TopicPartition(name, partition) for partition in progress.partitions]
+    begin = await ask_each(consumer.beginning_offsets, tps, topic)
+    old = [tp for tp in begin.offsets if progress.positions[tp.partition] > 0]
+    held = [tp for tp in old if progress.positions[tp.partition] >= begin.offsets[tp]]
+    end = await ask_each(consumer.end_offsets, held, topic)
+    ahead = await _ahead(consumer, end.offsets, progress)
+    moves = Moves(unanswered={tp.partition: error for tp, error in {**begin.errors, **end.errors}.items()})
+    for tp, beginning in begin.offsets.items():
+        stored = progress.positions[tp.partition]
+        if tp.partition in moves.unanswered:
+            continue
+        if tp.partition in ahead:
+            moves.back[tp.partition] = beginning
+            _log.error(
+                "the topic is another than the one that the store has applied; reading it from its beginning",
+                extra={"partition": tp.partition, "stored_offset": stored, "beginning": beginning},
+            )
+        elif stored < beginning:
+            moves.forward[tp.partition] = beginning
+            _log.error(
+                "records were deleted from the topic before they were applied",
+                extra={"partition": tp.partition, "from_offset": stored, "to_offset": beginning},
+            )
+    return moves
+
+
+async def _ahead(consumer: Reader, ends: Mapping[TopicPartition, int], progress: Progress) -> list[int]:
+    """Partitions whose log ends before the store's offset."""
+    short = [tp for tp, end in ends.items() if end < progress.positions[tp.partition]]
+    return [tp.partition for tp in short if not await _reaches(consumer, tp, progress.positions[tp.partition])]
+
+
+async def _reaches(consumer: Reader, tp: TopicPartition, start: int) -> bool:
+    """Whether a record right before the start is there: an embedded broker says a log's last batch has one record."""
+    consumer.seek(tp, start - 1)
+    consumer.resume(tp)
+    try:
+        polled = await consumer.getmany(tp, timeout_ms=_FETCH_TIMEOUT_MS, max_records=1)
+        return bool(polled) or tp in consumer.unreadable  # something is there
+    except OffsetOutOfRangeError:
+        return False
+    finally:
+        consumer.pause(tp)

@@ -1,0 +1,93 @@
+"""Finds out where the store is, and moves it to where the topic lets it be read from."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from aiokafka.errors import KafkaError
+
+from consumers.ingest.mending import Mender
+from consumers.kafka.aiokafka_private import Reader
+from consumers.kafka.metadata import TopicState
+from consumers.kafka.topic_watch import TopicWatch
+from consumers.metrics import ConsumerMetrics
+from consumers.offsets.moves import Moves, find_moves
+from consumers.offsets.progress import Progress
+from consumers.upkeep.store_watch import StoreWatch
+from service.store.layout.gaps import count_skipped
+from service.store.layout.heads import Head
+from service.store.write.gaps import read_gaps
+from service.store.write.topic_name import claim_topic_name
+from service.store.write.writer import StoreWriter, StripeBatch
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Synchronized:
+    """Where the store is, and the partitions that cannot be read yet, as nobody tells whether they reach there."""
+
+    progress: Progress
+    unanswered: Mapping[int, KafkaError]
+
+
+@dataclass(frozen=True, slots=True)
+class Synchronizer:
+    """What it takes to compare store and topic."""
+
+    consumer: Reader
+    writer: StoreWriter
+    watch: TopicWatch
+    store_watch: StoreWatch
+    mender: Mender
+    metrics: ConsumerMetrics
+    topic: str
+
+    def now_ms(self) -> int:
+        """The time of the store, Unix milliseconds."""
+        return self.store_watch.clock.now_ms()
+
+    async def synchronize(self, partitions: Sequence[int], is_ours: Callable[[], bool]) -> Synchronized | None:
+        """Where the store is in these partitions. None: it had to be moved, or they are no longer ours; ask again.
+
+        Raises what the store raises, EvictionError, TopicNameError, and KafkaError.
+        """
+        await self.store_watch.look()
+        await claim_topic_name(self.writer.client, self.topic)
+        heads = await self.writer.read_heads()
+        topic = await self.watch.look()
+        strangers = [stripe for stripe, head in enumerate(heads) if topic.is_of_another(head)]
+        if strangers:
+            await self._adopt(topic, heads, strangers)
+            return None
+        progress = Progress(heads, partitions)
+        moves = await find_moves(self.consumer, self.topic, topic, progress)
+        if not is_ours():
+            return None
+        batches = [replace(batch, topic_id=topic.id_bytes) for batch in moves.batches(progress, self.now_ms())]
+        await self.writer.apply(topic.partitions, batches)
+        if batches:
+            self._count_gaps(moves)
+            return None
+        await self._measure_gaps(heads, partitions)
+        return Synchronized(progress, moves.unanswered)
+
+    async def _adopt(self, topic: TopicState, heads: Sequence[Head], stripes: Sequence[int]) -> None:
+        """Makes stripes of another topic ones of this, at its beginning: what the other told still counts."""
+        _log.error(
+            "the topic is another than the one that the store has applied; reading it from its beginning",
+            extra={"topic": self.topic, "topic_id": topic.topic_id, "stripes": len(stripes)},
+        )
+        adopting = [
+            StripeBatch(stripe, (), (), heads[stripe].generation, topic_id=topic.id_bytes, adopts=True)
+            for stripe in stripes
+        ]
+        await self.writer.apply(topic.partitions, adopting)
+
+    def _count_gaps(self, moves: Moves) -> None:
+        self.metrics.gaps.inc(sum(offset > 0 for offset in {**moves.back, **moves.forward}.values()))
+
+    async def _measure_gaps(self, heads: Sequence[Head], partitions: Sequence[int]) -> None:
+        skipped: Mapping[int, int] = count_skipped((await read_gaps(self.writer.client, heads)).values())
+        for partition in partitions:
+            self.metrics.gap_records.labels(partition).set(skipped.get(partition, 0))

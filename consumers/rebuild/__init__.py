@@ -1,0 +1,1 @@
+"""Reads the topic again from its beginning, beside the live counters."""

@@ -1,0 +1,189 @@
+"""Reads the topic from its beginning into a new generation beside the live one, and swaps the two.
+
+Consumers go on meanwhile, and so do answers. Where the new generation stands is in its own heads: whenever this ends,
+it can begin again and go on from there.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from aiokafka import AIOKafkaClient, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from consumers.ingest.applier import Applier
+from consumers.ingest.batch import Batch, read_batch
+from consumers.kafka.aiokafka_private import Reader
+from consumers.kafka.metadata import TopicState, describe_topic
+from consumers.metrics import ConsumerMetrics
+from consumers.offsets.moves import Moves, find_moves
+from consumers.offsets.progress import Progress
+from consumers.rebuild.losses import JobsWouldBeLostError, find_losses
+from consumers.upkeep.retention import find_horizon_ms
+from service.store.errors import RefusedError
+from service.store.generations import Building, BuildingWriter, GenerationError, Generations
+from service.store.write.gaps import read_gaps
+
+_POLL_TIMEOUT_MS = 50
+_BATCH_RECORDS = 20_000
+_SIFTED_BATCH_RECORDS = 2_000
+_EVENT_IS_WRONG = ("COLLISION", "OVERFLOW")  # refused whatever else is there; it is a dead letter already
+
+ShowProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""Given how many offsets there are to read; what it gives is told again and again how many more have been."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildPolicy:
+    """What is read, and whether offsets that the topic no longer has may become gaps of the new generation."""
+
+    topic: str
+    retention_days: int | None
+    accept_gaps: bool
+    is_compacted: Callable[[], Awaitable[bool]]
+    now_ms: Callable[[], int]
+
+
+class Rebuild:
+    """One rebuild, begun or gone on with."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - everything that it works with is passed in
+        self,
+        consumer: Reader,
+        kafka: AIOKafkaClient,
+        generations: Generations,
+        metrics: ConsumerMetrics,
+        policy: RebuildPolicy,
+        show_progress: ShowProgress,
+    ) -> None:
+        self._consumer = consumer
+        self._kafka = kafka
+        self._generations = generations
+        self._metrics = metrics
+        self._policy = policy
+        self._show_progress = show_progress
+        self._sift_to: dict[int, int] = {}  # batches up to there keep their records, as the store refuses some
+
+    async def run(self) -> int:
+        """Returns the new generation once it is live.
+
+        Raises JobsWouldBeLostError, GenerationError, what the store raises, UnreadableError, and other KafkaErrors.
+        """
+        while True:
+            building = await self._generations.look()
+            topic = await describe_topic(self._kafka, self._policy.topic)
+            applier = await self._synchronize(building, topic)
+            if applier is not None and await self._chase(building, applier, topic):
+                return building.generation
+
+    async def _synchronize(self, building: Building, topic: TopicState) -> Applier | None:
+        """Compares the new generation with the topic, and seeks there. None: it had to be begun or moved."""
+        tps = self._tps(topic)
+        self._consumer.assign(tps)
+        self._consumer.pause(*tps)  # nothing may be awaited before this: it would begin to fetch
+        writer = BuildingWriter(self._generations.client, building)
+        progress = Progress(await writer.read_heads(), range(topic.partitions))
+        moves = await self._find_moves(building, progress, topic)
+        if moves.forward and not self._policy.accept_gaps:
+            await self._check_losses(building, progress, moves)
+        if any(building.heads[stripe] is None for stripe in building.stripes):
+            await self._generations.begin(building, topic.id_bytes)
+            return None
+        batches = [replace(each, topic_id=topic.id_bytes) for each in moves.batches(progress, self._policy.now_ms())]
+        if batches:
+            await writer.apply(topic.partitions, batches)
+            return None
+        for tp in tps:
+            self._consumer.seek(tp, progress.positions[tp.partition])
+        self._consumer.resume(*tps)
+        return Applier(writer, None, self._metrics, progress, topic.partitions, topic.id_bytes, self._policy.now_ms)
+
+    async def _find_moves(self, building: Building, progress: Progress, topic: TopicState) -> Moves:
+        """How the new generation must be moved. Raises GenerationError if it, or the live one, is of another topic."""
+        live = Progress(building.live, range(topic.partitions))
+        built = [head for head in building.heads if head is not None]
+        moves = []
+        for each in (live, progress):
+            found = await find_moves(self._consumer, self._policy.topic, topic, each)
+            for error in found.unanswered.values():
+                raise error
+            moves.append(found)
+        if moves[0].back or any(map(topic.is_of_another, building.live)):
+            raise GenerationError(
+                "what is live is of another topic than the one that is there now; a consumer moves it, when it runs"
+            )
+        if moves[1].back or any(map(topic.is_of_another, built)):
+            raise GenerationError(
+                f"generation {building.generation} was begun from another topic than the one that is there now;"
+                " discard it"
+            )
+        return moves[1]
+
+    async def _check_losses(self, building: Building, progress: Progress, moves: Moves) -> None:
+        if not await self._policy.is_compacted():
+            ledgers = await read_gaps(self._generations.client, building.live)
+            lost = find_losses(building.live, ledgers, progress, moves.forward)
+            if lost:
+                raise JobsWouldBeLostError(lost)
+
+    async def _chase(self, building: Building, applier: Applier, topic: TopicState) -> bool:
+        """Reads and applies until the new generation is live. False: all must be looked up anew."""
+        ends = await self._consumer.end_offsets(self._tps(topic))
+        writing: asyncio.Task[None] | None = None
+        sent = dict(applier.progress.positions)
+        read = sum(sent.values())
+        try:
+            with self._show_progress(max(0, sum(ends.values()) - read)) as advance:
+                while True:
+                    batch = await self._read(applier)
+                    if writing is not None:
+                        await writing
+                    # beyond the last record may be none: marks of transactions, records that were compacted away
+                    batch.positions |= {tp.partition: await self._consumer.position(tp) for tp in ends}
+                    sent = batch.positions
+                    advance(sum(sent.values()) - read)
+                    read = sum(sent.values())
+                    writing = asyncio.create_task(self._apply(applier, batch))
+                    if batch.drained and all(sent[tp.partition] >= end for tp, end in ends.items()):
+                        await writing
+                        is_live = await self._swap(building, topic)
+                        if is_live is not None:
+                            return is_live
+        except RefusedError as error:
+            if not error.problem.startswith(_EVENT_IS_WRONG):
+                raise GenerationError(f"generation {building.generation} is damaged: {error}; discard it") from error
+            self._sift_to = sent
+            return False
+        except OffsetOutOfRangeError:
+            return False
+        finally:
+            if writing is not None:
+                await asyncio.wait([writing])
+
+    async def _swap(self, building: Building, topic: TopicState) -> bool | None:
+        """Whether the new generation is live now; None if it must be read on, False if all must be looked up anew."""
+        if await describe_topic(self._kafka, self._policy.topic) != topic:
+            return False
+        behind = await self._generations.swap(building)
+        if not behind:
+            return True
+        return None if len(behind) == len(building.stripes) else False
+
+    def _tps(self, topic: TopicState) -> list[TopicPartition]:
+        return [TopicPartition(self._policy.topic, partition) for partition in range(topic.partitions)]
+
+    async def _apply(self, applier: Applier, batch: Batch) -> None:
+        horizon_ms = find_horizon_ms(self._policy.now_ms(), self._policy.retention_days)
+        # everywhere: a stripe without events would be at its beginning still when this is to go on
+        await applier.apply(batch, {}, applier.progress.stripes, horizon_ms)
+
+    async def _read(self, applier: Applier) -> Batch:
+        """The next batch; it keeps its records up to where the store has refused some."""
+        at = applier.progress.positions
+        keep = any(at.get(partition, offset) < offset for partition, offset in self._sift_to.items())
+        records = _SIFTED_BATCH_RECORDS if keep else _BATCH_RECORDS
+        batch = await read_batch(self._consumer, _POLL_TIMEOUT_MS, records, lambda: True, keep)
+        assert batch is not None  # noqa: S101 - nobody takes partitions away from a reader without a group
+        self._consumer.check_readable()
+        return batch

@@ -1,0 +1,43 @@
+"""What a rebuild would lose: events that the live generation counts, and the topic no longer has. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from consumers.offsets.progress import Progress
+from service.store.layout.gaps import Gap, GapReason
+from service.store.layout.heads import Head
+
+
+class JobsWouldBeLostError(Exception):
+    """The topic no longer reaches back far enough; `lost` has the range of offsets by partition."""
+
+    def __init__(self, lost: Mapping[int, tuple[int, int]]) -> None:
+        ranges = ", ".join(f"{first} to {end - 1} of partition {p}" for p, (first, end) in sorted(lost.items()))
+        super().__init__(f"the topic no longer has offsets {ranges}, which are counted now")
+        self.lost = lost
+
+
+def find_losses(
+    live: Sequence[Head], ledgers: Mapping[int, Sequence[Gap]], building: Progress, beginnings: Mapping[int, int]
+) -> dict[int, tuple[int, int]]:
+    """By partition the offsets `[first, end)` that the topic no longer has but some stripe of the live generation.
+
+    `beginnings` has the partitions whose beginning is beyond what has been read into the new generation; `ledgers` are
+    the live generation's gaps, by stripe: what it never had is not lost.
+    """
+    lost = {}
+    for stripe, head in enumerate(live):
+        for partition, beginning in beginnings.items():
+            applied = head.progress[partition].next_offset if partition < len(head.progress) else 0
+            gaps = [gap for gap in ledgers.get(stripe, ()) if gap.partition == partition]
+            missing = _uncovered(gaps, building.stored(stripe, partition), min(beginning, applied))
+            if missing:
+                lost[partition] = missing
+    return lost
+
+
+def _uncovered(gaps: Iterable[Gap], first: int, end: int) -> tuple[int, int] | None:
+    """The part of a range from the first offset on that is in no gap."""
+    for gap in sorted(gaps, key=lambda gap: gap.from_offset):
+        if gap.reason is GapReason.DELETED and gap.from_offset <= first:
+            first = max(first, gap.to_offset)
+    return (first, end) if first < end else None

@@ -1,0 +1,86 @@
+"""A rebuild from beginning to end: what a former one left is deleted, the new generation built, the old one deleted."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from aiokafka import AIOKafkaClient
+from prometheus_client import CollectorRegistry
+
+from consumers.kafka.clients import connection_options, create_reader, is_compacted
+from consumers.kafka.stopping import stop_client
+from consumers.metrics import ConsumerMetrics
+from consumers.rebuild.builder import Rebuild, RebuildPolicy, ShowProgress
+from service.runtime.settings import ConsumerSettings
+from service.store.generations import Generations
+from service.store.redis.client import create_writer_client
+from service.store.redis.clock import system_now_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild came to: records read by this process, those of them that count nowhere by reason, gaps."""
+
+    generation: int
+    records: int
+    dead_letters: dict[str, int]
+    gaps: int
+    deleted_keys: int
+
+
+@asynccontextmanager
+async def open_generations(settings: ConsumerSettings) -> AsyncIterator[Generations]:
+    """The store's generations."""
+    client = create_writer_client(settings.redis_url, settings.redis_cluster)
+    try:
+        yield Generations(client)
+    finally:
+        await client.aclose()
+
+
+async def rebuild(settings: ConsumerSettings, accept_gaps: bool, show_progress: ShowProgress) -> Rebuilt:
+    """Builds a new generation, or goes on with one, makes it the live one, and deletes the former.
+
+    Raises what Rebuild.run raises.
+    """
+    registry = CollectorRegistry()
+    metrics = ConsumerMetrics(registry)
+    policy = RebuildPolicy(
+        settings.kafka_topic,
+        settings.retention_days,
+        accept_gaps,
+        partial(is_compacted, settings),
+        system_now_ms,
+    )
+    async with AsyncExitStack() as stack:
+        generations = await stack.enter_async_context(open_generations(settings))
+        await generations.delete_retired()
+        kafka = AIOKafkaClient(**connection_options(settings))
+        stack.push_async_callback(stop_client, kafka)
+        await kafka.bootstrap()
+        consumer = create_reader(settings)
+        stack.push_async_callback(stop_client, consumer)
+        await consumer.start()
+        generation = await Rebuild(consumer, kafka, generations, metrics, policy, show_progress).run()
+        gaps = max(head.gaps for head in (await generations.look()).live)
+        keys = await generations.delete_retired()
+    letters = {
+        sample.labels["reason"]: int(sample.value)
+        for family in metrics.dead_letters.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    }
+    return Rebuilt(generation, int(registry.get_sample_value("stats_consumer_records_total") or 0), letters, gaps, keys)
+
+
+async def discard(settings: ConsumerSettings) -> int:
+    """Throws away what a rebuild has built that was not finished; returns how many keys that were.
+
+    Raises GenerationError, and what the store raises.
+    """
+    async with open_generations(settings) as generations:
+        building = await generations.look()
+        if building.is_begun:
+            await generations.discard(building)
+        return await generations.delete_retired()

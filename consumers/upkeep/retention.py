@@ -1,0 +1,64 @@
+"""Retention: how far back jobs count, and who takes those that no longer do out of the store."""
+
+import asyncio
+import logging
+
+from aiokafka import AIOKafkaConsumer
+
+from consumers.metrics import ConsumerMetrics
+from consumers.policy import WorkerPolicy
+from consumers.upkeep.pace import Pace, own_stripes
+from service.store.errors import FencedError, StoreUnavailableError
+from service.store.redis.views import DamagedError
+from service.store.retention import Sweeper
+
+DAY_MS = 86_400_000
+
+_REDIS_SHARE = 0.2  # of the time, at most, a sweep keeps Redis busy
+_UNASSIGNED_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+def find_horizon_ms(now_ms: int, days: int | None) -> int:
+    """The start of the UTC day so many days ago (Unix ms): jobs that start before it no longer count; 0 for None."""
+    return 0 if days is None else max(0, now_ms // DAY_MS - days) * DAY_MS
+
+
+class Retention:
+    """Sweeps the stripes that fall to this consumer by its partitions: in a group each is swept by somebody."""
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, sweeper: Sweeper, metrics: ConsumerMetrics, policy: WorkerPolicy
+    ) -> None:
+        self._consumer = consumer
+        self._sweeper = sweeper
+        self._metrics = metrics
+        self._policy = policy
+
+    async def run(self) -> None:
+        """Works until cancelled. Raises LayoutError."""
+        while True:
+            stripes = own_stripes(self._consumer, self._policy.topic)
+            try:
+                for stripe in stripes:
+                    await self._sweep(stripe)
+            except (StoreUnavailableError, FencedError) as error:
+                _log.warning("the store is swept later", extra={"error": str(error)})
+            await asyncio.sleep(self._policy.sweep_seconds if stripes else _UNASSIGNED_SECONDS)
+
+    async def _sweep(self, stripe: int) -> None:
+        pace = Pace(lambda: _REDIS_SHARE, asyncio.get_running_loop().time)
+        try:
+            swept = await self._sweeper.sweep(stripe, pace.pause)
+        except DamagedError as error:
+            _log.error("a stripe is damaged and is not swept", extra={"stripe": stripe, "detail": str(error)})
+            return
+        if swept is None:
+            return
+        self._metrics.forgotten_jobs.inc(swept.records)
+        for project_id, problem in swept.refused.items():
+            _log.error(
+                "jobs before the horizon stay in the store: run `python -m consumers verify --repair`",
+                extra={"project_id": project_id, "detail": problem},
+            )

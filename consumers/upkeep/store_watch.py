@@ -1,0 +1,33 @@
+"""Keeps an eye on the server of the store: whether it may evict keys, and what its time is."""
+
+import asyncio
+from dataclasses import dataclass
+
+from consumers.waiting import pause
+from service.store.errors import StoreUnavailableError
+from service.store.redis.clock import StoreClock
+from service.store.redis.eviction import check_eviction
+from service.store.redis.views import Client
+
+
+@dataclass(frozen=True, slots=True)
+class StoreWatch:
+    """Looks at the server through a writer's client, and sets the clock by it."""
+
+    client: Client
+    clock: StoreClock
+    look_seconds: float = 10.0
+
+    async def look(self) -> None:
+        """Looks now. Raises EvictionError, StoreUnavailableError."""
+        await check_eviction(self.client)
+        await self.clock.measure()
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Looks again and again until that is set. Raises EvictionError; who writes notices a server that is away."""
+        while not ended.is_set():
+            await pause(ended, self.look_seconds)
+            try:
+                await self.look()
+            except StoreUnavailableError:
+                continue

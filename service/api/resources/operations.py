@@ -1,0 +1,57 @@
+"""What operators ask, without a token: is the process alive, is it ready, what does it measure."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from service.api.access import AUTHENTICATOR, STORE
+from service.api.errors import UNAVAILABLE, UNREACHABLE, ApiError
+from service.api.responses import RETRY_AFTER, json_response
+from service.auth.caller import IdentityUnavailableError
+from service.store.errors import LayoutError, StoreUnavailableError
+
+_log = logging.getLogger(__name__)
+PROBE_TIMEOUT_SECONDS = 2.0
+
+REGISTRY = web.AppKey("registry", CollectorRegistry)
+OPENAPI = web.AppKey("openapi", bytes)
+
+
+async def get_health(request: web.Request) -> web.Response:
+    """The process lives: it answers."""
+    return json_response('{"status":"ok"}')
+
+
+async def get_readiness(request: web.Request) -> web.Response:
+    """Redis and the identity service answer; otherwise 503, and which of them does not."""
+    probes = {"redis": request.app[STORE].ping, "identity": request.app[AUTHENTICATOR].ping}
+    answers = await asyncio.gather(*(_answers(name, ping) for name, ping in probes.items()))
+    away = [name for name, answered in zip(probes, answers, strict=True) if not answered]
+    if away:
+        raise ApiError(UNAVAILABLE, UNREACHABLE, {"names": ", ".join(away)}, RETRY_AFTER)
+    return json_response('{"status":"ready"}')
+
+
+async def _answers(name: str, ping: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+            await ping()
+    except (StoreUnavailableError, LayoutError, IdentityUnavailableError, TimeoutError) as error:
+        _log.warning("not ready: %s: %s", name, str(error) or "no answer in time")
+        return False
+    return True
+
+
+async def get_metrics(request: web.Request) -> web.Response:
+    """Everything measured, in Prometheus' text format."""
+    body = generate_latest(request.app[REGISTRY])
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def get_openapi(request: web.Request) -> web.Response:
+    """The description of this API."""
+    return json_response(request.app[OPENAPI])

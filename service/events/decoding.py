@@ -1,0 +1,217 @@
+"""Kafka records to job events and deletions, or the reason why a record is neither.
+
+Two ways lead to one verdict. `decode_fast` (msgspec) takes the events that are plainly valid and is what
+nearly every record needs; whatever it does not accept goes to `decode_strictly` (pydantic), the authority, which
+gives the event or the reason. The fast way never accepts what the strict one refuses, nor with another value. Of
+unknown fields neither judges more than that the whole is JSON.
+"""
+
+import re
+from functools import lru_cache
+from typing import Annotated, Literal
+
+import msgspec
+import pydantic_core
+from msgspec import Meta
+from pydantic import ValidationError
+
+from service.events.event import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
+from service.events.json_members import NotJsonError, split_members
+from service.events.schema import MAX_TEXT_CHARS, MAX_USER_NAME_CHARS, JobEventModel, StatusName
+
+MAX_VALUE_BYTES = 65_536
+MAX_DETAIL_CHARS = 500
+
+_ID_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_match_key = re.compile(rb"([A-Za-z0-9_-]{1,64})/([A-Za-z0-9_-]{1,64})").fullmatch
+_STATUS_OF_NAME = dict(JobStatus.__members__)
+
+Reason = Literal[
+    "not_utf8",
+    "not_json",
+    "missing_field",
+    "wrong_type",
+    "out_of_bounds",
+    "too_large",
+    "bad_key",
+    "key_mismatch",
+    "tombstone_without_key",
+    "bad_headers",
+    "refused",
+]
+"""Why a record is a dead letter. `bad_headers`: a header's name is not UTF-8, whatever else the record
+is. `refused` is the store's: an event that it could not take, with the store's words."""
+
+
+class InvalidRecordError(Exception):
+    """A record that is no event: `reason` is one of `Reason`, `detail` names the field and what is wrong with it.
+
+    The detail has at most MAX_DETAIL_CHARS characters and repeats nothing of the record.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        self.reason: Reason = reason
+        self.detail = detail[:MAX_DETAIL_CHARS]
+        super().__init__(f"{reason}: {self.detail}")
+
+
+_Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_CHARS)]
+_Milliseconds = Annotated[int, Meta(ge=0, le=MAX_MS)]
+
+
+class _WireEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The fields in the order they have on the wire, which is the fastest; characters are checked afterwards."""
+
+    event_id: _Text
+    event_time: _Milliseconds
+    project_id: _Text
+    user_id: _Text
+    user_name: Annotated[str, Meta(min_length=1, max_length=MAX_USER_NAME_CHARS)]
+    job_id: _Text
+    job_type: _Text | None = None
+    status: StatusName
+    start_time: _Milliseconds
+    input_size: Annotated[int, Meta(ge=0, le=MAX_SIZE_BYTES)]
+    sequence: Annotated[int, Meta(ge=1, le=MAX_SEQUENCE)] | None = None
+
+
+_decode_wire = msgspec.json.Decoder(_WireEvent).decode
+
+
+def decode(key: bytes | None, value: bytes | None) -> JobEvent | JobDeletion:
+    """The event or deletion that a record holds; raises InvalidRecordError."""
+    if value is None:
+        return _decode_tombstone(key)
+    return decode_fast(key, value) or decode_strictly(key, value)
+
+
+def decode_fast(key: bytes | None, value: bytes) -> JobEvent | None:
+    """The event, or None where only the strict way can tell."""
+    wire = _read(value)
+    if wire is None:
+        return None
+    record_key = f"{wire.project_id}/{wire.job_id}".encode()
+    if (
+        (key is not None and key != record_key)
+        # Nothing but the slash between the ids is left, so neither has a character it must not have.
+        or record_key.translate(None, _ID_BYTES) != b"/"
+        or not _is_id(wire.user_id)
+        # Every control character is unprintable; what else is unprintable the strict way sorts out.
+        or not wire.user_name.isprintable()
+    ):
+        return None
+    return _event(wire)
+
+
+def decode_next(value: bytes, known: JobEvent) -> JobEvent | None:
+    """The event if it is of the same job, user and name as a valid one under the same key; else None.
+
+    Texts that equal valid ones need no second look, and in a batch most events follow another of their job.
+    """
+    wire = _read(value)
+    if (
+        wire is None
+        or wire.job_id != known.job_id
+        or wire.project_id != known.project_id
+        or wire.user_id != known.user_id
+        or wire.user_name != known.user_name
+    ):
+        return None
+    return _event(wire)
+
+
+def _read(value: bytes) -> _WireEvent | None:
+    """The fields, checked but for the characters of texts; None if only the strict way can tell."""
+    if len(value) > MAX_VALUE_BYTES:
+        return None
+    try:
+        if not value.isascii():
+            value.decode()  # msgspec does not look at the encoding of unknown fields
+        return _decode_wire(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # the last: an unknown field is nested so deep
+        return None
+
+
+def _event(wire: _WireEvent) -> JobEvent:
+    return JobEvent(
+        wire.project_id,
+        wire.job_id,
+        wire.user_id,
+        wire.user_name,
+        _STATUS_OF_NAME[wire.status],
+        wire.event_time,
+        wire.start_time,
+        wire.input_size,
+        wire.sequence or 0,
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _is_id(text: str) -> bool:
+    """Whether all characters may stand in an id. Cached, as events of few users follow each other."""
+    return not text.encode().translate(None, _ID_BYTES)
+
+
+def decode_strictly(key: bytes | None, value: bytes) -> JobEvent:
+    """The event; raises InvalidRecordError with the first thing that is wrong."""
+    if len(value) > MAX_VALUE_BYTES:
+        raise InvalidRecordError("too_large", f"value: {len(value)} bytes, at most {MAX_VALUE_BYTES} are allowed")
+    try:
+        value.decode()
+        event = JobEventModel.model_validate(_read_fields(value)).to_event()
+    except UnicodeDecodeError as error:
+        raise InvalidRecordError("not_utf8", f"value: {error}") from None
+    except ValidationError as error:
+        raise _refusal(error) from None
+    except NotJsonError as error:
+        raise InvalidRecordError("not_json", f"value: {error}") from None
+    if key is not None and key != f"{event.project_id}/{event.job_id}".encode():
+        if not _match_key(key):
+            raise _bad_key()
+        raise InvalidRecordError("key_mismatch", "key: names another job than the value's project_id and job_id")
+    return event
+
+
+def _read_fields(value: bytes) -> object:
+    """The document, of which what is in unknown fields may be missing. Raises NotJsonError, InvalidRecordError."""
+    try:
+        return pydantic_core.from_json(value, allow_inf_nan=False)
+    except ValueError:  # it may be JSON for all that: the parser has limits, and they must not hold for unknown fields
+        members = split_members(value)
+    return members and {name: _parse(name, members[name]) for name in JobEventModel.model_fields if name in members}
+
+
+def _parse(name: str, text: bytes) -> object:
+    """The value of a known field, or one that is wrong in the same way. Raises InvalidRecordError."""
+    if text.startswith((b"[", b"{")):
+        return ()  # no field takes either, whatever is in it, and however deep
+    try:
+        return pydantic_core.from_json(text)
+    except ValueError:
+        if text.startswith(b'"'):
+            raise InvalidRecordError("not_json", f"{name}: half a surrogate pair is no character") from None
+        return -(10**30) if text.startswith(b"-") else 10**30  # more digits than the parser takes
+
+
+def _decode_tombstone(key: bytes | None) -> JobDeletion:
+    if key is None:
+        raise InvalidRecordError("tombstone_without_key", "key: absent, and so is the value: no job is named")
+    match = _match_key(key)
+    if match is None:
+        raise _bad_key()
+    return JobDeletion(match[1].decode(), match[2].decode())
+
+
+def _bad_key() -> InvalidRecordError:
+    return InvalidRecordError("bad_key", "key: not {project_id}/{job_id}, each 1 to 64 characters of A-Z a-z 0-9 _ -")
+
+
+def _refusal(error: ValidationError) -> InvalidRecordError:
+    # The text of a ValidationError would repeat the input.
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(map(str, first["loc"])) or "value"
+    kind = first["type"]
+    if kind == "missing":
+        return InvalidRecordError("missing_field", f"{field}: absent, and it is required")
+    reason: Reason = "wrong_type" if kind.endswith("_type") else "out_of_bounds"
+    return InvalidRecordError(reason, f"{field}: {first['msg']}")

@@ -1,0 +1,66 @@
+"""The format of a job event on the wire: every field, its bounds and its meaning.
+
+This model is the authority on what is a valid event and the documentation of the format
+(`JobEventModel.model_json_schema()`); `service.events.decoding` has a faster way to the same verdict.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.events.event import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobEvent, JobStatus
+
+MAX_TEXT_CHARS = 64
+MAX_USER_NAME_CHARS = 128
+
+StatusName = Literal["LAUNCHING", "RUNNING", "CANCELING", "FAILED", "FINISHED", "CANCELLED"]
+
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
+Id = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS, pattern=r"^[A-Za-z0-9_-]+$")]
+Milliseconds = Annotated[int, Field(ge=0, le=MAX_MS)]
+
+
+class JobEventModel(BaseModel):
+    """One state transition of one job, as the platform publishes it.
+
+    Nothing is coerced: `1.0` and `"1"` are no integers. Unknown fields are ignored, whatever they hold; of a
+    field that is there twice, the last counts. Lengths are in characters (Unicode code points).
+    """
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    event_id: Text = Field(description="the event's own id")
+    event_time: Milliseconds = Field(description="when the transition happened, Unix milliseconds")
+    project_id: Id = Field(description="the project in which the job was submitted")
+    user_id: Id = Field(description="the user who submitted the job")
+    user_name: Annotated[str, Field(min_length=1, max_length=MAX_USER_NAME_CHARS, pattern=r"^\P{Cc}+$")] = Field(
+        description="the user's name at the time of the event; no control characters"
+    )
+    job_id: Id = Field(description="the job, unique in its project; in practice a UUID")
+    job_type: Text | None = Field(
+        default=None, description="what the job computes, such as DNA_GERMLINE; null is the same as absent"
+    )
+    status: StatusName = Field(description="the state the job is in now")
+    start_time: Milliseconds = Field(
+        description="when the job started, Unix milliseconds; a later event may correct it"
+    )
+    input_size: Annotated[int, Field(ge=0, le=MAX_SIZE_BYTES)] = Field(
+        description="size of the job's input in bytes; a later event may correct it"
+    )
+    sequence: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)] | None = Field(
+        default=None, description="grows by transition within a job; null is the same as absent"
+    )
+
+    def to_event(self) -> JobEvent:
+        """The event as the rest of the project knows it."""
+        return JobEvent(
+            project_id=self.project_id,
+            job_id=self.job_id,
+            user_id=self.user_id,
+            user_name=self.user_name,
+            status=JobStatus[self.status],
+            event_time_ms=self.event_time,
+            start_time_ms=self.start_time,
+            input_size_bytes=self.input_size,
+            sequence=self.sequence or 0,
+        )

@@ -1,0 +1,164 @@
+"""Every setting, read from environment variables `STATS_*`; one frozen model for each kind of process.
+
+A field's description says what it allows, and ends the error line when the value is something else.
+An empty variable counts as unset. Fields that may hold a secret are `SecretStr`, or stay out of the `repr`.
+"""
+
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.runtime.setting_values import (
+    FilePath,
+    HttpUrl,
+    Names,
+    Port,
+    PositiveNumber,
+    RedisUrl,
+    Servers,
+    Share,
+    Topic,
+    UpperCase,
+    WholeNumber,
+)
+
+_TOPIC_NAME = "1 to 249 of A-Z a-z 0-9 . _ - and neither . nor .. alone"
+_WITH_SASL = "required with SASL_PLAINTEXT and SASL_SSL"
+_WITH_KEYSTONE = "required with STATS_AUTH=keystone"
+
+
+class SettingsError(Exception):
+    """Settings that no process can start with; `lines` has one line for each, without any value."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="STATS_", env_ignore_empty=True, frozen=True, extra="ignore", validate_default=True
+    )
+
+
+class CommonSettings(_Settings):
+    """What every process needs. `redis_url` may hold a password: never log it."""
+
+    redis_url: RedisUrl = Field(
+        "redis://localhost:6379/0",
+        repr=False,
+        description="redis://host:port/database, or rediss:// for TLS",
+    )
+    redis_cluster: bool = Field(False, description="true or false; a cluster has database 0 alone")
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], UpperCase] = Field(
+        "INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL"
+    )
+
+    @field_validator("redis_cluster")
+    @classmethod
+    def _cluster_has_one_database(cls, cluster: bool, info: ValidationInfo) -> bool:
+        if cluster and urlsplit(info.data.get("redis_url", "")).path.strip("/0"):
+            raise ValueError("true, but STATS_REDIS_URL names another database than 0")
+        return cluster
+
+
+class KafkaSettings(_Settings):
+    """How to reach Kafka, and the names of what is there."""
+
+    kafka_bootstrap_servers: Servers = Field("localhost:9092", description="host:port, or several with commas between")
+    kafka_topic: Topic = Field("gene-job-events", description=_TOPIC_NAME)
+    kafka_dead_letter_topic: Topic = Field("gene-job-events.dead-letters", description=_TOPIC_NAME)
+    kafka_group_id: str = Field("gene-job-statistics", max_length=249, description="1 to 249 characters")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description=f"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; {_WITH_SASL}"
+    )
+    kafka_sasl_username: str | None = Field(None, description=f"a name; {_WITH_SASL}")
+    kafka_sasl_password: SecretStr | None = Field(None, description=f"a password; {_WITH_SASL}")
+    kafka_ssl_cafile: FilePath | None = Field(None, description="a file of CA certificates (PEM)")
+
+    @field_validator("kafka_dead_letter_topic")
+    @classmethod
+    def _not_the_topic_of_events(cls, topic: str, info: ValidationInfo) -> str:
+        if topic == info.data.get("kafka_topic"):
+            raise ValueError("the same as STATS_KAFKA_TOPIC")
+        return topic
+
+    @field_validator("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+    @classmethod
+    def _required_with_sasl(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.data.get("kafka_security_protocol", "").startswith("SASL_"):
+            raise ValueError("missing")
+        return value
+
+
+class ServiceSettings(CommonSettings):
+    """What `python -m service` needs: where it listens, who may ask, and how often (requests a second)."""
+
+    http_host: str = Field("127.0.0.1", pattern=r"^\S+$", description="an address or name of this machine")
+    http_port: Port = Field(8080, description="0 to 65535 (0: any free port)")
+    auth: Literal["jwt", "keystone"] = Field("jwt", description="jwt or keystone")
+    jwt_secret: SecretStr | None = Field(None, description="the secret of HS256 tokens")
+    jwt_jwks_url: HttpUrl | None = Field(
+        None,
+        repr=False,
+        description="an http:// or https:// URL; with STATS_AUTH=jwt exactly one of STATS_JWT_SECRET and"
+        " STATS_JWT_JWKS_URL is required",
+    )
+    keystone_url: HttpUrl | None = Field(None, repr=False, description=f"an http:// or https:// URL; {_WITH_KEYSTONE}")
+    keystone_username: str | None = Field(None, description=f"a name; {_WITH_KEYSTONE}")
+    keystone_password: SecretStr | None = Field(None, description=f"a password; {_WITH_KEYSTONE}")
+    keystone_project: str | None = Field(None, description=f"a name; {_WITH_KEYSTONE}")
+    keystone_domain: str | None = Field(None, description=f"a name; {_WITH_KEYSTONE}")
+    admin_roles: Annotated[Names, NoDecode] = Field(
+        frozenset({"admin", "te_admin"}), description="one name or more, with commas between"
+    )
+    rate_limit: WholeNumber = Field(1000, description="requests a second for each caller, a whole number (0: no limit)")
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _exactly_one_key(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("auth") == "jwt" and (url is None) == (info.data.get("jwt_secret") is None):
+            raise ValueError("neither set" if url is None else "both set")
+        return url
+
+    @field_validator("keystone_url", "keystone_username", "keystone_password", "keystone_project", "keystone_domain")
+    @classmethod
+    def _required_with_keystone(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.data.get("auth") == "keystone":
+            raise ValueError("missing")
+        return value
+
+
+class ConsumerSettings(CommonSettings, KafkaSettings):
+    """What `python -m consumers` needs: Redis, Kafka, and the port of its metrics and health."""
+
+    metrics_port: Port = Field(9464, description="0 to 65535 (0: any free port)")
+    scrub_share: Share = Field(
+        0.01, description="0 to 0.5: the share of Redis' time in which consumers audit the store (0: they do not)"
+    )
+    retention_days: PositiveNumber | None = Field(
+        None, description="days, a whole number from 1 on; jobs that started earlier no longer count (unset: all do)"
+    )
+
+
+SettingsModel = TypeVar("SettingsModel", bound=BaseSettings)
+
+
+def load(model: type[SettingsModel]) -> SettingsModel:
+    """The settings of this process, from its environment; SettingsError has a line for each bad one."""
+    try:
+        return model()
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False)
+    lines = []
+    for problem in problems:
+        name = str(problem["loc"][0])
+        # Only our own validators' words: pydantic's say less than the description does.
+        wrong = problem["ctx"]["error"] if problem["type"] == "value_error" else "not valid"
+        lines.append(f"STATS_{name.upper()}: {wrong}; allowed: {model.model_fields[name].description}")
+    raise SettingsError(lines)

@@ -1,0 +1,109 @@
+"""Recomputes a project's tree from its job records and says where the two differ, also while the project is written.
+
+What is read at one instant is compared exactly. What cannot be read at one instant - all job records - only raises
+doubts, each of which is then settled by itself (see audit_bottoms). Nothing is written, and no read holds Redis for
+more than about a millisecond. In memory are some hundred bytes a node, and what is remembered of nodes in doubt.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from service.store.audit.bottoms import settle
+from service.store.audit.digests import Bottoms, numbers
+from service.store.audit.findings import Drift, Findings, Unfinished, WrongType
+from service.store.audit.names import check_names
+from service.store.audit.reads import GenerationChangedError, Pause, ProjectReads, no_pause
+from service.store.audit.records import check_count, check_hashes, check_records, scan
+from service.store.audit.shape import check_shape, listed_entries
+from service.store.audit.walk import Walk
+from service.store.errors import StoreUnavailableError
+from service.store.layout.projects import LISTED_LEAF, Meta
+from service.store.layout.records import DELETED_STATUS
+from service.store.layout.tree import TOP_LEVEL
+from service.store.redis.views import FOREIGN, Client, DamagedError
+
+_ATTEMPTS = 3  # a rebuild changes the generation once
+
+
+Advance = Callable[[int], None]
+
+
+def ignore(_records: int) -> None:
+    """Does not care how far it is."""
+
+
+async def audit_project(
+    client: Client, project_id: str, advance: Advance = ignore, pause: Pause = no_pause
+) -> list[Drift]:
+    """Every drift of a project, an empty list if all is well or nobody wrote it; `advance` hears of records scanned.
+
+    `pause` is awaited after each read. Where nothing can be judged that is the only one. Raises
+    StoreUnavailableError, LayoutError.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return await _audit(await ProjectReads.open(client, project_id, pause), advance)
+        except GenerationChangedError:
+            continue
+        except DamagedError as error:
+            return [Drift(project_id, error.key, error.what)]
+    raise StoreUnavailableError(f"the generation of project {project_id} changed under each of {_ATTEMPTS} audits")
+
+
+async def _audit(reads: ProjectReads, advance: Advance) -> list[Drift]:
+    view = await reads.view(["s"], [("EXISTS", name) for name in ("s", "t", "u", "j:0")])
+    if view.meta is None:
+        findings = Findings(reads)
+        if any(view.replies):
+            findings.add("m", "is missing, and other keys are there")
+        return findings.drifts
+    tops = {index for level, index in listed_entries(view.strings[0]) if level % LISTED_LEAF == TOP_LEVEL}
+    while True:
+        findings = Findings(reads)
+        unknown = await _compare(reads, view.meta, tops, findings, advance)
+        if not unknown:
+            break
+        tops |= unknown  # a job has begun a new age, or the shape has lost one
+    await _check_names(reads, findings)
+    return findings.drifts
+
+
+async def _check_names(reads: ProjectReads, findings: Findings) -> None:
+    for name, kind in (await reads.foreign(["t"])).items():
+        findings.add(name, f"is a {kind}, and no string")
+    view = await reads.view(["t"], [("HGETALL", "u")])
+    [users] = view.replies
+    if users is FOREIGN:
+        findings.add("u", "is no hash")
+    else:
+        check_names(users, view.strings[0] or b"", findings)
+
+
+async def _compare(reads: ProjectReads, first: Meta, tops: set[int], findings: Findings, advance: Advance) -> set[int]:
+    """Walks the tree, scans the records and settles what differs; returns topmost nodes that should be walked too."""
+    walk = Walk(reads, findings)
+    await walk.run(tops)
+    bottoms, last, records, misplaced, unknown = Bottoms(walk.bottoms), first, 0, 0, set[int]()
+    async for scanned in scan(reads):
+        misplaced += check_records(scanned, findings)
+        _, whole = scanned.whole()
+        outside = bottoms.count(whole)
+        unknown |= {int(start) >> TOP_LEVEL for start in outside} - tops
+        users = np.unique(numbers(whole[whole[:, 31] != DELETED_STATUS], 25, 6)).tolist()
+        findings.users |= {user.to_bytes(6, "little") for user in users}
+        advance(len(scanned))
+        records, last = records + len(scanned), scanned.meta
+    if last.unfinished_hashes:
+        findings.add("m", "is marked: a write ended in part", Unfinished())
+    else:
+        await check_hashes(reads, misplaced, records)
+    if unknown:
+        return unknown
+    await settle(reads, bottoms.differing(), findings)
+    await check_count(reads, first, last, records, findings)
+    await check_shape(reads, walk, findings)
+    for name, kind in (await reads.foreign(["s"])).items():
+        findings.add(name, f"is a {kind}, and no string", WrongType(name))
+    findings.keep_what_records_do_not_tell(last.hashes)
+    return set()

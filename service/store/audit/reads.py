@@ -1,0 +1,146 @@
+"""Reads of one project for an audit: each is one atomic view, of the project as one write left it."""
+
+import struct
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from service.store.layout.keys import head_key, node_key, project_prefix, stripe_of
+from service.store.layout.projects import Meta, parse_meta
+from service.store.layout.records import job_hash
+from service.store.layout.tree import Node
+from service.store.redis.views import FOREIGN, Client, DamagedError, parse_stored_head, read_at_once, read_head
+
+Item = TypeVar("Item")
+
+KEYS_PER_READ = 500
+_MOST_HASHES = 1 << 24  # of some 400 million records; a meta that says more is damaged, and would be scanned for ever
+
+
+Pause = Callable[[], Awaitable[None]]
+"""Awaited after each read of an audit, so that others have their turn."""
+
+
+async def no_pause() -> None:
+    """Goes on at once."""
+
+
+class GenerationChangedError(Exception):
+    """A rebuild has put another generation in the place of the one that is being read."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Strings and replies of one instant; `meta` and `meta_data`, its string, are None where there is no project.
+
+    A string is None also if a value of another type is there (see ProjectReads.foreign), a reply is then FOREIGN.
+    """
+
+    meta: Meta | None
+    meta_data: bytes | None
+    strings: list[bytes | None]
+    replies: list[Any]
+    horizon_ms: int
+
+
+def node_name(node: Node) -> str:
+    """A node's key without the project's prefix."""
+    return node_key("", node)
+
+
+def place_of(hashed: int, hashes: int) -> int:
+    """The number of the hash, of so many, that holds the record of a job with this 32-bit hash."""
+    power = 1 << hashes.bit_length() - 1
+    number = hashed % (2 * power)
+    return number if number < hashes else hashed % power
+
+
+def chunks(items: Sequence[Item], size: int = KEYS_PER_READ) -> list[Sequence[Item]]:
+    """The items in pieces of at most so many."""
+    return [items[at : at + size] for at in range(0, len(items), size)]
+
+
+class ProjectReads:
+    """One generation of a project.
+
+    Every read raises StoreUnavailableError, LayoutError, GenerationChangedError, and DamagedError if head or meta are
+    none.
+    """
+
+    def __init__(self, client: Client, project_id: str, generation: int, pause: Pause = no_pause) -> None:
+        self.client = client
+        self._pause = pause
+        self.project_id = project_id
+        self.prefix = project_prefix(project_id, generation)
+        self.generation = generation
+        self._hashes = 1  # as last seen
+
+    @classmethod
+    async def open(cls, client: Client, project_id: str, pause: Pause = no_pause) -> "ProjectReads":
+        """Reads of the generation that is live. Raises StoreUnavailableError, LayoutError, DamagedError."""
+        reads = cls(client, project_id, (await read_head(client, stripe_of(project_id))).generation, pause)
+        if "m" in await reads.foreign(["m"]):
+            raise DamagedError(f"{reads.prefix}m", "is no string")
+        return reads
+
+    async def view(self, names: Sequence[str], commands: Sequence[tuple[Any, ...]] = ()) -> View:
+        """The strings of these keys, and replies to read commands (name, key, arguments); keys without the prefix."""
+        keys = [head_key(stripe_of(self.project_id)), *[self.prefix + name for name in ("m", *names)]]
+        every = [("MGET", *keys), *((command, self.prefix + name, *rest) for command, name, *rest in commands)]
+        strings, *replies = await read_at_once(self.client, every)
+        await self._pause()
+        head_data, meta_data, *strings = strings
+        live = parse_stored_head(stripe_of(self.project_id), head_data).live
+        if live.generation != self.generation:
+            raise GenerationChangedError
+        return View(self._meta(meta_data), meta_data, strings, replies, live.horizon_ms)
+
+    def _meta(self, data: bytes | None) -> Meta | None:
+        if data is None:
+            return None
+        try:
+            meta = parse_meta(data)
+        except struct.error:
+            raise DamagedError(f"{self.prefix}m", f"is no meta: {len(data)} bytes") from None
+        if not 0 < meta.hashes <= _MOST_HASHES:
+            raise DamagedError(f"{self.prefix}m", f"says {meta.hashes} record hashes")
+        return meta
+
+    async def foreign(self, names: Sequence[str], kind: str = "string") -> dict[str, str]:
+        """Which of these keys hold a value of another type, and of which; they may have been read before.
+
+        No write of ours ever makes one, so this needs no view. Raises StoreUnavailableError.
+        """
+        found: dict[str, str] = {}
+        for some in chunks(names):
+            keys = [self.prefix + name for name in some]
+            [there] = await read_at_once(self.client, [("EXISTS", *keys)])
+            if there:
+                types = await read_at_once(self.client, [("TYPE", key) for key in keys])
+                kinds = zip(some, (bytes(each).decode() for each in types), strict=True)
+                found |= {name: each for name, each in kinds if each not in {"none", kind}}
+        return found
+
+    async def strings(self, nodes: Sequence[Node]) -> dict[Node, bytes]:
+        """The strings of those nodes that are there; each chunk of 500 is a view of its own."""
+        found: dict[Node, bytes] = {}
+        for some in chunks(nodes):
+            view = await self.view([node_name(node) for node in some])
+            found |= {node: string for node, string in zip(some, view.strings, strict=True) if string is not None}
+        return found
+
+    async def records(self, names: Sequence[str], jobs: Collection[bytes]) -> tuple[View, dict[bytes, bytes]]:
+        """The strings of these keys, and the records of those jobs that have one, all of one instant."""
+        while True:
+            by_hash: dict[int, list[bytes]] = defaultdict(list)
+            for job in jobs:
+                by_hash[place_of(job_hash(job), self._hashes)].append(job)
+            view = await self.view(names, [("HMGET", f"j:{number}", *some) for number, some in by_hash.items()])
+            meta = view.meta
+            if meta is None or meta.hashes == self._hashes:
+                found = zip(by_hash.values(), view.replies, strict=True)
+                whole = [(some, values) for some, values in found if values is not FOREIGN]
+                pairs = [pair for some, values in whole for pair in zip(some, values, strict=True)]
+                return view, {job: record for job, record in pairs if record is not None}
+            self._hashes = meta.hashes

@@ -1,0 +1,36 @@
+"""Mends lists of projects."""
+
+from service.store.audit.findings import WrongMembers
+from service.store.audit.stripes import find_all
+from service.store.layout.keys import projects_key
+from service.store.redis.outages import reaching
+from service.store.redis.script import write
+from service.store.redis.views import FOREIGN, Client, read_at_once, read_head
+
+
+async def mend_list(client: Client, cause: WrongMembers) -> None:
+    """Adds what the list lacks and takes out what is no project; can be repeated. Raises StoreUnavailableError."""
+    with reaching(f"mending {cause.key}"):
+        if cause.is_foreign:
+            await write(client, ("DEL", cause.key))
+        if cause.lacking:
+            await write(client, ("SADD", cause.key, *sorted(cause.lacking)))
+        if cause.surplus:
+            await write(client, ("SREM", cause.key, *sorted(cause.surplus)))
+
+
+async def mend_foreign_list(client: Client, stripe: int) -> bool:
+    """Whether a stripe's list of projects was of another type; then it has by now those of its projects that have keys.
+
+    Raises StoreUnavailableError, DamagedError, LayoutError.
+    """
+    generation = (await read_head(client, stripe)).generation
+    key = projects_key(stripe, generation)
+    if await read_at_once(client, [("SMEMBERS", key)]) != [FOREIGN]:
+        return False
+    # first of all, as a project that is new from here on lists itself
+    await mend_list(client, WrongMembers(key, is_foreign=True))
+    with reaching("looking for projects"):
+        found = await find_all(client)
+    await mend_list(client, WrongMembers(key, frozenset(found.get((stripe, generation), ()))))
+    return True

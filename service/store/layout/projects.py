@@ -1,0 +1,68 @@
+"""Packs and parses what a project has once: its meta, its shape, its users and their names. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from struct import Struct
+
+from service.events.event import user_number
+
+NAMING_BYTES = 19
+LISTED_LEAF = 128
+_META = Struct("<8s8s8sQII")
+_SHAPE_ENTRY = Struct("<BIHB")
+
+
+@lru_cache(maxsize=65_536)
+def user_key(user_id: str) -> bytes:
+    """Returns the 6 bytes that stand for a user in rows and entries: its number, little-endian."""
+    return user_number(user_id).to_bytes(6, "little")
+
+
+def naming_digest(user_id: str, name: str) -> bytes:
+    """Returns the 6 bytes that stand in `t` for a user's id and name."""
+    return blake2b(user_id.encode() + b"\0" + name.encode(), digest_size=6).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Ids of the writes that last changed a project, its shape and its names; numbers of records and hashes.
+
+    `unfinished_hashes` is the mark of a write that ended in part: the number of hashes that it was going to have. A
+    marked project has no numbers to be answered, and takes no events, until its tree is mended from the records.
+    """
+
+    write_id: bytes
+    shape_id: bytes
+    names_id: bytes
+    records: int
+    hashes: int
+    unfinished_hashes: int = 0
+
+
+def parse_meta(data: bytes) -> Meta:
+    """A project's meta from its string."""
+    return Meta(*_META.unpack(data))
+
+
+def pack_meta(meta: Meta) -> bytes:
+    """A meta as it is stored."""
+    return _META.pack(meta.write_id, meta.shape_id, meta.names_id, meta.records, meta.hashes, meta.unfinished_hashes)
+
+
+def parse_shape(data: bytes) -> list[tuple[int, int]]:
+    """(level, index) of each entry of a shape; a level above LISTED_LEAF means a leaf that its parent lists."""
+    return [(level, low | middle << 32 | high << 48) for level, low, middle, high in _SHAPE_ENTRY.iter_unpack(data)]
+
+
+def pack_shape(entries: Iterable[tuple[int, int]]) -> bytes:
+    """A shape as it is stored."""
+    return b"".join(
+        _SHAPE_ENTRY.pack(level, index & 0xFFFFFFFF, index >> 32 & 0xFFFF, index >> 48) for level, index in entries
+    )
+
+
+def parse_user(value: bytes) -> tuple[str, str]:
+    """(user id, user name) from a field of a project's users."""
+    return value[1 : 1 + value[0]].decode(), value[1 + value[0] :].decode()

@@ -1,0 +1,53 @@
+"""From sums per user to the body of an answer. Pure, no I/O. Counts come in the order of statuses' ranks."""
+
+import msgspec
+
+from service.store.read.names import Names
+from service.store.read.sums import Sums
+
+
+class _User(msgspec.Struct, gc=False):
+    user_name: str
+    launching_num: int
+    running_num: int
+    failed_num: int
+    finished_num: int
+    canceling_num: int
+    cancelled_num: int
+    input_size: int
+
+
+class _Totals(msgspec.Struct, gc=False):
+    total_user_num: int
+    total_launching_num: int
+    total_running_num: int
+    total_failed_num: int
+    total_finished_num: int
+    total_canceling_num: int
+    total_cancelled_num: int
+    total_input_size: int
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def administrator_body(sums: Sums, names: Names) -> bytes:
+    """The body for a tenant administrator: every user with jobs, and the totals."""
+    positions = names.listed(sums)
+    launching, running, canceling, failed, finished, cancelled = sums.counts[positions].T.tolist()
+    listed = [names.names[at].name for at in positions]
+    size_bytes = sums.size_bytes[positions].tolist()
+    users = list(map(_User, listed, launching, running, failed, finished, canceling, cancelled, size_bytes))
+    return b'{"users":%b,%b' % (_encode(users), _totals(len(users), sums)[1:])
+
+
+def sub_user_body(sums: Sums) -> bytes:
+    """The body for a sub-user, from sums that count its jobs alone."""
+    return _totals(1, sums)
+
+
+def _totals(users: int, sums: Sums) -> bytes:
+    launching, running, canceling, failed, finished, cancelled = sums.counts.sum(axis=0).tolist()
+    return _encode(
+        _Totals(users, launching, running, failed, finished, canceling, cancelled, sum(sums.size_bytes.tolist()))
+    )

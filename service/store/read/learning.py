@@ -1,0 +1,107 @@
+"""What a reader asks for beside the strings of a cover: shapes, names, and whether what is missing was ever there."""
+
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import NoPermissionError, ResponseError
+
+from service.store.layout.keys import head_key, project_prefix, stripe_of
+from service.store.layout.projects import parse_meta, parse_shape, parse_user, user_key
+from service.store.layout.tree import TOP_LEVEL, Shape
+from service.store.read.known import Known, KnownShape
+from service.store.read.names import Names, Namings
+from service.store.read.node_checks import check_shape, parsed
+from service.store.redis.views import DamagedError, is_foreign
+
+_NAMES_PER_CALL = 1_000
+_MAX_IDS = 65_536
+_TOPMOST_NODES = 1 << 53 - TOP_LEVEL
+
+
+class Learning:
+    """Asks Redis; everything raises what the client raises, and DamagedError for what no writer leaves behind."""
+
+    def __init__(self, client: Redis | RedisCluster) -> None:
+        self._client: Any = client
+        self._ids: dict[tuple[str, str], bytes] = {}  # whose keys are theirs, by the id of the names that said so
+
+    async def shape(self, project_id: str, generation: int) -> KnownShape:
+        """Returns the shape of a project, with the id of the write that made it."""
+        prefix = project_prefix(project_id, generation)
+        keys = [f"{prefix}m", f"{prefix}s"]
+        meta, shape = view = await self._client.mget(keys)
+        if meta is None:
+            return KnownShape(b"", Shape())
+        entries = parsed(keys[1], parse_shape, shape or b"")
+        check_shape(keys[1], entries)
+        # a project whose jobs are all deleted may have no nodes; one that has them lists the topmost at the least
+        if not entries and any(await self._client.mget([f"{prefix}n:{TOP_LEVEL}:{n}" for n in range(_TOPMOST_NODES)])):
+            if view == await self._client.mget(keys):
+                raise DamagedError(keys[1], "is not there, though its nodes are")
+            return KnownShape(b"", Shape())
+        return KnownShape(parsed(keys[0], parse_meta, meta).shape_id, Shape.of(entries))
+
+    async def remains(self, project_id: str, generation: int) -> str | None:
+        """Returns which key says that a project is there whose meta is not, or cannot be read; None: there is none."""
+        prefix, head = project_prefix(project_id, generation), head_key(stripe_of(project_id))
+        if any([await self._is_there(f"{prefix}{name}") for name in "mst"]) or await self._client.hgetall(f"{prefix}u"):
+            return f"{prefix}m"
+        try:
+            await self._client.get(head)
+        except ResponseError as error:
+            if is_foreign(error):
+                return head
+            raise
+        return None
+
+    async def _is_there(self, key: str) -> bool:
+        """Tells whether there is a string under a key, or a value of another type."""
+        try:
+            return await self._client.get(key) is not None
+        except ResponseError as error:
+            if is_foreign(error):
+                return True
+            raise
+
+    async def is_user(self, project_id: str, generation: int, user_id: str, names_id: bytes) -> bool | None:
+        """Tells whether a user's key is this user's, and not that of another with the same digest; None: nobody's.
+
+        What was told is remembered as long as the project has the names with that id.
+        """
+        asked = project_id, user_id
+        if self._ids.get(asked) == names_id:
+            return True
+        key, field = f"{project_prefix(project_id, generation)}u", user_key(user_id)
+        [value] = await self._fields(key, [field])
+        if value is None:
+            return None
+        found, _ = parsed(key, parse_user, value)
+        if user_key(found) != field:
+            raise DamagedError(key, f"has user {found} under another's key")
+        if found != user_id:
+            return False
+        if len(self._ids) >= _MAX_IDS:
+            self._ids.clear()
+        self._ids[asked] = names_id
+        return True
+
+    async def _fields(self, key: str, fields: list[bytes]) -> list[bytes | None]:
+        """Returns some values of a hash; all of it is read where the user of Redis may not ask for less."""
+        try:
+            values: list[bytes | None] = await self._client.hmget(key, fields)
+        except NoPermissionError:
+            every: dict[bytes, bytes] = await self._client.hgetall(key)
+            values = [every.get(field) for field in fields]
+        return values
+
+    async def names(self, project_id: str, generation: int, known: Known, namings: Namings) -> Names:
+        """Returns names, in which those that a view has otherwise were fetched: the same as the view's, or newer."""
+        async with known.fetching_names:  # who waited finds fetched what the others lacked, too
+            names, key = known.names, f"{project_prefix(project_id, generation)}u"
+            lacking = names.lacking(namings)
+            fetched: dict[bytes, bytes | None] = {}
+            for at in range(0, len(lacking), _NAMES_PER_CALL):
+                fields = lacking[at : at + _NAMES_PER_CALL]
+                fetched.update(zip(fields, await self._fields(key, fields), strict=True))
+            names.update({field: value for field, value in fetched.items() if value is not None})
+        return names

@@ -1,0 +1,156 @@
+"""The names of a project's users as they change: who is new or renamed, and the order of answers. Pure, no I/O."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.store.layout.projects import NAMING_BYTES, naming_digest, parse_user
+from service.store.read.sums import Sums, Users
+from service.store.redis.views import DamagedError
+
+Numbers = NDArray[np.uint64]
+
+_KEY, _DIGEST = slice(0, 6), slice(13, 19)
+_MANY = 8  # where more than one name in so many changes, all are sorted anew
+
+
+class _User(NamedTuple):
+    """A user as answers list them: by name, then by id."""
+
+    name: str
+    user_id: str
+
+
+class Namings(NamedTuple):
+    """Who is named in a project, ascending by user key, and a digest of each user's id and name."""
+
+    keys: Numbers
+    digests: Numbers
+
+
+def parse_namings(data: bytes) -> Namings:
+    """Returns what a project's string `t` says; raises ValueError if it has the length of no such string."""
+    items = np.frombuffer(data, np.uint8).reshape(-1, NAMING_BYTES)
+    return Namings(_numbers(items[:, _KEY]), _numbers(items[:, _DIGEST]))
+
+
+def _numbers(columns: NDArray[np.uint8]) -> Numbers:
+    words = np.zeros((len(columns), 8), np.uint8)
+    words[:, :6] = columns
+    return words.view("<u8")[:, 0]
+
+
+class Names:
+    """Ids and names of users as they were last fetched, kept sorted both by user key and as answers list them.
+
+    `names_id` is the id of the write whose names these are, and of no other write: b"" while some are of another.
+    Users who are no longer in the project do no harm, since only those with jobs are listed.
+    """
+
+    def __init__(self, names_id: bytes = b"", users: Mapping[bytes, bytes] | None = None) -> None:
+        self._replace([])
+        self.update(users or {})
+        self.names_id = names_id
+
+    def __len__(self) -> int:
+        return len(self._users)
+
+    @property
+    def names(self) -> list[_User]:
+        """The users, in the order of their keys."""
+        return self._users
+
+    def lacking(self, namings: Namings) -> list[bytes]:
+        """Returns the keys of those users of a view who are not known, or by another name."""
+        if not len(self):
+            lacking = namings.keys
+        elif np.array_equal(namings.keys, self._keys):
+            lacking = namings.keys[namings.digests != self._digests]
+        else:
+            at = self._keys.searchsorted(namings.keys)
+            is_held = np.logical_and(
+                self._keys.take(at, mode="clip") == namings.keys,
+                self._digests.take(at, mode="clip") == namings.digests,
+            )
+            lacking = namings.keys[~is_held]
+        return [key.to_bytes(6, "little") for key in lacking.tolist()]
+
+    def update(self, users: Mapping[bytes, bytes]) -> None:
+        """Takes users as they are stored, by user key. Raises DamagedError, and is then as before."""
+        changes = sorted((int.from_bytes(key, "little"), _parse(key, value)) for key, value in users.items())
+        if not changes:
+            return
+        self.names_id = b""
+        if len(changes) * _MANY > len(self):
+            known = dict(zip(self._keys.tolist(), self._users, strict=True))
+            self._replace(sorted({**known, **dict(changes)}.items()))
+            return
+        keys = np.array([key for key, _ in changes], np.uint64)
+        at = self._keys.searchsorted(keys)
+        is_known = (self._keys.take(at, mode="clip") == keys).tolist()
+        positions = at.tolist()
+        renamed = [(positions[n], user) for n, (_, user) in enumerate(changes) if is_known[n]]
+        fresh = [(positions[n], *change) for n, change in enumerate(changes) if not is_known[n]]
+        self._take_out(self._users[position] for position, _ in renamed)
+        for position, user in renamed:
+            self._users[position] = user
+            self._digests[position] = _digest(user)
+        moved = np.array([position for position, _, _ in fresh], np.intp)
+        renamed = [(position + int(moved.searchsorted(position, "right")), user) for position, user in renamed]
+        self._add_users(fresh, moved)
+        self._put_in([*renamed, *((position + n, user) for n, (position, _, user) in enumerate(fresh))])
+
+    def listed(self, sums: Sums) -> list[int]:
+        """Returns the positions of the users who have jobs, in the order of answers."""
+        have_jobs: NDArray[np.bool_] = sums.counts.sum(axis=1) > 0
+        positions: list[int] = self._order[have_jobs[self._order]].tolist()
+        return positions
+
+    def _replace(self, users: list[tuple[int, _User]]) -> None:
+        self._users = [user for _, user in users]
+        self._keys = np.array([key for key, _ in users], np.uint64)
+        self._digests = np.array([_digest(user) for user in self._users], np.uint64)
+        self._order = np.array(sorted(range(len(users)), key=self._users.__getitem__), np.intp)
+        self._sorted = [self._users[at] for at in self._order.tolist()]
+        self.users = Users(self._keys)
+
+    def _take_out(self, users: Iterable[_User]) -> None:
+        """Takes users out of the order of answers."""
+        places = sorted(bisect_left(self._sorted, user) for user in users)
+        for place in reversed(places):
+            del self._sorted[place]
+        self._order = np.delete(self._order, np.array(places, np.intp))
+
+    def _add_users(self, fresh: list[tuple[int, int, _User]], moved: NDArray[np.intp]) -> None:
+        """Adds users before those at their positions, which move along with all behind them."""
+        if not fresh:
+            return
+        for position, _, user in reversed(fresh):
+            self._users.insert(position, user)
+        self._keys = np.insert(self._keys, moved, [key for _, key, _ in fresh])
+        self._digests = np.insert(self._digests, moved, [_digest(user) for _, _, user in fresh])
+        self._order += moved.searchsorted(self._order, "right")
+        self.users = Users(self._keys)
+
+    def _put_in(self, users: list[tuple[int, _User]]) -> None:
+        """Puts users, by their positions, into the order of answers."""
+        users.sort(key=lambda each: each[1])
+        places = [bisect_left(self._sorted, user) for _, user in users]
+        for place, (_, user) in zip(reversed(places), reversed(users), strict=True):
+            self._sorted.insert(place, user)
+        self._order = np.insert(self._order, np.array(places, np.intp), [position for position, _ in users])
+
+
+def _parse(key: bytes, value: bytes) -> _User:
+    try:
+        user_id, name = parse_user(value)
+    except (IndexError, UnicodeDecodeError) as error:
+        raise DamagedError("u", f"has no user under {key.hex()}: {error}") from error
+    return _User(name, user_id)
+
+
+def _digest(user: _User) -> int:
+    return int.from_bytes(naming_digest(user.user_id, user.name), "little")

@@ -1,0 +1,179 @@
+"""Sums the strings of a cover into counts and bytes per user. Pure, no I/O.
+
+A node's string comes to a vector: per user a cell for each status, then the bytes in words of weight 1, 2^32 and 2^64.
+Cells are doubles: packed numbers of any width then come out of a string by one product with a matrix of weights, and
+whole numbers below 2^53, which is more than the words of all nodes of a cover add up to, are exact in them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.store.layout.nodes import ENTRY_BYTES, ROW_BYTES
+from service.store.read.cover import Cut
+from service.store.redis.views import DamagedError
+
+Vector = NDArray[np.float64]
+
+_STATUSES = 6
+_LOW, _MIDDLE, _COLUMNS = 6, 7, 9
+_HALF_WORD = 1 << 30  # of a middle word: with the low word added it still fits into 63 bits
+_USER_OFFSET = {**dict.fromkeys(ROW_BYTES.values(), 0), ENTRY_BYTES: 14}
+
+# What whole strings of small projects come to is remembered: most of a tree does not change between questions.
+_SMALL_USERS = 64
+_SMALL_NODES = 8_192
+
+
+def _weights(*widths: int) -> Vector:
+    """The matrix that turns bytes into little-endian numbers of so many bytes each."""
+    matrix = np.zeros((sum(widths), len(widths)))
+    at = 0
+    for column, width in enumerate(widths):
+        matrix[at : at + width, column] = 256.0 ** np.arange(width)
+        at += width
+    return matrix
+
+
+# user key; then the cells of a row
+_ROW_WEIGHTS = {b"r": _weights(6, *[1] * 6, 4, 3), b"R": _weights(6, *[4] * 6, 4, 4, 2)}
+# start, low and middle word of the bytes, user key, status
+_ENTRY_WEIGHTS = _weights(7, 4, 3, 6, 1)
+
+
+class UnknownUserError(DamagedError):
+    """A string counts jobs of a user who is not among those of its project."""
+
+    def __init__(self) -> None:
+        super().__init__("u", "lacks a user who has jobs")
+
+
+class Users:
+    """Keys of users as numbers, ascending."""
+
+    def __init__(self, keys: Sequence[int] | NDArray[np.uint64]) -> None:
+        self._keys = np.array(keys, np.float64)  # 48 bits: exact
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def positions(self, keys: Vector) -> NDArray[np.intp]:
+        """Where the users with these keys stand; raises UnknownUserError."""
+        positions: NDArray[np.intp] = self._keys.searchsorted(keys)
+        if len(keys) and (not len(self) or np.count_nonzero(self._keys.take(positions, mode="clip") != keys)):
+            raise UnknownUserError
+        return positions
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Per user, in the order of the users asked for, jobs by status rank and bytes."""
+
+    counts: NDArray[np.int64]
+    size_bytes: NDArray[np.int64] | NDArray[np.object_]  # exact: objects where one exceeds a machine word
+
+
+class Summing:
+    """Adds up strings, of all users or, with a user's key, of that one. All of it may raise DamagedError."""
+
+    def __init__(self, users: Users, user: bytes | None) -> None:
+        self._users = users
+        self._user = user
+        self._total = np.zeros((len(users), _COLUMNS))
+        self._is_small = user is None and len(users) <= _SMALL_USERS
+
+    def add(self, strings: Sequence[bytes | None], sign: int) -> None:
+        """Adds whole nodes, or by the sign takes them off; None is a node that is not there."""
+        total, users = self._total, self._users
+        if self._is_small:
+            change = total.__iadd__ if sign > 0 else total.__isub__
+            for string in strings:
+                if string:
+                    change(_small_node(users, string))
+            return
+        for string in strings:
+            if string:
+                _add(total, self._only_asked(string), sign, users)
+
+    def add_parts(self, cuts: Sequence[Cut], strings: Sequence[bytes | None], interval: range) -> None:
+        """Adds, or by the sign takes off, what counts of the leaves on the edges of the interval."""
+        pairs = [(cut, self._only_asked(string)) for cut, string in zip(cuts, strings, strict=True) if string]
+        entries = _unpack(b"".join([string[1:] for _, string in pairs]), _ENTRY_WEIGHTS)
+        starts = entries[:, 0]
+        counted = (starts >= interval.start) & (starts < interval.stop)
+        signs = np.ones(len(entries))
+        first = 0
+        for cut, string in pairs:
+            last = first + len(string) // ENTRY_BYTES
+            if not cut.inside:
+                counted[first:last] ^= True
+            signs[first:last] = cut.sign
+            first = last
+        _add_entries(self._total, entries[counted], signs[counted], self._users)
+
+    def result(self) -> Sums:
+        """The sums so far."""
+        whole = self._total.astype(np.int64)
+        low, middle, high = whole[:, _LOW:].T
+        if high.any() or (middle >= _HALF_WORD).any():
+            low, middle, high = low.astype(object), middle.astype(object), high.astype(object)
+            size_bytes = low + (middle << 32) + (high << 64)
+        else:
+            size_bytes = low + (middle << 32)
+        if (whole[:, :_STATUSES] < 0).any() or (size_bytes < 0).any():
+            raise DamagedError("n", "has a node that counts less than is taken off it")
+        return Sums(whole[:, :_STATUSES], size_bytes)
+
+    def _only_asked(self, string: bytes) -> bytes:
+        if self._user is None:
+            return string
+        return string[:1] + only_user(string[1:], ROW_BYTES.get(string[:1], ENTRY_BYTES), self._user)
+
+
+@lru_cache(maxsize=_SMALL_NODES)
+def _small_node(users: Users, string: bytes) -> Vector:
+    vector = np.zeros((len(users), _COLUMNS))
+    _add(vector, string, 1, users)
+    return vector
+
+
+def _unpack(items: bytes, weights: Vector) -> Vector:
+    """The numbers of each item."""
+    packed = np.frombuffer(items, np.uint8).reshape(-1, len(weights))
+    return packed.astype(np.float64) @ weights
+
+
+def _add(total: Vector, string: bytes, sign: int, users: Users) -> None:
+    weights = _ROW_WEIGHTS.get(string[:1])
+    if weights is None:
+        entries = _unpack(string[1:], _ENTRY_WEIGHTS)
+        _add_entries(total, entries, np.full(len(entries), sign), users)
+        return
+    rows = _unpack(string[1:], weights)
+    values = rows[:, 1:]
+    at = users.positions(rows[:, 0])  # no user twice, so indexing adds each row
+    total[at, : values.shape[1]] += values if sign > 0 else -values
+
+
+def _add_entries(total: Vector, entries: Vector, signs: Vector, users: Users) -> None:
+    if (entries[:, 4] >= _STATUSES).any():
+        raise DamagedError("n", "has a leaf with a job in no status")
+    at = users.positions(entries[:, 3]) * _COLUMNS
+    cells = np.concatenate((at + entries[:, 4].astype(np.intp), at + _LOW, at + _MIDDLE))
+    amounts = np.concatenate((signs, entries[:, 1] * signs, entries[:, 2] * signs))
+    total += np.bincount(cells, amounts, total.size).reshape(total.shape)
+
+
+def only_user(items: bytes, width: int, user: bytes) -> bytes:
+    """Of a string of fixed-width items without its marker, those of one user."""
+    offset = _USER_OFFSET[width]
+    found = []
+    at = items.find(user)
+    while at >= 0:
+        if (at - offset) % width == 0:
+            found.append(items[at - offset : at - offset + width])
+        at = items.find(user, at + 1)
+    return b"".join(found)

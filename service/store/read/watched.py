@@ -1,0 +1,72 @@
+"""A store that is watched while it is read: whether Redis evicts keys by now, and whether it is a replica by now."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from redis.asyncio import Redis, RedisCluster
+
+from service.store.contract import Answer, StatisticsStore
+from service.store.errors import EvictionError, StoreUnavailableError
+from service.store.redis.eviction import check_policies, read_info, warn_of_silence
+from service.store.redis.pool import Pool
+
+_log = logging.getLogger(__name__)
+LOOK_SECONDS = 10.0
+
+
+class WatchedStore:
+    """A StatisticsStore that answers from another one, and not while a primary of its Redis evicts keys."""
+
+    def __init__(self, store: StatisticsStore, client: Redis | RedisCluster) -> None:
+        self._store = store
+        self._client = client
+        self._problem: EvictionError | None = None
+        self._has_warned = False
+
+    async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
+        """See StatisticsStore.read."""
+        self._check()
+        return await self._store.read(project_id, start_ms, end_ms, user_id)
+
+    async def ping(self) -> None:
+        """See StatisticsStore.ping."""
+        self._check()
+        await self._store.ping()
+
+    async def run(self, stopped: asyncio.Event, look_seconds: float = LOOK_SECONDS) -> None:
+        """Looks again and again until it is stopped, and cancelled; a Redis that is away is what it was.
+
+        A cancellation alone may get lost in a reply that comes just then.
+        """
+        while not stopped.is_set():
+            await asyncio.sleep(look_seconds)
+            with suppress(StoreUnavailableError):  # whoever asks hears of it
+                await self.look()
+
+    async def look(self) -> None:
+        """Asks each primary for its policy, and says in the log when that changes. Raises StoreUnavailableError.
+
+        One that turns out to be a replica is dialled again: it may have been demoted, and the address lead elsewhere.
+        """
+        infos = await read_info(self._client, "memory", "replication")
+        if infos is None and not self._has_warned:
+            warn_of_silence()
+            self._has_warned = True
+        if any(info.get("role") == "slave" for info in infos or []) and not isinstance(self._client, RedisCluster):
+            pool = self._client.connection_pool
+            if isinstance(pool, Pool):
+                pool.renew()
+        before, self._problem = self._problem, None
+        try:
+            check_policies(infos or [])
+        except EvictionError as error:
+            self._problem = error
+        if self._problem and not before:
+            _log.critical("requests get 503 until this is mended: %s", self._problem)
+        if before and not self._problem:
+            _log.warning("Redis does not evict keys any more; requests are answered again")
+
+    def _check(self) -> None:
+        if self._problem is not None:
+            raise StoreUnavailableError(str(self._problem))

@@ -1,0 +1,43 @@
+"""Redis clients, and the one of writers, which never repeats a command by itself."""
+
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+
+from service.store.redis.cluster import Cluster
+from service.store.redis.pool import Pool
+
+Client = Redis | RedisCluster
+
+_CONNECT_TIMEOUT_SECONDS = 2.0
+WRITE_TIMEOUT_SECONDS = 10.0  # many times the longest script
+_WRITE_CONNECTIONS = 64
+
+# What both share: the older protocol, whose replies the parsers expect, and no notices of a managed service.
+_COMMON: dict[str, Any] = {
+    "protocol": 2,
+    "decode_responses": False,
+    "socket_connect_timeout": _CONNECT_TIMEOUT_SECONDS,
+    "socket_keepalive": True,
+}
+
+
+def create_writer_client(url: str, cluster: bool, timeout_seconds: float = WRITE_TIMEOUT_SECONDS) -> Client:
+    """A client that sends each command once: whether to repeat it is for the caller, who knows what it would do."""
+    return create_client(Redis, url, cluster, Retry(NoBackoff(), 0), timeout_seconds, _WRITE_CONNECTIONS)
+
+
+def create_client(  # noqa: PLR0913, PLR0917 - what a client is made of
+    kind: type[Redis], url: str, cluster: bool, retry: Retry, timeout_seconds: float, connections: int
+) -> Client:
+    """A client of one server, of that kind, or of a cluster; it waits for a free connection."""
+    options = {**_COMMON, "socket_timeout": timeout_seconds, "retry": retry, "max_connections": connections}
+    if cluster:
+        return Cluster.from_url(url, **{**options, "max_connections": 2 * connections})
+    pool = Pool.from_url(
+        url, timeout=timeout_seconds, maint_notifications_config=MaintNotificationsConfig(enabled=False), **options
+    )
+    return kind.from_pool(pool)

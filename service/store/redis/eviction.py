@@ -1,0 +1,49 @@
+"""Whether Redis may throw counters away: a policy that evicts keys would, silently."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import NoPermissionError
+
+from service.store.errors import EvictionError
+from service.store.redis.outages import reaching
+
+_log = logging.getLogger(__name__)
+
+
+async def check_eviction(client: Redis | RedisCluster) -> None:
+    """Raises EvictionError if a primary evicts keys that have no expiry, as ours have none; StoreUnavailableError.
+
+    Redis may forbid INFO; then nobody can tell, and a line in the log says so.
+    """
+    memories = await read_info(client, "memory")
+    if memories is None:
+        warn_of_silence()
+    check_policies(memories or [])
+
+
+async def read_info(client: Redis | RedisCluster, *sections: str) -> Sequence[Mapping[str, Any]] | None:
+    """Returns what each primary says of itself, None if Redis forbids INFO. Raises StoreUnavailableError."""
+    with reaching("asking for the eviction policy"):
+        try:
+            if not isinstance(client, RedisCluster):
+                return [await client.info(*sections)]
+            infos = await client.info(*sections, target_nodes=RedisCluster.PRIMARIES)
+            return [infos] if "maxmemory_policy" in infos else list(infos.values())
+        except NoPermissionError:
+            return None
+
+
+def check_policies(memories: Sequence[Mapping[str, Any]]) -> None:
+    """Raises EvictionError for the first policy that evicts keys without an expiry."""
+    for memory in memories:
+        policy = memory.get("maxmemory_policy", "")
+        if policy.startswith("allkeys-"):
+            raise EvictionError(policy)
+
+
+def warn_of_silence() -> None:
+    """Says that nobody can tell."""
+    _log.warning("Redis does not say whether it evicts keys: its user may not run INFO")

@@ -1,0 +1,128 @@
+"""The gate: no script of ours comes to a server before the server's log is whole.
+
+A server that lost power may have an append-only file that ends inside of a transaction. Redis 7 keeps the beginning of
+that transaction in the file and appends to it; at the next start it runs the beginning mixed into the writes that came
+later. So nothing may be appended to such a file. Whoever starts a server empties its memory of scripts: NOSCRIPT is the
+one sign of a start that no client can miss. Before a script is loaded the file is therefore written anew from memory,
+unless somebody has done so since the server started, which a marker script says.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha1
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
+
+from service.store.errors import StoreUnavailableError
+from service.store.redis.outages import is_outage
+
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.02, 1.0
+
+_log = logging.getLogger(__name__)
+
+
+async def load_behind_gate(client: Redis | RedisCluster, text: str) -> None:
+    """Teaches a script to Redis, or to each primary of a cluster; returns when all know it.
+
+    Waits for as long as a server takes to write its append-only file anew. Raises StoreUnavailableError, and what the
+    client raises.
+    """
+    if isinstance(client, RedisCluster):
+        await _load_into_primaries(client, text)
+        return
+    async with _connection(client) as connection:
+        await _load(connection, text)
+
+
+async def _load_into_primaries(client: RedisCluster, text: str) -> None:
+    """Raises what the first primary raised that could not be taught, when all others have been."""
+    await client.initialize()
+    errors = []
+    for node in client.get_primaries():
+        connection = node.acquire_connection()
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+            await _load(connection, text)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            errors.append(error)
+        finally:
+            node.release(connection)
+    if errors:
+        raise errors[0]
+
+
+@asynccontextmanager
+async def _connection(client: Redis) -> AsyncIterator[AbstractConnection]:
+    connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+    try:
+        yield connection
+    finally:
+        await client.connection_pool.release(connection)
+
+
+async def _load(connection: AbstractConnection, text: str) -> None:
+    """Loads a script over one connection: a server that starts anew meanwhile ends it."""
+    try:
+        info = _parse(await _call(connection, "INFO"))
+    except NoPermissionError:
+        _log.warning(
+            "Redis does not say whether it keeps an append-only file: its user may not run INFO. After a loss of power"
+            " its file may have a broken end, which makes a later start count wrong"
+        )
+    else:
+        await _make_log_whole(connection, info)
+    await _call(connection, "SCRIPT", "LOAD", text)
+
+
+async def _make_log_whole(connection: AbstractConnection, info: dict[str, str]) -> None:
+    marker = f"return 'the log of run {info.get('run_id')} is whole'"
+    try:
+        await _call(connection, "EVALSHA", sha1(marker.encode(), usedforsecurity=False).hexdigest(), 0)
+    except NoScriptError:
+        if info.get("aof_enabled") == "1":
+            await _rewrite_log(connection)
+        await _call(connection, "SCRIPT", "LOAD", marker)
+
+
+async def _rewrite_log(connection: AbstractConnection) -> None:
+    _log.info("Redis has started anew: its append-only file is written anew before anything is added to it")
+    try:
+        await _call(connection, "BGREWRITEAOF")
+    except NoPermissionError:
+        _log.warning(
+            "the user of Redis may not run BGREWRITEAOF: after a loss of power its append-only file may have a broken"
+            " end, which makes a later start count wrong; run it by hand after each start"
+        )
+        return
+    except ResponseError as error:
+        if "in progress" not in str(error):
+            raise
+    wait_seconds = _FIRST_WAIT_SECONDS
+    while True:
+        info = _parse(await _call(connection, "INFO", "persistence"))
+        if info.get("aof_rewrite_in_progress") == "0" and info.get("aof_rewrite_scheduled") == "0":
+            break
+        await asyncio.sleep(wait_seconds)
+        wait_seconds = min(2 * wait_seconds, _LONGEST_WAIT_SECONDS)
+    if info.get("aof_last_bgrewrite_status") != "ok":
+        raise StoreUnavailableError("Redis cannot write its append-only file anew: see its log, and its disk")
+
+
+async def _call(connection: AbstractConnection, *words: str | int) -> Any:
+    await connection.send_command(*words)
+    reply = await connection.read_response()
+    if isinstance(reply, ResponseError):
+        raise reply
+    return reply
+
+
+def _parse(info: bytes) -> dict[str, str]:
+    lines = info.decode(errors="replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))

@@ -1,0 +1,61 @@
+"""Lua scripts: their text, their call, and the one gate through which they come to a server."""
+
+from collections.abc import Sequence
+from hashlib import sha1
+from importlib import resources
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import NoScriptError
+
+from service.store.redis.gate import load_behind_gate
+
+_COMMON = "common.lua"
+
+
+class Script:
+    """A script, from files below `service/store/` joined in the order given; `flags` is a first line for Redis."""
+
+    def __init__(self, *paths: str, flags: str = "") -> None:
+        folder = resources.files("service.store") / "scripts"
+        parts = [folder.joinpath(path).read_text() for path in (_COMMON, *paths)]
+        self._text = "\n".join([flags, *parts] if flags else parts)
+        self.sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    async def load(self, client: Redis | RedisCluster) -> None:
+        """Teaches the script to the servers, once their logs are whole.
+
+        Raises StoreUnavailableError, and what the client raises.
+        """
+        await load_behind_gate(client, self._text)
+
+    async def run(
+        self, client: Redis | RedisCluster, keys: Sequence[str | bytes], *arguments: str | bytes | int
+    ) -> Any:
+        """Returns the script's reply; all keys have one hash tag, or Redis stands alone.
+
+        Raises StoreUnavailableError, and what the client raises.
+        """
+        words = "EVALSHA", self.sha, len(keys), *keys, *arguments
+        try:
+            return await client.execute_command(*words)
+        except NoScriptError:  # the server has started, or become a primary, since the script was loaded
+            await self.load(client)
+            return await client.execute_command(*words)
+
+
+async def write(client: Redis | RedisCluster, *commands: tuple[str | bytes | int, ...]) -> Any:
+    """Carries out commands of one hash tag, each a name, a key and arguments; returns the reply to the last one.
+
+    Raises StoreUnavailableError, and what the client raises.
+    """
+    words = [word for command in commands for word in (len(command), *command)]
+    return await _WRITE.run(client, [_key_of(command) for command in commands], *words)
+
+
+def _key_of(command: tuple[str | bytes | int, ...]) -> str | bytes:
+    key = command[1]
+    return key if isinstance(key, bytes) else str(key)
+
+
+_WRITE = Script("write.lua")

@@ -1,0 +1,84 @@
+"""Reads that tell damage from a Redis that does not answer."""
+
+import struct
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import ResponseError
+
+from service.store.layout.heads import Head, check_layout, pack_head, parse_head
+from service.store.layout.keys import head_key
+from service.store.redis.cluster import Cluster
+from service.store.redis.outages import reaching
+
+Client = Redis | RedisCluster
+
+
+class DamagedError(Exception):
+    """What is under a key is nothing that the store wrote, and without it nothing of the project can be judged."""
+
+    def __init__(self, key: str, what: str) -> None:
+        super().__init__(f"{key} {what}")
+        self.key = key
+        self.what = what
+
+
+class Foreign:
+    """In the place of a reply: the value under the key is of a type that the store does not keep there."""
+
+
+FOREIGN: Final = Foreign()
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Whether Redis says that a value is of another type than the command is for."""
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
+
+
+def parse_stored_head(stripe: int, data: bytes | Foreign | None) -> Head:
+    """A head, if it is one from its first byte to its last. Raises DamagedError, LayoutError."""
+    if isinstance(data, Foreign):
+        raise DamagedError(head_key(stripe), "is no string")
+    try:
+        head = check_layout(parse_head(data))
+    except struct.error:
+        raise DamagedError(head_key(stripe), f"is no head: {len(data or b'')} bytes") from None
+    if data is not None and pack_head(head) != data:
+        raise DamagedError(head_key(stripe), f"is no head: {len(data)} bytes, {len(head.progress)} partitions")
+    return head
+
+
+async def read_at_once(client: Client, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    """Replies to read commands of one slot, all of one instant; FOREIGN for a value of a type it is not for.
+
+    Raises StoreUnavailableError.
+    """
+    with reaching("reading the store"):
+        try:
+            if len(commands) == 1:
+                return [await client.execute_command(*commands[0])]
+            replies = await _transact(client, commands)
+        except ResponseError as error:
+            if is_foreign(error):
+                return [FOREIGN]
+            raise
+        for reply in replies:
+            if isinstance(reply, BaseException) and not is_foreign(reply):
+                raise reply
+    return [FOREIGN if isinstance(reply, BaseException) else reply for reply in replies]
+
+
+async def _transact(client: Client, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    if isinstance(client, Cluster):  # the library's own transactions lose sight of a slot that is moved
+        return await client.transact(commands)
+    async with client.pipeline(transaction=True) as pipeline:
+        for command in commands:
+            pipeline.execute_command(*command)
+        return await pipeline.execute(raise_on_error=False)
+
+
+async def read_head(client: Client, stripe: int) -> Head:
+    """A stripe's head. Raises DamagedError, LayoutError, StoreUnavailableError."""
+    [data] = await read_at_once(client, [("GET", head_key(stripe))])
+    return parse_stored_head(stripe, data)

@@ -1,0 +1,34 @@
+"""The name of the topic that the store is of: two topics counted on one Redis would each undo what the other wrote."""
+
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+
+from service.store.layout.keys import topic_name_key
+from service.store.redis.outages import reaching
+from service.store.redis.script import write
+
+
+class TopicNameError(Exception):
+    """The store is of a topic with another name."""
+
+    def __init__(self, stored: str, topic: str) -> None:
+        super().__init__(
+            f"this Redis holds the statistics of topic {stored}, not of {topic}; use another Redis or database, or"
+            f" delete its key {topic_name_key()} if the topic was renamed"
+        )
+
+
+async def check_topic_name(client: Redis | RedisCluster, topic: str) -> None:
+    """Raises TopicNameError if the store is of a topic with another name, and StoreUnavailableError."""
+    with reaching("reading the name of the topic"):
+        stored: Any = await client.get(topic_name_key())
+    if stored is not None and stored != topic.encode():
+        raise TopicNameError(stored.decode(errors="replace"), topic)
+
+
+async def claim_topic_name(client: Redis | RedisCluster, topic: str) -> None:
+    """Makes the store one of this topic if it is of none yet. Raises as check_topic_name."""
+    with reaching("writing the name of the topic"):
+        await write(client, ("SET", topic_name_key(), topic, "NX"))
+    await check_topic_name(client, topic)

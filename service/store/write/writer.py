@@ -1,0 +1,225 @@
+"""Applies batches to the store: one atomic script a stripe, fenced by the offsets that it expects to find there."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
+from operator import attrgetter
+from struct import Struct
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import NoScriptError, TryAgainError
+
+from service.store.errors import FencedError, RefusedError, StoreUnavailableError
+from service.store.layout.gaps import Gap, pack_gaps
+from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, Claim, Head, check_layout
+from service.store.layout.keys import STRIPES, claims_key, head_key
+from service.store.redis.outages import reaching
+from service.store.redis.script import Script
+from service.store.redis.views import DamagedError, parse_stored_head
+from service.store.write.batch import ProjectBatch
+
+# A script holds Redis for about 10 us a job; a stripe's batch with more jobs goes in several calls.
+MAX_JOBS_PER_CALL = 2_000
+
+_STEP = Struct("<IQQQ")
+# partitions, generation, horizon, the writer's time, id of the topic, whether the head is to become one of it
+_STRIPE = Struct("<IIQQ16sB")
+_CLAIM = Struct("<QQI")
+
+_APPLY = Script(
+    "apply/1_layout.lua",
+    "apply/2_claims.lua",
+    "apply/2_head.lua",
+    "apply/3_users.lua",
+    "apply/4_tree.lua",
+    "apply/5_rows.lua",
+    "apply/6_split.lua",
+    "apply/7_records.lua",
+    "apply/8_main.lua",
+)
+_TAKE_DOWN = Script("apply/2_claims.lua", "claim.lua")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Moves one partition of a stripe from the offset expected there to the next, with its watermark."""
+
+    partition: int
+    expected_offset: int
+    next_offset: int
+    watermark_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StripeBatch:
+    """What is applied to one stripe at once: progress of partitions, and the batches of its projects.
+
+    It goes into that generation alone; a horizon later than the stored one replaces it. Gaps are recorded with the
+    step that moves the stripe past them. Offsets are of the topic with that id; with `adopts` the stripe is made one
+    of it, and begins it anew. With `now_ms` no watermark of the steps stays later than that.
+    """
+
+    stripe: int
+    steps: Sequence[Step]
+    projects: Sequence[ProjectBatch] = ()
+    generation: int = 0
+    horizon_ms: int = 0
+    gaps: Sequence[Gap] = ()
+    topic_id: bytes = NO_TOPIC
+    adopts: bool = False
+    now_ms: int = 0
+
+    def held(self, projects: Sequence[ProjectBatch]) -> "StripeBatch":
+        """These projects for the same stripe, which stays at its offsets: whatever comes of it can be sent again."""
+        steps = [Step(step.partition, step.expected_offset, step.expected_offset, 0) for step in self.steps]
+        return replace(self, steps=steps, projects=projects, gaps=())
+
+
+def _calls(batch: StripeBatch) -> Iterator[StripeBatch]:
+    """The calls of a batch; all but the last leave the offsets where they are, so that it can be sent again."""
+    projects: list[ProjectBatch] = []
+    jobs = 0
+    for project in batch.projects:
+        for piece in project.pieces(MAX_JOBS_PER_CALL):
+            if jobs and jobs + len(piece) > MAX_JOBS_PER_CALL:
+                yield batch.held(projects)
+                projects, jobs = [], 0
+            projects.append(piece)
+            jobs += len(piece)
+    yield replace(batch, projects=projects)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of batches: job records that changed, and by stripe the id of the write that last moved its head."""
+
+    changed: int
+    moved_ids: Mapping[int, bytes]
+
+
+class StoreWriter:
+    """Writes to the store through a client that never repeats a command by itself.
+
+    `key_of_head` gives the head of a stripe that the fence is in; a rebuild has heads of its own.
+    """
+
+    def __init__(self, client: Redis | RedisCluster, key_of_head: Callable[[int], str] = head_key) -> None:
+        self.client = client
+        self._key_of_head = key_of_head
+
+    async def read_heads(self) -> list[Head]:
+        """The heads of all stripes. Raises StoreUnavailableError, LayoutError."""
+        keys = [self._key_of_head(stripe) for stripe in range(STRIPES)]
+        with reaching("reading heads"):
+            data: list[Any] = await self._get_all(keys)
+        try:
+            return [parse_stored_head(stripe, each) for stripe, each in enumerate(data)]
+        except DamagedError as error:
+            raise StoreUnavailableError(str(error)) from error
+
+    async def _get_all(self, keys: list[str]) -> Any:
+        if isinstance(self.client, RedisCluster):
+            return await asyncio.gather(*[self.client.get(key) for key in keys])
+        return await self.client.mget(keys)
+
+    async def apply(self, partitions: int, batches: Sequence[StripeBatch]) -> Applied:
+        """Applies the batches, each stripe by itself.
+
+        `partitions` is the topic's number of partitions. Raises the first failure after all stripes have answered:
+        StoreUnavailableError (a stripe may have been applied, or in part; the same batch may be sent again from
+        the offsets that the heads then show), FencedError, RefusedError or LayoutError (that stripe unchanged).
+        """
+        calls = [list(_calls(batch)) for batch in batches]
+        changed, moved_ids = 0, dict[int, bytes]()
+        for turn in zip_longest(*calls):
+            some = [call for call in turn if call]
+            replies = await self._run([self._arguments(call, partitions) for call in some])
+            for call, reply in zip(some, replies, strict=True):
+                [count, moved_ids[call.stripe]] = _result(call.stripe, reply)
+                changed += count
+        return Applied(changed, moved_ids)
+
+    async def claim(self, partitions: int, claim: Claim, moved_ids: Mapping[int, bytes], now_ms: int) -> list[int]:
+        """Takes down a claim in stripes that have not moved since.
+
+        `partitions` is the topic's number of partitions at the watermark, `moved_ids` has the id of the last move of
+        each stripe's head, as the caller knows it. Returns the stripes whose heads have moved, or have fewer
+        partitions: nothing is taken down of these, nor where a slot is being moved. Raises StoreUnavailableError.
+        """
+        stripes = list(moved_ids)
+        groups = [[stripe] for stripe in stripes] if isinstance(self.client, RedisCluster) else [stripes]
+        facts = _CLAIM.pack(now_ms, claim.watermark_ms, partitions)
+        calls = []
+        for group in filter(None, groups):
+            keys = list(chain.from_iterable((self._key_of_head(stripe), claims_key(stripe)) for stripe in group))
+            ids = b"".join(moved_ids[stripe] for stripe in group)
+            calls.append([len(keys), *keys, LAYOUT_VERSION, facts, claim.bits, ids])
+        moved = []
+        replies = await self._run(calls, _TAKE_DOWN)
+        for group, reply in zip(filter(None, groups), replies, strict=True):
+            if isinstance(reply, TryAgainError):
+                continue  # its slot is being moved; it is only older without
+            with reaching("claiming that stripes are fresh"):
+                _raise(reply)
+            moved += [group[number - 1] for number in reply]
+        return moved
+
+    async def _run(self, calls: Sequence[Sequence[Any]], script: Script = _APPLY) -> list[Any]:
+        """Replies, or the errors in their place, of calls of a script by their arguments."""
+        with reaching("calling a script"):
+            replies = await self._send(script.sha, calls)
+            missing = [call for call, reply in zip(calls, replies, strict=True) if isinstance(reply, NoScriptError)]
+            if missing:  # a restart, a failover or SCRIPT FLUSH
+                await script.load(self.client)
+                again = iter(await self._send(script.sha, missing))
+                replies = [next(again) if isinstance(reply, NoScriptError) else reply for reply in replies]
+        return replies
+
+    async def _send(self, sha: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
+        if isinstance(self.client, RedisCluster):  # a pipeline over several nodes may run a command twice
+            return await asyncio.gather(
+                *[self.client.execute_command("EVALSHA", sha, *arguments) for arguments in calls],
+                return_exceptions=True,
+            )
+        async with self.client.pipeline(transaction=False) as pipeline:
+            for arguments in calls:
+                pipeline.execute_command("EVALSHA", sha, *arguments)
+            return await pipeline.execute(raise_on_error=False)
+
+    def _arguments(self, batch: StripeBatch, partitions: int) -> list[Any]:
+        progress = _STRIPE.pack(
+            partitions, batch.generation, batch.horizon_ms, batch.now_ms, batch.topic_id, batch.adopts
+        ) + b"".join(
+            _STEP.pack(step.partition, step.expected_offset, step.next_offset, step.watermark_ms)
+            for step in sorted(batch.steps, key=attrgetter("partition"))
+        )
+        gaps = pack_gaps(batch.gaps)
+        arguments: list[Any] = [1, self._key_of_head(batch.stripe), LAYOUT_VERSION, os.urandom(8), progress, gaps]
+        for project in batch.projects:
+            arguments += project.project_id, project.users, project.jobs
+        return arguments
+
+
+def _raise(reply: Any) -> None:
+    if isinstance(reply, BaseException):
+        raise reply
+
+
+def _result(stripe: int, reply: Any) -> tuple[int, bytes]:
+    """Records changed and the id of the last move, from a script's reply; raises what it says."""
+    with reaching(f"applying a batch to stripe {stripe}"):
+        _raise(reply)
+    match reply[0]:
+        case b"ok":
+            return int(reply[1]), reply[2]
+        case b"fenced":
+            raise FencedError(stripe)
+        case b"layout":
+            check_layout(Head(int(reply[1]), ()))
+        case _:
+            pass
+    project_id, problem = reply[1].decode(), reply[2].decode()
+    raise RefusedError(stripe, project_id, problem)

@@ -1,0 +1,57 @@
+"""A topic of a test's own, and the settings of a consumer that reads it."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from deploy.kafka.server import KafkaServers
+from deploy.kafka.topics import create_topic
+from service.runtime.settings import ConsumerSettings
+from tests.conftest import MakeTopic
+
+MakeSettings = Callable[..., ConsumerSettings]
+MakeSettingsOn = Callable[..., Awaitable[ConsumerSettings]]
+
+
+@pytest.fixture
+async def topic(make_topic: MakeTopic) -> str:
+    """A topic of one partition."""
+    return await make_topic(partitions=1)
+
+
+@pytest.fixture
+def make_settings(kafka_bootstrap: str, topic: str) -> MakeSettings:
+    """Settings of a consumer: `make_settings(redis_url, **changes)`."""
+
+    def make(redis_url: str, **changes: str) -> ConsumerSettings:
+        given = {
+            "kafka_bootstrap_servers": kafka_bootstrap,
+            "kafka_topic": topic,
+            "kafka_dead_letter_topic": f"{topic}.dead-letters",
+            "kafka_group_id": f"group-of-{topic}",
+            "redis_url": redis_url,
+        }
+        return ConsumerSettings.model_validate({**given, **changes})
+
+    return make
+
+
+@pytest.fixture
+def make_settings_on(redis_flushed: str) -> MakeSettingsOn:
+    """Creates a topic on Apache Kafka, and gives the settings of its consumer: `await make(kafka, partitions)`."""
+
+    async def make(kafka: KafkaServers, partitions: int) -> ConsumerSettings:
+        topic = f"topic-{uuid.uuid4().hex}"
+        await create_topic(kafka.bootstrap, topic, partitions)
+        return ConsumerSettings.model_validate(
+            {
+                "kafka_bootstrap_servers": kafka.bootstrap,
+                "kafka_topic": topic,
+                "kafka_dead_letter_topic": f"{topic}.dead-letters",
+                "kafka_group_id": f"group-of-{topic}",
+                "redis_url": redis_flushed,
+            }
+        )
+
+    return make

@@ -1,0 +1,181 @@
+"""A consumer on three primaries whose slots are moved and whose primaries fail while events flow: nothing is lost."""
+
+import asyncio
+import json
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+import pytest
+from redis.crc import key_slot
+
+from service.store.contract import StatisticsStore
+from service.store.errors import StoreUnavailableError
+from service.store.layout.keys import STRIPES, head_key, stripe_of
+from service.store.read.client import create_reader_store
+from tests.consumers.conftest import MakeSettings
+from tests.consumers.support import RunningConsumer, eventually, publish, running_consumer
+from tests.oracle import Oracle
+from tests.redis_cluster import ClusterNode, ThreePrimaries, empty_cluster
+from tests.store.support import NOON_MS, Event, assert_no_drift, event
+from tests.store.test_resharding import is_replica_of
+
+PROJECTS = [f"project-{number}" for number in range(8)]
+
+
+@dataclass
+class Load:
+    """Publishes waves of events, and reads all projects, until it is done."""
+
+    bootstrap: str
+    topic: str
+    store: StatisticsStore
+    published: list[Event] = field(default_factory=list)
+    waves: int = 0
+    answers: Counter[str] = field(default_factory=Counter)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def publish(self) -> None:
+        """Each wave has new jobs, one of them in a new project, and a correction."""
+        while not self.done.is_set():
+            n = self.waves
+            wave: list[Event] = [
+                *[event(f"{n}-{job}", project_id=each, start_time_ms=NOON_MS + n) for each in PROJECTS for job in "ab"],
+                event("moves", project_id=PROJECTS[0], sequence=n, start_time_ms=NOON_MS - n, user_id=f"user{n % 7}"),
+                event(f"{n}", project_id=new_project(n)),
+            ]
+            self.published += wave
+            await publish(self.bootstrap, self.topic, wave)
+            self.waves += 1
+
+    async def read(self) -> None:
+        """Each answer is that of the project's first events, up to any of them."""
+        while not self.done.is_set():
+            for project in PROJECTS[1:]:
+                try:
+                    answer = await self.store.read(project, None, None, None)
+                except StoreUnavailableError:
+                    await asyncio.sleep(0.001)
+                    continue
+                body = json.loads(answer.body)
+                events = [each for each in self.published if each.project_id == project]
+                jobs = body["total_running_num"]
+                assert body == Oracle(events[:jobs]).answer(project)
+                self.answers[project] = jobs
+            await asyncio.sleep(0.01)
+
+    async def wait_counted(self, project: str) -> None:
+        """Waits until what is published by now of a project is answered."""
+        events = [each for each in self.published if each.project_id == project]
+        await eventually(lambda: self.answers[project] >= len(events), f"{project} goes on", 60)
+
+
+def new_project(number: int) -> str:
+    """The id of a project that lies beside one of the others, so that some stripes stay without events."""
+    stripes = {stripe_of(each) for each in PROJECTS}
+    return next(name for n in count() if stripe_of(name := f"new-{number}-{n}") in stripes)
+
+
+Fault = tuple[Callable[[ClusterNode, ClusterNode], object], Callable[[ClusterNode], object]]
+"""What is done to a primary with a replica, and what ends it."""
+
+FAULTS: dict[str, Fault] = {
+    "killed": (lambda primary, _: primary.kill(), lambda primary: primary.start()),
+    "asked": (lambda _, replica: replica.ask("FAILOVER"), lambda _: None),
+    "frozen": (
+        lambda primary, _: primary.child.process.send_signal(signal.SIGSTOP),
+        lambda primary: primary.child.process.send_signal(signal.SIGCONT),
+    ),
+}
+
+
+@pytest.fixture(params=FAULTS)
+def fault(request: pytest.FixtureRequest) -> Fault:
+    """A primary is killed, a failover is asked for, a primary is frozen."""
+    return FAULTS[request.param]
+
+
+@asynccontextmanager
+async def loaded(cluster: ThreePrimaries, running: RunningConsumer, bootstrap: str, topic: str) -> AsyncIterator[Load]:
+    """Load, until the block ends; then all that was published is counted, and nothing has drifted."""
+    async with create_reader_store(cluster.url, cluster=True) as store:
+        load = Load(bootstrap, topic, store)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(load.publish())
+            group.create_task(load.read())
+            try:
+                await eventually(lambda: all(load.answers[each] for each in PROJECTS[1:]), "all projects are answered")
+                yield load
+            finally:
+                load.done.set()
+    await running.wait_counted(load.published)
+    await assert_no_drift(running.redis, load.published)
+    assert not running.working.done()
+
+
+async def test_slots_are_moved_under_load(
+    three_primaries: ThreePrimaries, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
+) -> None:
+    """One slot after the other goes to another primary and comes back, while all others are written and read."""
+    empty_cluster(three_primaries.url)
+    async with (
+        running_consumer(make_settings(three_primaries.url, redis_cluster="true")) as running,
+        loaded(three_primaries, running, kafka_bootstrap, topic) as load,
+    ):
+        used = {slot_of(each.project_id) for each in load.published}
+        idle = next(slot for slot in map(slot_of_stripe, range(STRIPES)) if slot not in used)
+        source, target = await asyncio.to_thread(three_primaries.open_slot, idle)
+        for _ in range(2):
+            await load.wait_counted(PROJECTS[1])
+        await asyncio.to_thread(three_primaries.move_keys, idle, source, target)
+        await asyncio.to_thread(three_primaries.close_slot, idle, target)
+        for number, project in enumerate(PROJECTS[1:5]):
+            slot = slot_of(project)
+            other = next(each for each in PROJECTS[1:] if slot_of(each) != slot)
+            for most in (3, 10_000):
+                source, target = await asyncio.to_thread(three_primaries.open_slot, slot)
+                assert await asyncio.to_thread(three_primaries.move_keys, slot, source, target, 1 + number)
+                await load.wait_counted(other)
+                while await asyncio.to_thread(three_primaries.move_keys, slot, source, target, most):
+                    pass
+                await asyncio.to_thread(three_primaries.close_slot, slot, target)
+                await load.wait_counted(project)
+
+
+def slot_of(project: str) -> int:
+    """The slot of all that is of a project."""
+    return slot_of_stripe(stripe_of(project))
+
+
+def slot_of_stripe(stripe: int) -> int:
+    """The slot of a stripe."""
+    return int(key_slot(head_key(stripe).encode()))
+
+
+async def test_primary_is_replaced_under_load(
+    three_primaries: ThreePrimaries, make_settings: MakeSettings, kafka_bootstrap: str, topic: str, fault: Fault
+) -> None:
+    """Consumer and API follow, and no script comes to the new primary but through the gate."""
+    empty_cluster(three_primaries.url)
+    async with (
+        running_consumer(make_settings(three_primaries.url, redis_cluster="true")) as running,
+        loaded(three_primaries, running, kafka_bootstrap, topic) as load,
+    ):
+        primary = three_primaries.owner(slot_of(PROJECTS[1]))
+        replica = next(each for each in three_primaries.nodes if is_replica_of(each, primary))
+        replica.admin.config_set("appendonly", "yes")
+        begin, end = fault
+        begin(primary, replica)
+        try:
+            await eventually(lambda: replica.is_primary, "the replica is the primary")
+            await load.wait_counted(PROJECTS[1])
+            assert replica.admin.info("commandstats")["cmdstat_bgrewriteaof"]["calls"] == 1
+        finally:
+            end(primary)
+            await asyncio.to_thread(three_primaries.wait_well)
+            replica.admin.config_set("appendonly", "no")
+        for project in PROJECTS[1:]:
+            await load.wait_counted(project)
