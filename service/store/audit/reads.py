@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from service.store.layout.keys import head_key, node_key, project_prefix, stripe_of
 from service.store.layout.projects import Meta, parse_meta
-from service.store.layout.records import job_hash
+from service.store.layout.records import place_of
 from service.store.layout.tree import Node
 from service.store.redis.views import FOREIGN, Client, DamagedError, parse_stored_head, read_at_once, read_head
 
@@ -47,13 +47,6 @@ class View:
 def node_name(node: Node) -> str:
     """A node's key without the project's prefix."""
     return node_key("", node)
-
-
-def place_of(hashed: int, hashes: int) -> int:
-    """The number of the hash, of so many, that holds the record of a job with this 32-bit hash."""
-    power = 1 << hashes.bit_length() - 1
-    number = hashed % (2 * power)
-    return number if number < hashes else hashed % power
 
 
 def chunks(items: Sequence[Item], size: int = KEYS_PER_READ) -> list[Sequence[Item]]:
@@ -135,7 +128,7 @@ class ProjectReads:
         while True:
             by_hash: dict[int, list[bytes]] = defaultdict(list)
             for job in jobs:
-                by_hash[place_of(job_hash(job), self._hashes)].append(job)
+                by_hash[place_of(job, self._hashes)].append(job)
             view = await self.view(names, [("HMGET", f"j:{number}", *some) for number, some in by_hash.items()])
             meta = view.meta
             if meta is None or meta.hashes == self._hashes:
