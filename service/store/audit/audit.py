@@ -6,23 +6,20 @@ more than about a millisecond. In memory are some hundred bytes a node, and what
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from service.store.audit.bottoms import judge
 from service.store.audit.findings import Drift, Findings, Unfinished, WrongShape
 from service.store.audit.names import check_names
 from service.store.audit.places import Digests
-from service.store.audit.reads import GenerationChangedError, Pause, ProjectReads, no_pause
+from service.store.audit.reads import Pause, ProjectReads, no_pause, on_live_generation
 from service.store.audit.records import RecordCheck, scan
 from service.store.audit.shape import check_shape, listed_entries
 from service.store.audit.walk import Walk
-from service.store.errors import StoreUnavailableError
 from service.store.layout.projects import LISTED_LEAF, Meta
 from service.store.layout.records import entry_of
 from service.store.layout.tree import TOP_LEVEL
 from service.store.redis.views import FOREIGN, Client, DamagedError
-
-_ATTEMPTS = 3  # a rebuild changes the generation once
-
 
 Advance = Callable[[int], None]
 
@@ -39,14 +36,10 @@ async def audit_project(
     `pause` is awaited after each read. Where nothing can be judged that is the only one. Raises
     StoreUnavailableError, LayoutError.
     """
-    for _ in range(_ATTEMPTS):
-        try:
-            return await _audit(await ProjectReads.open(client, project_id, pause), advance)
-        except GenerationChangedError:
-            continue
-        except DamagedError as error:
-            return [Drift(project_id, error.key, error.what)]
-    raise StoreUnavailableError(f"the generation of project {project_id} changed under each of {_ATTEMPTS} audits")
+    try:
+        return await on_live_generation(client, project_id, partial(_audit, advance=advance), pause)
+    except DamagedError as error:
+        return [Drift(project_id, error.key, error.what)]
 
 
 async def _audit(reads: ProjectReads, advance: Advance) -> list[Drift]:

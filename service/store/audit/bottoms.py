@@ -19,10 +19,10 @@ from service.store.audit.findings import Findings
 from service.store.audit.places import Places
 from service.store.audit.reads import ProjectReads, chunks, node_name
 from service.store.audit.records import scan
-from service.store.audit.tree import Content, content_of, content_of_records, is_inner, possible_children
+from service.store.audit.tree import Content, content_of, content_of_records, is_inner
 from service.store.layout.nodes import parse_entry
 from service.store.layout.records import entry_of
-from service.store.layout.tree import Node
+from service.store.layout.tree import Node, possible_children
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class _Look:
     """What a look at a node has shown: its string, the jobs that start in it, and how the two differ.
 
     The node holds `unasked` beyond what its jobs say, and `surplus` is that of it which no new job can have brought.
+    `is_final`: nobody has written the project since before the scan.
     """
 
     string: bytes
@@ -49,6 +50,13 @@ class _Look:
     lacking: Content = field(default_factory=Counter)
     unasked: Content = field(default_factory=Counter)
     surplus: Content = field(default_factory=Counter)
+    is_final: bool = False
+
+    def drift_since(self, last: "_Look") -> tuple[Content, Content]:
+        """Returns what the node lacks, and what it holds beyond its jobs, for certain after these two looks."""
+        if self.is_final:
+            return self.lacking, self.unasked
+        return self.lacking & last.lacking, self.surplus & last.surplus
 
 
 async def judge(reads: ProjectReads, nodes: Collection[Node], findings: Findings) -> None:
@@ -66,21 +74,18 @@ async def _judge_some(reads: ProjectReads, nodes: Collection[Node], findings: Fi
         jobs = await _scan_for(reads, looks)
         changed: list[Node] = []
         for node, last in list(looks.items()):
-            look, is_final = await _look(reads, node, last, jobs[node], meta_data)
+            look = await _look(reads, node, last, jobs[node], meta_data)
             if look is None:
+                del looks[node]
                 changed.append(node)
-                del looks[node]
                 continue
-            looks[node] = look
-            lacking, surplus = look.lacking, look.surplus
-            if not is_final:
-                lacking, surplus = lacking & last.lacking, surplus & last.surplus
+            lacking, surplus = look.drift_since(last)
             is_settled = (lacking, surplus) == (look.lacking, look.unasked)
-            if (lacking or surplus) and (is_settled or not scans_left):
-                findings.add_content(node, lacking, surplus, look.jobs)
+            looks[node] = look
+            if is_settled or (not scans_left and (lacking or surplus)):
                 del looks[node]
-            elif is_settled:
-                del looks[node]
+                if lacking or surplus:
+                    findings.add_content(node, lacking, surplus, look.jobs)
         looks |= await _first_looks(reads, changed)
     if looks:
         _log.warning(
@@ -113,27 +118,25 @@ async def _scan_for(reads: ProjectReads, nodes: Collection[Node]) -> Mapping[Nod
     return jobs
 
 
-async def _look(
-    reads: ProjectReads, node: Node, last: _Look, jobs: Jobs, meta_data: bytes | None
-) -> tuple[_Look | None, bool]:
-    """Looks at a node after a scan; `meta_data` is the meta as it was before the scan.
+async def _look(reads: ProjectReads, node: Node, last: _Look, jobs: Jobs, meta_data: bytes | None) -> _Look | None:
+    """Looks at a node after a scan has found its jobs; `meta_data` is the project's meta from before the scan.
 
-    Returns no look if the node has split, or if it has too many jobs and has changed. The second value says whether
-    nobody has written the project since before the scan.
+    Returns None if the node has split, or if it has too many jobs and has changed.
     """
     is_exact = len(jobs) <= _JOBS_PER_VIEW
     view, records = await reads.records([node_name(node)], jobs if is_exact else ())
     string = view.strings[0] or b""
     if is_inner(node, string) or not (is_exact or string == last.string):
-        return None, False
+        return None
     held, asked = content_of(node, string), content_of_records(node, (records if is_exact else jobs).values())
+    lacking = asked - held
     unasked = held - asked if len(jobs) < _MOST_JOBS else Counter()
     if view.meta_data == meta_data:
-        return _Look(string, frozenset(jobs), asked - held, unasked, unasked), True
+        return _Look(string, frozenset(jobs), lacking, unasked, is_final=True)
     unasked &= content_of(node, last.string)
     new = {_kind(node, entry_of(data)) for job, data in jobs.items() if job not in last.jobs}
     surplus = Counter({item: number for item, number in unasked.items() if _kind(node, item) not in new})
-    return _Look(string, frozenset(jobs), asked - held, unasked, surplus), False
+    return _Look(string, frozenset(jobs), lacking, unasked, surplus)
 
 
 def _kind(node: Node, item: bytes | tuple[bytes, int]) -> tuple[int, bytes]:

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from service.events.event import JobStatus
-from service.store.audit.reads import GenerationChangedError, ProjectReads, node_name
-from service.store.audit.tree import SIZE, content_of, content_of_records, span_of, sum_of
+from service.store.audit.reads import ProjectReads, node_name, on_live_generation
+from service.store.audit.tree import SIZE, content_of, content_of_records, sum_of
 from service.store.errors import StoreUnavailableError
 from service.store.layout.nodes import has_rows
 from service.store.layout.projects import parse_user
 from service.store.layout.records import Record, job_key, parse_record, place_of
-from service.store.layout.tree import LEVELS, Node
+from service.store.layout.tree import LEVELS, Node, span_of
 from service.store.redis.views import Client, DamagedError, Foreign
 
 _ATTEMPTS = 20
@@ -60,27 +61,26 @@ async def inspect_job(client: Client, project_id: str, job_id: str) -> Inspectio
 
     Raises StoreUnavailableError, LayoutError, and DamagedError where head, meta or record are none.
     """
-    job = job_key(job_id)
+    return await on_live_generation(client, project_id, partial(_inspect, job=job_key(job_id)))
+
+
+async def _inspect(reads: ProjectReads, job: bytes) -> Inspection | None:
     path: list[Node] = []
     for _ in range(_ATTEMPTS):
-        reads = await ProjectReads.open(client, project_id)
-        try:
-            view, records = await reads.records([node_name(node) for node in path], [job])
-            name = f"j:{place_of(job, view.meta.hashes if view.meta else 1)}"
-            if job not in records:
-                if name in await reads.foreign([name], "hash"):
-                    raise DamagedError(reads.prefix + name, "is no hash")
-                return None
-            record = parse_record(records[job])
-            if record is None:
-                raise DamagedError(reads.prefix + name, f"job {job.hex()} has a record of no event")
-            wanted = [] if record.is_deleted else [(level, record.start_ms >> level) for level in LEVELS]
-            if path == wanted:
-                return await _inspection(reads, name, records[job], record, dict(zip(path, view.strings, strict=True)))
-            path = wanted
-        except GenerationChangedError:
-            continue
-    raise StoreUnavailableError(f"job {job_id} of project {project_id} changed under each of {_ATTEMPTS} reads")
+        view, records = await reads.records([node_name(node) for node in path], [job])
+        name = f"j:{place_of(job, view.meta.hashes if view.meta else 1)}"
+        if job not in records:
+            if name in await reads.foreign([name], "hash"):
+                raise DamagedError(reads.prefix + name, "is no hash")
+            return None
+        record = parse_record(records[job])
+        if record is None:
+            raise DamagedError(reads.prefix + name, f"job {job.hex()} has a record of no event")
+        wanted = [] if record.is_deleted else [(level, record.start_ms >> level) for level in LEVELS]
+        if path == wanted:
+            return await _inspection(reads, name, records[job], record, dict(zip(path, view.strings, strict=True)))
+        path = wanted
+    raise StoreUnavailableError(f"job {job.hex()} of project {reads.project_id} changed under {_ATTEMPTS} reads")
 
 
 async def _inspection(

@@ -3,9 +3,9 @@
 from bisect import bisect_right
 from collections.abc import Collection, Mapping
 
-from service.store.audit.tree import SIZE, span_of
+from service.store.audit.tree import SIZE
 from service.store.layout.nodes import parse_entry
-from service.store.layout.tree import Node
+from service.store.layout.tree import Node, span_of
 
 
 class Places:

@@ -1,11 +1,11 @@
 """Reads of one project for an audit: each is one atomic view, of the project as one write left it."""
 
 import struct
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import head_key, node_key, project_prefix, stripe_of
 from service.store.layout.projects import Meta, parse_meta
 from service.store.layout.records import place_of
@@ -13,8 +13,10 @@ from service.store.layout.tree import Node
 from service.store.redis.views import FOREIGN, Client, DamagedError, parse_stored_head, read_at_once, read_head
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 KEYS_PER_READ = 500
+_ATTEMPTS = 3  # a rebuild changes the generation once
 _MOST_HASHES = 1 << 24  # of some 400 million records; a meta that says more is damaged, and would be scanned for ever
 
 
@@ -123,17 +125,41 @@ class ProjectReads:
             found |= {node: string for node, string in zip(some, view.strings, strict=True) if string is not None}
         return found
 
+    async def view_of_hashes(self, names: Sequence[str], commands: Callable[[int], Sequence[tuple[Any, ...]]]) -> View:
+        """A view with the commands for the number of record hashes that there are at that instant."""
+        while True:
+            hashes = self._hashes
+            view = await self.view(names, commands(hashes))
+            if view.meta is None or view.meta.hashes == hashes:
+                return view
+            self._hashes = view.meta.hashes
+
     async def records(self, names: Sequence[str], jobs: Collection[bytes]) -> tuple[View, dict[bytes, bytes]]:
         """The strings of these keys, and the records of those jobs that have one, all of one instant."""
-        while True:
-            by_hash: dict[int, list[bytes]] = defaultdict(list)
+        by_hash: dict[int, list[bytes]] = {}
+
+        def commands(hashes: int) -> list[tuple[Any, ...]]:
+            by_hash.clear()
             for job in jobs:
-                by_hash[place_of(job, self._hashes)].append(job)
-            view = await self.view(names, [("HMGET", f"j:{number}", *some) for number, some in by_hash.items()])
-            meta = view.meta
-            if meta is None or meta.hashes == self._hashes:
-                found = zip(by_hash.values(), view.replies, strict=True)
-                whole = [(some, values) for some, values in found if values is not FOREIGN]
-                pairs = [pair for some, values in whole for pair in zip(some, values, strict=True)]
-                return view, {job: record for job, record in pairs if record is not None}
-            self._hashes = meta.hashes
+                by_hash.setdefault(place_of(job, hashes), []).append(job)
+            return [("HMGET", f"j:{number}", *some) for number, some in by_hash.items()]
+
+        view = await self.view_of_hashes(names, commands)
+        found = zip(by_hash.values(), view.replies, strict=True)
+        pairs = [pair for some, records in found if records is not FOREIGN for pair in zip(some, records, strict=True)]
+        return view, {job: record for job, record in pairs if record is not None}
+
+
+async def on_live_generation(
+    client: Client, project_id: str, work: Callable[[ProjectReads], Awaitable[Result]], pause: Pause = no_pause
+) -> Result:
+    """Returns what `work` makes of the live generation; it begins anew if a rebuild puts another one in its place.
+
+    Raises StoreUnavailableError if that happens again and again, and what `work` and ProjectReads raise.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return await work(await ProjectReads.open(client, project_id, pause))
+        except GenerationChangedError:
+            continue
+    raise StoreUnavailableError(f"the generation of project {project_id} changed {_ATTEMPTS} times while it was read")

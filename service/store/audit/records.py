@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from service.store.audit.findings import Findings, WrongCount, WrongPlace
-from service.store.audit.reads import ProjectReads
+from service.store.audit.reads import ProjectReads, View
 from service.store.layout.projects import Meta
 from service.store.layout.records import JOB_BYTES, RECORD_BYTES, Record, parse_record, place_of
 from service.store.redis.views import FOREIGN, DamagedError
@@ -53,6 +53,12 @@ async def scan(reads: ProjectReads) -> AsyncIterator[Scanned]:
         first = some.stop
 
 
+async def count_records(reads: ProjectReads) -> tuple[View, int]:
+    """Returns how many records there are, of one instant."""
+    view = await reads.view_of_hashes([], lambda hashes: [("HLEN", f"j:{number}") for number in range(hashes)])
+    return view, sum(reply for reply in view.replies if reply is not FOREIGN)
+
+
 class RecordCheck:
     """Compares records with the hashes that they lie in, and their number with what the meta says."""
 
@@ -98,13 +104,14 @@ class RecordCheck:
 
     async def _check_hashes(self) -> None:
         """With a wrong number of hashes no record would be looked for where it is."""
-        hashes = self.last.hashes
-        damaged = f"{self._reads.prefix}m", f"says {hashes} record hashes, and"
-        view = await self._reads.view([], [("EXISTS", f"j:{hashes + more}") for more in range(_HASHES_PER_READ)])
-        if view.meta is not None and view.meta.hashes == hashes and any(view.replies):
-            raise DamagedError(damaged[0], f"{damaged[1]} there are more")
+        view = await self._reads.view_of_hashes(
+            [], lambda hashes: [("EXISTS", f"j:{number}") for number in range(hashes, hashes + _HASHES_PER_READ)]
+        )
+        if view.meta is not None and not view.meta.unfinished_hashes and any(view.replies):
+            raise DamagedError(f"{self._reads.prefix}m", f"says {view.meta.hashes} record hashes, and there are more")
         if 2 * len(self._misplaced) > self._records:
-            raise DamagedError(damaged[0], f"{damaged[1]} most records lie otherwise")
+            what = f"says {self.last.hashes} record hashes, and most records lie otherwise"
+            raise DamagedError(f"{self._reads.prefix}m", what)
 
     async def _check_count(self) -> None:
         """While the project is written the hashes are counted at one instant; not if they are too many for that."""
@@ -112,10 +119,8 @@ class RecordCheck:
         if self._first.write_id != self.last.write_id:
             if self.last.hashes > _HASHES_PER_COUNT:
                 return
-            view = await self._reads.view([], [("HLEN", f"j:{number}") for number in range(self.last.hashes)])
-            if view.meta is None or view.meta.hashes != self.last.hashes:
-                return  # grown: it is being written in the right way, or counted the next time
-            said, records = view.meta.records, sum(reply for reply in view.replies if reply is not FOREIGN)
+            view, records = await count_records(self._reads)
+            said = view.meta.records if view.meta else records
         what = f"says {said} records, {records} are there"
         if said > records:  # what they said is lost, or the meta is wrong: who could tell
             self._findings.add("m", what)

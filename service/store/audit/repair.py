@@ -12,12 +12,12 @@ from functools import partial
 from service.store.audit.audit import Advance, audit_project, ignore
 from service.store.audit.findings import Cause, Drift, Unfinished, WrongCount, WrongNode, WrongPlace, WrongShape
 from service.store.audit.reads import GenerationChangedError, Pause, ProjectReads, chunks, no_pause, node_name
+from service.store.audit.records import count_records
 from service.store.audit.repair_tree import Mending
 from service.store.audit.rewrite import Command, Plan, Planning, rewrite
 from service.store.audit.shape import listed_entries
-from service.store.audit.tree import path_of, possible_children
 from service.store.layout.records import parse_record, place_of
-from service.store.layout.tree import Node
+from service.store.layout.tree import Node, path_of, possible_children
 from service.store.redis.views import FOREIGN, Client, DamagedError
 
 _ROUNDS = 8  # what is mended may bring to light what lies below it
@@ -117,21 +117,22 @@ async def _plan_nodes(reads: ProjectReads, causes: Sequence[WrongNode]) -> Plan 
 
 async def _plan_places(reads: ProjectReads, causes: Sequence[WrongPlace]) -> Plan | None:
     """Moves records into their own hashes; where there is one already, the later version stays."""
-    meta = (await reads.view([])).meta
-    if meta is None:
-        return None
-    moves = [(cause.job, cause.number, place_of(cause.job, meta.hashes)) for cause in causes]
-    asked = [("HGET", f"j:{number}", job) for job, *numbers in moves for number in numbers]
-    view = await reads.view([], asked)
-    if view.meta is None or view.meta.hashes != meta.hashes:
+
+    def commands(hashes: int) -> list[Command]:
+        places = ((cause, number) for cause in causes for number in (cause.number, place_of(cause.job, hashes)))
+        return [("HGET", f"j:{number}", cause.job) for cause, number in places]
+
+    view = await reads.view_of_hashes([], commands)
+    if view.meta is None:
         return None
     arriving, leaving = list[Command](), list[Command]()
-    for (job, number, own), record, present in zip(moves, view.replies[::2], view.replies[1::2], strict=True):
-        if own == number or record in {None, FOREIGN} or present is FOREIGN:
+    for cause, record, present in zip(causes, view.replies[::2], view.replies[1::2], strict=True):
+        own = place_of(cause.job, view.meta.hashes)
+        if own == cause.number or record in {None, FOREIGN} or present is FOREIGN:
             continue
         if present is None or _is_later(record, present):
-            arriving.append(("HSET", f"{reads.prefix}j:{own}", job, record))
-        leaving.append(("HDEL", f"{reads.prefix}j:{number}", job))
+            arriving.append(("HSET", f"{reads.prefix}j:{own}", cause.job, record))
+        leaving.append(("HDEL", f"{reads.prefix}j:{cause.number}", cause.job))
     return Plan(view, view.meta, [*arriving, *leaving]) if leaving else None
 
 
@@ -141,11 +142,7 @@ def _is_later(one: bytes, other: bytes) -> bool:
 
 
 async def _plan_count(reads: ProjectReads) -> Plan | None:
-    meta = (await reads.view([])).meta
-    if meta is None:
-        return None
-    view = await reads.view([], [("HLEN", f"j:{number}") for number in range(meta.hashes)])
-    records = sum(reply for reply in view.replies if reply is not FOREIGN)
-    if view.meta is None or view.meta.hashes != meta.hashes or view.meta.records >= records:
+    view, records = await count_records(reads)
+    if view.meta is None or view.meta.records >= records:
         return None  # a meta that says more knows of some that are lost
     return Plan(view, replace(view.meta, records=records), [])

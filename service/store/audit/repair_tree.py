@@ -12,15 +12,12 @@ from service.store.audit.tree import (
     form_problems,
     is_inner,
     pack_sums,
-    path_of,
-    possible_children,
-    span_of,
     sum_of,
     sum_of_entries,
 )
 from service.store.layout.nodes import LEAF_JOBS, pack_leaf, parse_entry
 from service.store.layout.projects import LISTED_LEAF, pack_shape
-from service.store.layout.tree import CHILD_LEVEL, LOWEST_LISTED_LEVEL, Node
+from service.store.layout.tree import CHILD_LEVEL, LOWEST_LISTED_LEVEL, Node, path_of, possible_children, span_of
 
 _PLANTED_JOBS = 2_000  # more are not put into place all at once, if they need not be
 

@@ -9,10 +9,10 @@ from collections import Counter
 from service.events.event import MAX_MS
 from service.store.audit.findings import Findings, WrongNode, WrongShape
 from service.store.audit.reads import ProjectReads, chunks, node_name
-from service.store.audit.tree import is_inner, path_of
+from service.store.audit.tree import is_inner
 from service.store.audit.walk import Walk
 from service.store.layout.projects import LISTED_LEAF, pack_shape, parse_shape
-from service.store.layout.tree import LEVELS, LOWEST_LISTED_LEVEL, TOP_LEVEL, Node, Shape
+from service.store.layout.tree import LEVELS, LOWEST_LISTED_LEVEL, TOP_LEVEL, Node, Shape, path_of
 
 _ENTRY_BYTES = len(pack_shape([(0, 0)]))
 _LEVELS = {*LEVELS[:-1], TOP_LEVEL + LISTED_LEAF, LOWEST_LISTED_LEVEL + LISTED_LEAF}

@@ -17,7 +17,7 @@ from service.store.layout.nodes import (
     split_leaf,
 )
 from service.store.layout.records import entry_of, parse_record
-from service.store.layout.tree import CHILD_LEVEL, PARENT_LEVEL, TOP_LEVEL, Node
+from service.store.layout.tree import Node, span_of
 
 SIZE = -1  # the column of a user's bytes, beside those of the statuses
 
@@ -28,32 +28,6 @@ Content = Counter[bytes | tuple[bytes, int]]  # what a bottom node holds: entrie
 def is_inner(node: Node, string: bytes | None) -> bool:
     """Checks whether a node has others below it."""
     return node[0] > 0 and has_rows(string)
-
-
-def possible_children(node: Node) -> Iterator[Node]:
-    """All nodes that may lie right below one; none below level 0."""
-    level, index = node
-    if level > 0:
-        child = CHILD_LEVEL[level]
-        for number in range(index << (level - child), (index + 1) << (level - child)):
-            yield child, number
-
-
-def path_of(node: Node) -> list[Node]:
-    """Returns the nodes above one, from right above it to the topmost."""
-    level, index = node
-    path = []
-    while level < TOP_LEVEL:
-        index >>= PARENT_LEVEL[level] - level
-        level = PARENT_LEVEL[level]
-        path.append((level, index))
-    return path
-
-
-def span_of(node: Node) -> range:
-    """The start times that belong into a node."""
-    level, index = node
-    return range(index << level, (index + 1) << level)
 
 
 def sum_of(string: bytes) -> Sums:

@@ -7,13 +7,13 @@ head did not move. Until the mark is gone readers get no number of the project, 
 
 import os
 from dataclasses import replace
+from functools import partial
 
 from service.store.audit.audit import Advance, ignore
 from service.store.audit.findings import Unfinished
-from service.store.audit.reads import GenerationChangedError, Pause, ProjectReads, View, no_pause
+from service.store.audit.reads import Pause, ProjectReads, View, no_pause, on_live_generation
 from service.store.audit.repair import Repair, repair_project
 from service.store.audit.rewrite import Command, Plan, Planning, rewrite
-from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import projects_key, stripe_of
 from service.store.layout.projects import (
     Meta,
@@ -24,8 +24,6 @@ from service.store.layout.projects import (
     parse_user,
 )
 from service.store.redis.views import FOREIGN, Client, DamagedError
-
-_ATTEMPTS = 20
 
 
 async def mend_project(client: Client, project_id: str, advance: Advance = ignore, pause: Pause = no_pause) -> Repair:
@@ -46,14 +44,10 @@ async def mend_project(client: Client, project_id: str, advance: Advance = ignor
 
 async def _rewrite_marked(client: Client, project_id: str, planning: Planning) -> bool:
     """Rewrites a project that is marked; returns False if it is not, or so damaged that only an audit says how."""
-    for _ in range(_ATTEMPTS):
-        try:
-            return await rewrite(await ProjectReads.open(client, project_id), planning)
-        except GenerationChangedError:
-            continue
-        except DamagedError:
-            return False
-    raise StoreUnavailableError(f"the generation of project {project_id} changed under each of {_ATTEMPTS} repairs")
+    try:
+        return await on_live_generation(client, project_id, partial(rewrite, planning=planning))
+    except DamagedError:
+        return False
 
 
 async def _plan_records(reads: ProjectReads) -> Plan | None:

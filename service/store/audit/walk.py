@@ -8,17 +8,8 @@ from collections.abc import Iterable
 
 from service.store.audit.findings import Findings, WrongNode
 from service.store.audit.reads import ProjectReads, node_name
-from service.store.audit.tree import (
-    Sums,
-    content_of,
-    differing_users,
-    digest_of,
-    form_problems,
-    is_inner,
-    possible_children,
-    sum_of,
-)
-from service.store.layout.tree import LOWEST_LISTED_LEVEL, TOP_LEVEL, Node
+from service.store.audit.tree import Sums, content_of, differing_users, digest_of, form_problems, is_inner, sum_of
+from service.store.layout.tree import LOWEST_LISTED_LEVEL, TOP_LEVEL, Node, possible_children
 
 _READ_BYTES = 1 << 17  # decoding it takes some milliseconds, in which nobody else of the process has a turn
 _LEAVES_BYTES = 24_576  # of eight full ones
