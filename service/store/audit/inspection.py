@@ -9,10 +9,10 @@ from service.store.audit.reads import ProjectReads, node_name, on_live_generatio
 from service.store.audit.tree import SIZE, content_of, content_of_records, sum_of
 from service.store.errors import StoreUnavailableError
 from service.store.layout.nodes import has_rows
-from service.store.layout.projects import parse_user
+from service.store.layout.projects import read_user
 from service.store.layout.records import Record, job_key, parse_record, place_of
 from service.store.layout.tree import LEVELS, Node, span_of
-from service.store.redis.views import Client, DamagedError, Foreign
+from service.store.redis.views import Client, DamagedError
 
 _ATTEMPTS = 20
 
@@ -87,7 +87,9 @@ async def _inspection(
     reads: ProjectReads, name: str, data: bytes, record: Record, strings: dict[Node, bytes | None]
 ) -> Inspection:
     view = await reads.view([], [("HGET", "u", record.user)])
-    user_id, user_name = (None, None) if record.is_deleted else _user(view.replies[0])
+    [field] = view.replies
+    named = read_user(field) if isinstance(field, bytes) and not record.is_deleted else None
+    user_id, user_name = named or (None, None)
     buckets: list[Bucket] = []
     is_counted = False
     for node, string in strings.items():
@@ -110,13 +112,6 @@ async def _inspection(
         is_counted=is_counted,
         is_before_horizon=record.start_ms < view.horizon_ms,
     )
-
-
-def _user(named: bytes | Foreign | None) -> tuple[str, str] | tuple[None, None]:
-    try:
-        return parse_user(named) if isinstance(named, bytes) else (None, None)
-    except (UnicodeDecodeError, IndexError):
-        return None, None
 
 
 def _bucket(prefix: str, node: Node, string: bytes, user: bytes) -> Bucket:

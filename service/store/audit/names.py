@@ -2,7 +2,7 @@
 
 from service.store.audit.findings import Findings
 from service.store.audit.tree import are_ascending
-from service.store.layout.projects import NAMING_BYTES, naming_digest, parse_namings, parse_user, user_key
+from service.store.layout.projects import NAMING_BYTES, naming_digest, parse_namings, read_user, user_key
 
 
 def check_names(users: dict[bytes, bytes], times: bytes, findings: Findings) -> None:
@@ -16,11 +16,11 @@ def check_names(users: dict[bytes, bytes], times: bytes, findings: Findings) -> 
     if len(times) % NAMING_BYTES or not are_ascending(naming.user for naming in namings):
         findings.add("t", "is not sorted by user key")
     for user, value in sorted(users.items()):
-        try:
-            user_id, name = parse_user(value)
-        except (UnicodeDecodeError, IndexError):
+        named = read_user(value)
+        if named is None:
             findings.add("u", f"has no name that can be read of user {user.hex()}")
             continue
+        user_id, name = named
         if user_key(user_id) != user:
             findings.add("u", f"has user {user_id} under the key {user.hex()}")
         if user in digests and digests[user] != naming_digest(user_id, name):

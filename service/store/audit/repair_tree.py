@@ -13,6 +13,7 @@ from service.store.audit.tree import (
     is_inner,
     pack_sums,
     sum_of,
+    sum_of_all,
     sum_of_entries,
 )
 from service.store.layout.nodes import LEAF_JOBS, pack_leaf, parse_entry
@@ -58,9 +59,7 @@ class Mending:
     def _sum_up(self, node: Node) -> None:
         string = self._strings.get(node) or b""
         children = [self._strings.get(child) or b"" for child in possible_children(node)]
-        below: Sums = Counter()
-        for child in children:
-            below.update(sum_of(child))
+        below = sum_of_all(children)
         if not is_inner(node, string) or list(form_problems(node, string)) or differing_users(sum_of(string), below):
             is_wide = any(each.startswith(b"R") for each in (string, *children))
             self._set(node, pack_sums(below, is_wide=is_wide))

@@ -44,6 +44,14 @@ def sum_of(string: bytes) -> Sums:
     return sums
 
 
+def sum_of_all(strings: Iterable[bytes]) -> Sums:
+    """What nodes count together."""
+    sums: Sums = Counter()
+    for string in strings:
+        sums.update(sum_of(string))
+    return sums
+
+
 def sum_of_entries(entries: Iterable[bytes]) -> Sums:
     """What entries count."""
     sums: Sums = Counter()

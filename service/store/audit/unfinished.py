@@ -21,7 +21,7 @@ from service.store.layout.projects import (
     naming_digest,
     pack_namings,
     parse_namings,
-    parse_user,
+    read_user,
 )
 from service.store.redis.views import FOREIGN, Client, DamagedError
 
@@ -78,8 +78,12 @@ def _plan_anew(view: View, meta: Meta, commands: list[Command]) -> Plan:
 
 
 def _namings(users: dict[bytes, bytes], old: bytes) -> bytes:
-    """The string `t` for the names in `u`; who was not named in it before is named at instant 0."""
-    times_ms = {naming.user: naming.time_ms for naming in parse_namings(old)}
-    return pack_namings(
-        Naming(user, times_ms.get(user, 0), naming_digest(*parse_user(value))) for user, value in users.items()
-    )
+    """The string `t` for the names in `u`; who was not named in it before is named at instant 0.
+
+    Of a name that cannot be read what was there stays; an audit says so.
+    """
+    namings = {naming.user: naming for naming in parse_namings(old)}
+    for user, value in users.items():
+        naming, named = namings.get(user, Naming(user, 0, bytes(6))), read_user(value)
+        namings[user] = naming._replace(digest=naming_digest(*named)) if named else naming
+    return pack_namings(namings[user] for user in users)

@@ -3,12 +3,12 @@
 A node and its children are read at one instant, so a difference between them is drift and never a write under way.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 
 from service.store.audit.findings import Findings, WrongNode
 from service.store.audit.reads import ProjectReads, node_name
-from service.store.audit.tree import Sums, content_of, differing_users, digest_of, form_problems, is_inner, sum_of
+from service.store.audit.tree import content_of, differing_users, digest_of, form_problems, is_inner, sum_of, sum_of_all
 from service.store.layout.tree import LOWEST_LISTED_LEVEL, TOP_LEVEL, Node, possible_children
 
 _READ_BYTES = 1 << 17  # decoding it takes some milliseconds, in which nobody else of the process has a turn
@@ -65,10 +65,7 @@ class Walk:
             self._findings.add(name, f"is a {kind}, and no node", WrongNode(names[name]))
 
     def _check_sums(self, parent: Node, string: bytes, children: list[bytes]) -> None:
-        below: Sums = Counter()
-        for child in children:
-            below.update(sum_of(child))
-        rows = sum_of(string)
+        below, rows = sum_of_all(children), sum_of(string)
         self._findings.users.update(user for user, _ in below | rows)
         users = differing_users(rows, below)
         if users:
