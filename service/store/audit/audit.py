@@ -25,15 +25,15 @@ Advance = Callable[[int], None]
 
 
 def ignore(_records: int) -> None:
-    """Does not care how far it is."""
+    """Hears of records scanned, and does nothing."""
 
 
 async def audit_project(
     client: Client, project_id: str, advance: Advance = ignore, pause: Pause = no_pause
 ) -> list[Drift]:
-    """Every drift of a project, an empty list if all is well or nobody wrote it; `advance` hears of records scanned.
+    """Returns every drift of a project: none if all is well or nobody wrote it. `advance` hears of records scanned.
 
-    `pause` is awaited after each read. Where nothing can be judged that is the only one. Raises
+    `pause` is awaited after each read. Head or meta that cannot be read are the only drift. Raises
     StoreUnavailableError, LayoutError.
     """
     try:
@@ -72,7 +72,7 @@ async def _check_names(reads: ProjectReads, findings: Findings) -> None:
 
 
 async def _compare(reads: ProjectReads, first: Meta, tops: set[int], findings: Findings, advance: Advance) -> set[int]:
-    """Walks the tree, scans the records and judges what differs; returns topmost nodes that should be walked too."""
+    """Walks the tree, scans the records and judges what differs; returns topmost nodes that must be walked, too."""
     walk = Walk(reads, findings)
     await walk.run(tops)
     digests, check, unknown = Digests(walk.bottoms), RecordCheck(reads, first, findings), set[int]()

@@ -95,7 +95,7 @@ async def _judge_some(reads: ProjectReads, nodes: Collection[Node], findings: Fi
 
 
 async def _first_looks(reads: ProjectReads, nodes: Collection[Node]) -> dict[Node, _Look]:
-    """What the nodes hold; of one that has split meanwhile, what those below it hold."""
+    """Reads what the nodes hold; of one that has split meanwhile, what those below it hold."""
     looks: dict[Node, _Look] = {}
     wanted = set(nodes)
     while wanted:

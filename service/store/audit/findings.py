@@ -80,15 +80,15 @@ class Findings:
         self.are_records_lost = False  # then what nodes have beyond the records may be right
 
     def add(self, name: str, what: str, cause: Cause | None = None) -> None:
-        """A drift of a key, which is named without the project's prefix."""
+        """Adds a drift of a key, which is named without the project's prefix."""
         self.drifts.append(Drift(self._reads.project_id, self._reads.prefix + name, what, cause))
 
     def add_node(self, node: Node, what: str) -> None:
-        """A drift of a node that is mended from what is stored beside it."""
+        """Adds a drift of a node that is mended from what is stored beside it."""
         self.add(node_name(node), what, WrongNode(node))
 
     def add_content(self, node: Node, lacking: Content, surplus: Content, jobs: Collection[bytes]) -> None:
-        """A bottom node that lacks contributions of its jobs, or holds some of none.
+        """Adds the drift of a bottom node that lacks contributions of its jobs, or holds some of none.
 
         Where records are lost its surplus may be what they said: to take it out would lose what is counted.
         """

@@ -57,7 +57,7 @@ class Inspection:
 
 
 async def inspect_job(client: Client, project_id: str, job_id: str) -> Inspection | None:
-    """A job at one instant; None if nothing is known of it.
+    """Returns what is known of a job, of one instant; None if that is nothing.
 
     Raises StoreUnavailableError, LayoutError, and DamagedError where head, meta or record are none.
     """

@@ -6,7 +6,7 @@ from service.store.layout.projects import NAMING_BYTES, naming_digest, parse_nam
 
 
 def check_names(users: dict[bytes, bytes], times: bytes, findings: Findings) -> None:
-    """The fields of `u` and the string `t` of one instant, which is later than all that the findings have seen."""
+    """Compares the fields of `u` with the string `t`, both of one instant after all that the findings have seen."""
     namings = parse_namings(times)
     digests = {naming.user: naming.digest for naming in namings}
     for user in sorted(findings.users - users.keys()):

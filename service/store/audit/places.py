@@ -9,7 +9,7 @@ from service.store.layout.tree import Node, span_of
 
 
 class Places:
-    """Bottom nodes of which none lies within another, found by start times."""
+    """Finds bottom nodes, of which none lies within another, by start times."""
 
     def __init__(self, nodes: Collection[Node]) -> None:
         self._nodes = sorted(nodes, key=lambda node: span_of(node).start)
@@ -44,5 +44,5 @@ class Digests:
         return True
 
     def differing(self) -> list[Node]:
-        """The nodes that hold something else than the records say, or did so when they were read."""
+        """Returns the nodes that hold something else than the records say, or did so when they were read."""
         return [node for node, left in self._left.items() if left]

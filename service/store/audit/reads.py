@@ -47,17 +47,17 @@ class View:
 
 
 def node_name(node: Node) -> str:
-    """A node's key without the project's prefix."""
+    """Returns a node's key without the project's prefix."""
     return node_key("", node)
 
 
 def chunks(items: Sequence[Item], size: int = KEYS_PER_READ) -> list[Sequence[Item]]:
-    """The items in pieces of at most so many."""
+    """Returns the items in pieces of at most so many."""
     return [items[at : at + size] for at in range(0, len(items), size)]
 
 
 class ProjectReads:
-    """One generation of a project.
+    """Reads one generation of a project.
 
     Every read raises StoreUnavailableError, LayoutError, GenerationChangedError, and DamagedError if head or meta are
     none.
@@ -73,14 +73,14 @@ class ProjectReads:
 
     @classmethod
     async def open(cls, client: Client, project_id: str, pause: Pause = no_pause) -> "ProjectReads":
-        """Reads of the generation that is live. Raises StoreUnavailableError, LayoutError, DamagedError."""
+        """Returns reads of the generation that is live. Raises StoreUnavailableError, LayoutError, DamagedError."""
         reads = cls(client, project_id, (await read_head(client, stripe_of(project_id))).generation, pause)
         if "m" in await reads.foreign(["m"]):
             raise DamagedError(f"{reads.prefix}m", "is no string")
         return reads
 
     async def view(self, names: Sequence[str], commands: Sequence[tuple[Any, ...]] = ()) -> View:
-        """The strings of these keys, and replies to read commands (name, key, arguments); keys without the prefix."""
+        """Reads strings, and replies to read commands (name, key, arguments); keys are named without the prefix."""
         keys = [head_key(stripe_of(self.project_id)), *[self.prefix + name for name in ("m", *names)]]
         every = [("MGET", *keys), *((command, self.prefix + name, *rest) for command, name, *rest in commands)]
         strings, *replies = await read_at_once(self.client, every)
@@ -103,7 +103,7 @@ class ProjectReads:
         return meta
 
     async def foreign(self, names: Sequence[str], kind: str = "string") -> dict[str, str]:
-        """Which of these keys hold a value of another type, and of which; they may have been read before.
+        """Returns which of these keys hold a value of another type, and of which; they may have been read before.
 
         No write of ours ever makes one, so this needs no view. Raises StoreUnavailableError.
         """
@@ -118,7 +118,7 @@ class ProjectReads:
         return found
 
     async def strings(self, nodes: Sequence[Node]) -> dict[Node, bytes]:
-        """The strings of those nodes that are there; each chunk of 500 is a view of its own."""
+        """Reads the strings of those nodes that are there; each chunk of 500 is a view of its own."""
         found: dict[Node, bytes] = {}
         for some in chunks(nodes):
             view = await self.view([node_name(node) for node in some])
@@ -126,7 +126,7 @@ class ProjectReads:
         return found
 
     async def view_of_hashes(self, names: Sequence[str], commands: Callable[[int], Sequence[tuple[Any, ...]]]) -> View:
-        """A view with the commands for the number of record hashes that there are at that instant."""
+        """Reads a view with the commands for the number of record hashes that there are at that instant."""
         while True:
             hashes = self._hashes
             view = await self.view(names, commands(hashes))
@@ -135,7 +135,7 @@ class ProjectReads:
             self._hashes = view.meta.hashes
 
     async def records(self, names: Sequence[str], jobs: Collection[bytes]) -> tuple[View, dict[bytes, bytes]]:
-        """The strings of these keys, and the records of those jobs that have one, all of one instant."""
+        """Reads the strings of these keys, and the records of those jobs that have one, all of one instant."""
         by_hash: dict[int, list[bytes]] = {}
 
         def commands(hashes: int) -> list[tuple[Any, ...]]:

@@ -31,7 +31,7 @@ class Scanned(NamedTuple):
 
 
 async def scan(reads: ProjectReads) -> AsyncIterator[Scanned]:
-    """Every record, in ascending order of hashes, up to the last hash that there is by then.
+    """Reads every record, in ascending order of hashes, up to the last hash that there is by then.
 
     A hash that splits hands records to one with a higher number, so none is missed, and some may come twice.
     """
@@ -54,7 +54,7 @@ async def scan(reads: ProjectReads) -> AsyncIterator[Scanned]:
 
 
 async def count_records(reads: ProjectReads) -> tuple[View, int]:
-    """Returns how many records there are, of one instant."""
+    """Returns how many records there are at one instant, and the view of it."""
     view = await reads.view_of_hashes([], lambda hashes: [("HLEN", f"j:{number}") for number in range(hashes)])
     return view, sum(reply for reply in view.replies if reply is not FOREIGN)
 
@@ -91,7 +91,7 @@ class RecordCheck:
         self._findings.are_records_lost = True
 
     async def check(self) -> None:
-        """Says what the scan has shown, once it has ended.
+        """Adds to the findings what the scan has shown, once it has ended.
 
         Raises DamagedError if the meta cannot be right about the number of hashes, and what ProjectReads raises.
         """
@@ -103,7 +103,7 @@ class RecordCheck:
         await self._check_count()
 
     async def _check_hashes(self) -> None:
-        """With a wrong number of hashes no record would be looked for where it is."""
+        """Checks the number of hashes: with a wrong one no record would be looked for where it is."""
         view = await self._reads.view_of_hashes(
             [], lambda hashes: [("EXISTS", f"j:{number}") for number in range(hashes, hashes + _HASHES_PER_READ)]
         )
@@ -114,7 +114,10 @@ class RecordCheck:
             raise DamagedError(f"{self._reads.prefix}m", what)
 
     async def _check_count(self) -> None:
-        """While the project is written the hashes are counted at one instant; not if they are too many for that."""
+        """Checks the number of records.
+
+        While the project is written it is counted at one instant; not if there are too many hashes for that.
+        """
         said, records = self.last.records, self._records
         if self._first.write_id != self.last.write_id:
             if self.last.hashes > _HASHES_PER_COUNT:

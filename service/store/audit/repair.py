@@ -56,7 +56,7 @@ async def repair_project(client: Client, project_id: str, advance: Advance = ign
 
 
 def _steps(causes: Sequence[Cause]) -> Iterator[Planning]:
-    """What to do about the causes, each step by itself. Nothing is judged by records that lie in the wrong hash."""
+    """Returns what to do about the causes, step by step. Nothing is judged by records that lie in the wrong hash."""
     places = [cause for cause in causes if isinstance(cause, WrongPlace)]
     if places:
         yield from (partial(_plan_places, causes=some) for some in chunks(places))
@@ -70,9 +70,9 @@ def _steps(causes: Sequence[Cause]) -> Iterator[Planning]:
 
 
 def _groups(causes: Sequence[WrongNode]) -> Iterator[list[WrongNode]]:
-    """Each node once, in groups that are mended in one step; first what records tell, as what lies above depends on it.
+    """Returns each node once, in groups that are mended in one step.
 
-    What jobs a bottom node has is all that need be known of it.
+    First come those of which records tell, as what lies above depends on them; that is all that need be known of them.
     """
     by_node: dict[Node, WrongNode] = {}
     for cause in sorted(causes, key=lambda cause: not (cause.jobs or cause.surplus)):

@@ -24,7 +24,7 @@ _PLANTED_JOBS = 2_000  # more are not put into place all at once, if they need n
 
 
 class Mending:
-    """The strings of some nodes and of all that bears on them, and what is changed in them."""
+    """Changes the strings of some nodes, with those of all that bears on them in hand."""
 
     def __init__(self, strings: Mapping[Node, bytes | None], shape: Iterable[tuple[int, int]]) -> None:
         self._strings = dict(strings)
@@ -32,7 +32,7 @@ class Mending:
         self.shape = dict.fromkeys(shape)  # each entry once, in order
 
     def shape_data(self) -> bytes:
-        """The shape's string."""
+        """Returns the shape's string."""
         return pack_shape(self.shape)
 
     def mend(self, node: Node, records: Collection[bytes], surplus: Content) -> None:
@@ -52,7 +52,7 @@ class Mending:
                 self._sum_up(above)
 
     def _is_lost_inner(self, node: Node) -> bool:
-        """Whether the shape and a node below say that this one was inner."""
+        """Checks whether the shape and a node below say that this one was inner."""
         is_lost = node in self.shape and not is_inner(node, self._strings.get(node))
         return is_lost and any(self._strings.get(child) is not None for child in possible_children(node))
 
@@ -81,7 +81,7 @@ class Mending:
         self._plant(node, [entry for entry in wanted.elements() if isinstance(entry, bytes)])
 
     def _plant(self, node: Node, entries: list[bytes]) -> None:
-        """Entries as a node and all below it, as the script that applies a batch does it."""
+        """Makes a node and all below it of entries, as the script that applies a batch does it."""
         level = node[0]
         if level > 0 and len(entries) <= LEAF_JOBS:
             self._set(node, pack_leaf(entries))
@@ -108,7 +108,7 @@ class Mending:
         self._strings[node] = self.changed[node] = string
 
     def _list(self, node: Node, is_inner: bool, is_there: bool) -> None:
-        """An inner node may keep the entry of the leaf that it was."""
+        """Lists a node in the shape as what it is. An inner node may keep the entry of the leaf that it was."""
         level, index = node
         leaf = level + LISTED_LEAF, index
         if is_inner:

@@ -38,7 +38,7 @@ Planning = Callable[[ProjectReads], Awaitable[Plan | None]]
 
 
 async def rewrite(reads: ProjectReads, planning: Planning) -> bool:
-    """Plans and writes, until nobody has written in between; returns False if there was nothing to write.
+    """Carries out a plan, made anew until nobody has written in between; returns False if there was nothing to write.
 
     Raises what ProjectReads raises, and StoreUnavailableError if others have written again and again.
     """

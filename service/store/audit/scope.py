@@ -53,7 +53,7 @@ async def survey(client: Client, only: str | None) -> Scope:
 
 
 async def _read_heads(client: Client, scope: Scope) -> None:
-    """A store of which no stripe has our layout is of another; if one has, the rest is damaged."""
+    """Reads all heads. A store of which no stripe has our layout is of another; if one has, the rest is damaged."""
     other: LayoutError | None = None
     for stripe in range(STRIPES):
         head = Head(LAYOUT_VERSION, ())
@@ -100,7 +100,7 @@ async def _look_at(client: Client, stripe: int, only: str | None, found: Found, 
 
 
 async def _count_records(client: Client, generation: int, projects: list[str]) -> dict[str, int | None]:
-    """The number of records that each project's meta says; None where there is no meta."""
+    """Returns the number of records that each project's meta says; None where there is no meta."""
     found: dict[str, int | None] = {}
     for some in chunks(projects):
         metas: Any = await client.mget([f"{project_prefix(project, generation)}m" for project in some])

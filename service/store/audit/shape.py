@@ -19,7 +19,7 @@ _LEVELS = {*LEVELS[:-1], TOP_LEVEL + LISTED_LEAF, LOWEST_LISTED_LEVEL + LISTED_L
 
 
 def listed_entries(data: bytes | None) -> list[tuple[int, int]]:
-    """The entries of a shape's string, each once, that are of nodes that there can be."""
+    """Returns the entries of a shape's string, each once, that are of nodes that there can be."""
     whole = data[: len(data) // _ENTRY_BYTES * _ENTRY_BYTES] if data else b""
     return list(dict.fromkeys(filter(_can_be, parse_shape(whole))))
 
@@ -30,13 +30,13 @@ def _can_be(entry: tuple[int, int]) -> bool:
 
 
 def _listed_by(shape: Shape) -> set[Node]:
-    """The nodes that a shape lists, inner ones and leaves, at the levels where it lists both."""
+    """Returns the nodes that a shape lists, inner ones and leaves, at the levels where it lists both."""
     below = {(LOWEST_LISTED_LEVEL, index) for each in shape.listed.values() for index in each}
     return below | {(TOP_LEVEL, index) for index in shape.tops}
 
 
 async def check_shape(reads: ProjectReads, walk: Walk, findings: Findings) -> None:
-    """The shape against the nodes that were met. Raises what ProjectReads raises."""
+    """Compares the shape with the nodes that were met. Raises what ProjectReads raises."""
     [data] = (await reads.view(["s"])).strings
     _check_form(data or b"", findings)
     shape = Shape.of(listed_entries(data))

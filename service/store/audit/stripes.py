@@ -24,7 +24,7 @@ Found = dict[tuple[int, int], set[str]]
 
 
 async def find_all(client: Client) -> Found:
-    """Every project, by one pass over all keys. Raises what the client raises."""
+    """Returns every project, by one pass over all keys. Raises what the client raises."""
     found: Found = defaultdict(set)
     async for key in client.scan_iter(match="{s[0-9][0-9]}*", count=_LOOKED_AT_PER_CALL):
         match = _KEY.match(key)
@@ -34,7 +34,7 @@ async def find_all(client: Client) -> Found:
 
 
 async def check_generations(client: Client, stripe: int, live: int, found: Found) -> list[Drift]:
-    """Projects of a generation that is neither live, nor being built, nor retired: the head does not lead there."""
+    """Finds projects of a generation that is neither live, nor being built, nor retired: no head leads there."""
     return [
         Drift(
             project,

@@ -31,7 +31,7 @@ def is_inner(node: Node, string: bytes | None) -> bool:
 
 
 def sum_of(string: bytes) -> Sums:
-    """What a node counts, from its rows or its entries; nothing if it has not the form of a node."""
+    """Returns what a node counts, from its rows or its entries; nothing if it has not the form of a node."""
     if not is_whole(string):
         return Counter()
     if not has_rows(string):
@@ -45,7 +45,7 @@ def sum_of(string: bytes) -> Sums:
 
 
 def sum_of_all(strings: Iterable[bytes]) -> Sums:
-    """What nodes count together."""
+    """Returns what nodes count together."""
     sums: Sums = Counter()
     for string in strings:
         sums.update(sum_of(string))
@@ -53,7 +53,7 @@ def sum_of_all(strings: Iterable[bytes]) -> Sums:
 
 
 def sum_of_entries(entries: Iterable[bytes]) -> Sums:
-    """What entries count."""
+    """Returns what entries count."""
     sums: Sums = Counter()
     for entry in map(parse_entry, entries):
         sums[entry.user, entry.status] += 1
@@ -72,14 +72,14 @@ def pack_sums(sums: Sums, *, is_wide: bool) -> bytes:
 
 
 def content_of(node: Node, string: bytes) -> Content:
-    """What a bottom node holds; nothing if it has not the form of one."""
+    """Returns what a bottom node holds; nothing if it has not the form of one."""
     if not is_whole(string) or has_rows(string) != (node[0] == 0):
         return Counter()
     return Counter(sum_of(string)) if node[0] == 0 else Counter(split_leaf(string))
 
 
 def content_of_records(node: Node, records: Iterable[bytes]) -> Content:
-    """What a bottom node must hold of these jobs: of those that start in it and are not deleted."""
+    """Returns what a bottom node must hold of these jobs: of those that start in it and are not deleted."""
     span = span_of(node)
     said = [(data, parse_record(data)) for data in records]
     entries = [entry_of(data) for data, record in said if record and not record.is_deleted and record.start_ms in span]
@@ -95,7 +95,7 @@ def digest_of(content: Content) -> int:
 
 
 def form_problems(node: Node, string: bytes) -> Iterator[str]:
-    """What is wrong with a node's string by itself."""
+    """Returns what is wrong with a node's string by itself."""
     rows = has_rows(string)
     if not is_whole(string) or (node[0] == 0 and not rows):
         yield f"is not a node of level {node[0]}: begins with {string[:1]!r}, {len(string)} bytes"
@@ -112,5 +112,5 @@ def are_ascending(users: Iterable[bytes]) -> bool:
 
 
 def differing_users(one: Sums, other: Sums) -> set[bytes]:
-    """Users whose sums are not the same."""
+    """Returns the users whose sums are not the same."""
     return {user for user, column in one | other if one[user, column] != other[user, column]}

@@ -73,12 +73,12 @@ async def _plan_unmarked(reads: ProjectReads) -> Plan | None:
 
 
 def _plan_anew(view: View, meta: Meta, commands: list[Command]) -> Plan:
-    """Plans so that nothing that anybody remembers of the project holds any more."""
+    """Returns a plan after which nothing that anybody remembers of the project holds any more."""
     return Plan(view, replace(meta, shape_id=os.urandom(8), names_id=os.urandom(8)), commands)
 
 
 def _namings(users: dict[bytes, bytes], old: bytes) -> bytes:
-    """The string `t` for the names in `u`; who was not named in it before is named at instant 0.
+    """Returns the string `t` for the names in `u`; who was not named in it before is named at instant 0.
 
     Of a name that cannot be read what was there stays; an audit says so.
     """

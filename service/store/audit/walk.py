@@ -16,7 +16,7 @@ _LEAVES_BYTES = 24_576  # of eight full ones
 
 
 class Walk:
-    """What there was on the way down."""
+    """Walks down a tree, and keeps what there was on the way."""
 
     def __init__(self, reads: ProjectReads, findings: Findings) -> None:
         self._reads = reads
@@ -59,7 +59,7 @@ class Walk:
         await self._check_types([node for node in nodes if strings[node] is None])
 
     async def _check_types(self, absent: list[Node]) -> None:
-        """Nodes that read as absent may be values of another type."""
+        """Looks for values of another type: they read as absent."""
         names = {node_name(node): node for node in absent}
         for name, kind in (await self._reads.foreign(list(names))).items():
             self._findings.add(name, f"is a {kind}, and no node", WrongNode(names[name]))
