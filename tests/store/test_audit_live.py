@@ -13,8 +13,8 @@ from service.store.audit.audit import audit_project
 from service.store.audit.repair import repair_project
 from service.store.layout.keys import project_prefix
 from service.store.layout.nodes import ENTRY_BYTES
-from service.store.layout.projects import parse_meta
-from tests.store.support import NOON_MS, Event, Store, assert_equals_oracle, event, stored
+from service.store.layout.projects import parse_meta, user_key
+from tests.store.support import NOON_MS, Event, Store, assert_equals_oracle, event, stored, stored_nodes
 
 PREFIX = project_prefix("project")
 JOBS = 3_000
@@ -115,6 +115,22 @@ async def test_nodes_that_change_all_the_while_are_judged(store: Store, caplog: 
     async with traffic.flowing():
         assert [await audit_project(store.client, "project") for _ in range(5)] == [[]] * 5
     assert caplog.messages == []
+
+
+async def test_surplus_is_seen_in_nodes_that_change_all_the_while(store: Store) -> None:
+    """An entry of no job is found in a leaf that jobs keep coming into, and nothing else is."""
+    traffic = Traffic(store, PLACES["seconds"], alike=1)
+    await traffic.write(JOBS)
+    assert isinstance(store.client, Redis)
+    nodes = await stored_nodes(store.client, "project")
+    leaf, string = min(item for item in nodes.items() if item[1][:1] == b"L" and 1 < len(item[1]) < 100 * ENTRY_BYTES)
+    entry = string[1 : 1 + 14] + user_key("user0") + b"\x05"
+    await store.client.append(f"{PREFIX}n:{leaf[0]}:{leaf[1]}", entry)
+    async with traffic.flowing():
+        found = await audit_project(store.client, "project")
+    assert [drift.what for drift in found if "of none" in drift.what] == [
+        "lacks 0 contributions of its jobs, has 1 of none"
+    ]
 
 
 @pytest.mark.parametrize("damage", [lose_an_entry, add_an_entry, change_an_entry])

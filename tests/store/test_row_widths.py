@@ -9,8 +9,9 @@ from redis.asyncio import Redis
 
 from service.events.event import MAX_SIZE_BYTES, JobDeletion, JobStatus
 from service.store.audit.audit import audit_project
-from service.store.audit.tree import is_inner, sum_of
+from service.store.audit.tree import sum_of
 from service.store.layout.keys import project_prefix
+from service.store.layout.nodes import has_rows
 from service.store.layout.projects import user_key
 from service.store.layout.tree import TOP_LEVEL, Node
 from tests.store.histories import History, heavy_histories, make_queries
@@ -60,7 +61,7 @@ class Watched:
         await self.store.apply(batch)
         self.applied += batch
         nodes = await stored_nodes(self.store.client, PROJECT)
-        with_rows = {node: string for node, string in nodes.items() if is_inner(string)}
+        with_rows = {node: string for node, string in nodes.items() if has_rows(string)}
         self.outgrown |= {node for node, string in with_rows.items() if does_not_fit(string)}
         assert {node for node, string in with_rows.items() if string[:1] == b"R"} == self.outgrown
         for string in with_rows.values():

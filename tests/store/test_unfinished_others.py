@@ -7,9 +7,11 @@ from service.store.audit.unfinished import mend_project
 from service.store.errors import StoreUnavailableError
 from service.store.generations import BuildingWriter, Generations
 from service.store.layout.keys import STRIPES, project_prefix, stripe_of
+from service.store.layout.projects import parse_meta
 from service.store.retention import Sweeper
 from service.store.write.writer import Step, StripeBatch
 from tests.oracle import Oracle
+from tests.store import damages
 from tests.store.support import (
     Event,
     Store,
@@ -17,6 +19,7 @@ from tests.store.support import (
     assert_no_drift,
     event,
     limited,
+    stored,
     stored_hash,
     stored_nodes,
 )
@@ -115,3 +118,14 @@ async def test_swap_that_ends_in_part(redis_flushed: str, command: str) -> None:
         assert {head.generation for head in await store.writer.read_heads()} == {1}
         await assert_equals_oracle(store, EVENTS, [("project", None, None, None)])
         await assert_no_drift(client, EVENTS)
+
+
+async def test_a_name_that_cannot_be_read_does_not_keep_the_mark(store: Store) -> None:
+    """The mend goes on without it, and it is what is left."""
+    client = await damages.make_project(store)
+    hashes = parse_meta(await stored(client, damages.META)).hashes
+    await damages.rewrite_user(b"\x05user0\xff")(client)
+    await damages.rewrite_meta(unfinished_hashes=hashes)(client)
+    repair = await mend_project(client, "project")
+    assert [drift.key for drift in repair.left] == [damages.NAMES]
+    assert parse_meta(await stored(client, damages.META)).unfinished_hashes == 0

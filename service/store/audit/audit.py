@@ -1,54 +1,45 @@
 """Recomputes a project's tree from its job records and says where the two differ, also while the project is written.
 
 What is read at one instant is compared exactly. What cannot be read at one instant - all job records - only raises
-doubts, each of which is then settled by itself (see audit_bottoms). Nothing is written, and no read holds Redis for
+doubts, each of which is then settled by itself (see bottoms). Nothing is written, and no read holds Redis for
 more than about a millisecond. In memory are some hundred bytes a node, and what is remembered of nodes in doubt.
 """
 
 from collections.abc import Callable
+from functools import partial
 
-import numpy as np
-
-from service.store.audit.bottoms import settle
-from service.store.audit.digests import Bottoms, numbers
-from service.store.audit.findings import Drift, Findings, Unfinished, WrongType
+from service.store.audit.bottoms import judge
+from service.store.audit.findings import Drift, Findings, Unfinished, WrongShape
 from service.store.audit.names import check_names
-from service.store.audit.reads import GenerationChangedError, Pause, ProjectReads, no_pause
-from service.store.audit.records import check_count, check_hashes, check_records, scan
+from service.store.audit.places import Digests
+from service.store.audit.reads import Pause, ProjectReads, no_pause, on_live_generation
+from service.store.audit.records import RecordCheck, scan
 from service.store.audit.shape import check_shape, listed_entries
 from service.store.audit.walk import Walk
-from service.store.errors import StoreUnavailableError
 from service.store.layout.projects import LISTED_LEAF, Meta
-from service.store.layout.records import DELETED_STATUS
+from service.store.layout.records import entry_of
 from service.store.layout.tree import TOP_LEVEL
 from service.store.redis.views import FOREIGN, Client, DamagedError
-
-_ATTEMPTS = 3  # a rebuild changes the generation once
-
 
 Advance = Callable[[int], None]
 
 
 def ignore(_records: int) -> None:
-    """Does not care how far it is."""
+    """Hears of records scanned, and does nothing."""
 
 
 async def audit_project(
     client: Client, project_id: str, advance: Advance = ignore, pause: Pause = no_pause
 ) -> list[Drift]:
-    """Every drift of a project, an empty list if all is well or nobody wrote it; `advance` hears of records scanned.
+    """Returns every drift of a project: none if all is well or nobody wrote it. `advance` hears of records scanned.
 
-    `pause` is awaited after each read. Where nothing can be judged that is the only one. Raises
+    `pause` is awaited after each read. Head or meta that cannot be read are the only drift. Raises
     StoreUnavailableError, LayoutError.
     """
-    for _ in range(_ATTEMPTS):
-        try:
-            return await _audit(await ProjectReads.open(client, project_id, pause), advance)
-        except GenerationChangedError:
-            continue
-        except DamagedError as error:
-            return [Drift(project_id, error.key, error.what)]
-    raise StoreUnavailableError(f"the generation of project {project_id} changed under each of {_ATTEMPTS} audits")
+    try:
+        return await on_live_generation(client, project_id, partial(_audit, advance=advance), pause)
+    except DamagedError as error:
+        return [Drift(project_id, error.key, error.what)]
 
 
 async def _audit(reads: ProjectReads, advance: Advance) -> list[Drift]:
@@ -81,29 +72,25 @@ async def _check_names(reads: ProjectReads, findings: Findings) -> None:
 
 
 async def _compare(reads: ProjectReads, first: Meta, tops: set[int], findings: Findings, advance: Advance) -> set[int]:
-    """Walks the tree, scans the records and settles what differs; returns topmost nodes that should be walked too."""
+    """Walks the tree, scans the records and judges what differs; returns topmost nodes that must be walked, too."""
     walk = Walk(reads, findings)
     await walk.run(tops)
-    bottoms, last, records, misplaced, unknown = Bottoms(walk.bottoms), first, 0, 0, set[int]()
+    digests, check, unknown = Digests(walk.bottoms), RecordCheck(reads, first, findings), set[int]()
     async for scanned in scan(reads):
-        misplaced += check_records(scanned, findings)
-        _, whole = scanned.whole()
-        outside = bottoms.count(whole)
-        unknown |= {int(start) >> TOP_LEVEL for start in outside} - tops
-        users = np.unique(numbers(whole[whole[:, 31] != DELETED_STATUS], 25, 6)).tolist()
-        findings.users |= {user.to_bytes(6, "little") for user in users}
-        advance(len(scanned))
-        records, last = records + len(scanned), scanned.meta
-    if last.unfinished_hashes:
+        check.take(scanned)
+        for _, _, data, record in scanned.found:
+            if record is not None and not record.is_deleted:
+                findings.users.add(record.user)
+                if not digests.take(record.start_ms, entry_of(data)):
+                    unknown.add(record.start_ms >> TOP_LEVEL)
+        advance(len(scanned.found))
+    if check.last.unfinished_hashes:
         findings.add("m", "is marked: a write ended in part", Unfinished())
-    else:
-        await check_hashes(reads, misplaced, records)
-    if unknown:
-        return unknown
-    await settle(reads, bottoms.differing(), findings)
-    await check_count(reads, first, last, records, findings)
+    await check.check()
+    if unknown - tops:
+        return unknown - tops
+    await judge(reads, digests.differing(), findings)
     await check_shape(reads, walk, findings)
     for name, kind in (await reads.foreign(["s"])).items():
-        findings.add(name, f"is a {kind}, and no string", WrongType(name))
-    findings.keep_what_records_do_not_tell(last.hashes)
+        findings.add(name, f"is a {kind}, and no string", WrongShape())
     return set()

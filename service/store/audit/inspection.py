@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from service.events.event import JobStatus
-from service.store.audit.reads import GenerationChangedError, ProjectReads, View, node_name, place_of
-from service.store.audit.tree import SIZE, content_of, is_inner, is_record, span_of, sum_of
+from service.store.audit.reads import ProjectReads, node_name, on_live_generation
+from service.store.audit.tree import SIZE, content_of, content_of_records, sum_of
 from service.store.errors import StoreUnavailableError
-from service.store.layout.nodes import ENTRY_BYTES
-from service.store.layout.projects import parse_user
-from service.store.layout.records import DELETED_STATUS, job_hash, job_key
-from service.store.layout.tree import LEVELS, Node
-from service.store.redis.views import FOREIGN, Client, DamagedError
+from service.store.layout.nodes import has_rows
+from service.store.layout.projects import read_user
+from service.store.layout.records import Record, job_key, parse_record, place_of
+from service.store.layout.tree import LEVELS, Node, span_of
+from service.store.redis.views import Client, DamagedError
 
 _ATTEMPTS = 20
 
@@ -56,87 +57,65 @@ class Inspection:
 
 
 async def inspect_job(client: Client, project_id: str, job_id: str) -> Inspection | None:
-    """A job at one instant; None if nothing is known of it.
+    """Returns what is known of a job, of one instant; None if that is nothing.
 
     Raises StoreUnavailableError, LayoutError, and DamagedError where head, meta or record are none.
     """
-    job = job_key(job_id)
+    return await on_live_generation(client, project_id, partial(_inspect, job=job_key(job_id)))
+
+
+async def _inspect(reads: ProjectReads, job: bytes) -> Inspection | None:
     path: list[Node] = []
     for _ in range(_ATTEMPTS):
-        reads = await ProjectReads.open(client, project_id)
-        try:
-            view, records = await reads.records([node_name(node) for node in path], [job])
-            record = records.get(job)
-            if record is None:
-                await _check_hash(reads, job, view)
-                return None
-            if not is_record(record):
-                raise DamagedError(_key(reads, job, view), f"job {job.hex()} has a record of no event")
-            wanted = [] if record[31] == DELETED_STATUS else _path(record)
-            if path == wanted:
-                return await _inspection(reads, job, record, dict(zip(path, view.strings, strict=True)), view)
-            path = wanted
-        except GenerationChangedError:
-            continue
-    raise StoreUnavailableError(f"job {job_id} of project {project_id} changed under each of {_ATTEMPTS} reads")
-
-
-def _key(reads: ProjectReads, job: bytes, view: View) -> str:
-    return f"{reads.prefix}j:{place_of(job_hash(job), view.meta.hashes if view.meta else 1)}"
-
-
-async def _check_hash(reads: ProjectReads, job: bytes, view: View) -> None:
-    name = _key(reads, job, view).removeprefix(reads.prefix)
-    if name in await reads.foreign([name], "hash"):
-        raise DamagedError(reads.prefix + name, "is no hash")
-
-
-def _path(record: bytes) -> list[Node]:
-    start_ms = int.from_bytes(record[11:18], "little")
-    return [(level, start_ms >> level) for level in LEVELS]
+        view, records = await reads.records([node_name(node) for node in path], [job])
+        name = f"j:{place_of(job, view.meta.hashes if view.meta else 1)}"
+        if job not in records:
+            if name in await reads.foreign([name], "hash"):
+                raise DamagedError(reads.prefix + name, "is no hash")
+            return None
+        record = parse_record(records[job])
+        if record is None:
+            raise DamagedError(reads.prefix + name, f"job {job.hex()} has a record of no event")
+        wanted = [] if record.is_deleted else [(level, record.start_ms >> level) for level in LEVELS]
+        if path == wanted:
+            return await _inspection(reads, name, records[job], record, dict(zip(path, view.strings, strict=True)))
+        path = wanted
+    raise StoreUnavailableError(f"job {job.hex()} of project {reads.project_id} changed under {_ATTEMPTS} reads")
 
 
 async def _inspection(
-    reads: ProjectReads, job: bytes, record: bytes, strings: dict[Node, bytes | None], view: View
+    reads: ProjectReads, name: str, data: bytes, record: Record, strings: dict[Node, bytes | None]
 ) -> Inspection:
-    user = record[25:31]
-    [named] = (await reads.view([], [("HGET", "u", user)])).replies
-    try:
-        user_id, user_name = parse_user(named) if named not in {None, FOREIGN} else (None, None)
-    except (UnicodeDecodeError, IndexError):
-        user_id, user_name = None, None
+    view = await reads.view([], [("HGET", "u", record.user)])
+    [field] = view.replies
+    named = read_user(field) if isinstance(field, bytes) and not record.is_deleted else None
+    user_id, user_name = named or (None, None)
     buckets: list[Bucket] = []
     is_counted = False
     for node, string in strings.items():
-        buckets.append(_bucket(reads.prefix, node, string or b"", user))
-        if node[0] == 0 or not is_inner(string):
-            is_counted = _is_counted(node, string or b"", record[-ENTRY_BYTES:])
+        buckets.append(_bucket(reads.prefix, node, string or b"", record.user))
+        if not buckets[-1].is_inner or node[0] == 0:
+            content, asked = content_of(node, string or b""), content_of_records(node, [data])
+            is_counted = all(content[item] > 0 for item in asked if not isinstance(item, tuple) or item[1] != SIZE)
             break
-    is_deleted = record[31] == DELETED_STATUS
     return Inspection(
-        key=_key(reads, job, view),
-        is_deleted=is_deleted,
-        sequence=0 if is_deleted else int.from_bytes(record[:4], "little"),
-        event_time_ms=int.from_bytes(record[4:11], "little"),
-        start_time_ms=int.from_bytes(record[11:18], "little"),
-        input_size_bytes=int.from_bytes(record[18:25], "little"),
-        status=None if is_deleted else JobStatus(record[31]),
-        user_id=None if is_deleted else user_id,
-        user_name=None if is_deleted else user_name,
+        key=reads.prefix + name,
+        is_deleted=record.is_deleted,
+        sequence=0 if record.is_deleted else record.sequence,
+        event_time_ms=record.event_time_ms,
+        start_time_ms=record.start_ms,
+        input_size_bytes=record.size_bytes,
+        status=None if record.is_deleted else JobStatus(record.status),
+        user_id=user_id,
+        user_name=user_name,
         buckets=buckets,
         is_counted=is_counted,
-        is_before_horizon=int.from_bytes(record[11:18], "little") < view.horizon_ms,
+        is_before_horizon=record.start_ms < view.horizon_ms,
     )
 
 
 def _bucket(prefix: str, node: Node, string: bytes, user: bytes) -> Bucket:
     sums, span = sum_of(string), span_of(node)
     jobs = {status: sums[user, status] for status in JobStatus if sums[user, status]}
-    return Bucket(
-        f"{prefix}{node_name(node)}", node[0], span.start, span.stop, is_inner(string), jobs, sums[user, SIZE]
-    )
-
-
-def _is_counted(node: Node, string: bytes, entry: bytes) -> bool:
-    content = content_of(node, string)
-    return content[entry[14:20], entry[20]] > 0 if node[0] == 0 else content[entry] > 0
+    key = f"{prefix}{node_name(node)}"
+    return Bucket(key, node[0], span.start, span.stop, has_rows(string), jobs, sums[user, SIZE])

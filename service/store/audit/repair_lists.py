@@ -20,9 +20,9 @@ async def mend_list(client: Client, cause: WrongMembers) -> None:
 
 
 async def mend_foreign_list(client: Client, stripe: int) -> bool:
-    """Whether a stripe's list of projects was of another type; then it has by now those of its projects that have keys.
+    """Makes a stripe's list of projects anew if it is of another type; returns whether it was.
 
-    Raises StoreUnavailableError, DamagedError, LayoutError.
+    The list then has those projects that have keys. Raises StoreUnavailableError, DamagedError, LayoutError.
     """
     generation = (await read_head(client, stripe)).generation
     key = projects_key(stripe, generation)

@@ -14,10 +14,10 @@ from service.store.audit.stripes import Found, check_generations, check_ledger, 
 from service.store.errors import LayoutError
 from service.store.layout.gaps import Gap
 from service.store.layout.heads import LAYOUT_VERSION, Head
-from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of
+from service.store.layout.keys import STRIPES, gaps_key, head_key, project_prefix, projects_key, stripe_of
 from service.store.layout.projects import parse_meta
 from service.store.redis.outages import reaching
-from service.store.redis.views import Client, DamagedError, read_head
+from service.store.redis.views import Client, DamagedError, parse_stored_head, read_at_once, read_head
 
 _DAY_MS = 86_400_000  # a horizon is the start of a UTC day
 
@@ -53,7 +53,7 @@ async def survey(client: Client, only: str | None) -> Scope:
 
 
 async def _read_heads(client: Client, scope: Scope) -> None:
-    """A store of which no stripe has our layout is of another; if one has, the rest is damaged."""
+    """Reads all heads. A store of which no stripe has our layout is of another; if one has, the rest is damaged."""
     other: LayoutError | None = None
     for stripe in range(STRIPES):
         head = Head(LAYOUT_VERSION, ())
@@ -83,30 +83,30 @@ async def _find_one(client: Client, project: str, scope: Scope) -> Found:
 async def _look_at(client: Client, stripe: int, only: str | None, found: Found, scope: Scope) -> None:
     if stripe in scope.damaged:
         raise scope.damaged[stripe]
-    head = scope.heads[stripe]
-    gaps, of_ledger = await check_ledger(client, stripe, head)
-    astray = await check_generations(client, stripe, head, found)
-    listed, of_list = await check_list(client, stripe, head, found.get((stripe, head.generation), set()))
-    projects = await _count_records(client, head, [each for each in listed if only in {None, each}])
-    scope.projects |= {project: records or 0 for project, records in projects.items()}
+    generation = scope.heads[stripe].generation
+    ledger_key, list_key = gaps_key(stripe, generation), projects_key(stripe, generation)
+    commands = [("GET", head_key(stripe)), ("GET", ledger_key), ("SMEMBERS", list_key)]
+    head_data, ledger, members = await read_at_once(client, commands)
+    gaps, of_ledger = check_ledger(ledger_key, ledger, parse_stored_head(stripe, head_data).gaps)
+    projects, of_list = check_list(list_key, stripe, members, found.get((stripe, generation), set()))
+    astray = await check_generations(client, stripe, generation, found)
+    records = await _count_records(client, generation, [each for each in projects if only in {None, each}])
+    scope.projects |= {project: number or 0 for project, number in records.items()}
     if gaps:
         scope.gaps[stripe] = gaps
-    if (await read_head(client, stripe)).generation == head.generation:  # else a rebuild has swapped meanwhile
+    if (await read_head(client, stripe)).generation == generation:  # else a rebuild has swapped meanwhile
         scope.drifts += [*of_ledger, *astray, *of_list]
-        scope.unkept |= {project for project, records in projects.items() if records is None}
+        scope.unkept |= {project for project, number in records.items() if number is None}
 
 
-async def _count_records(client: Client, head: Head, projects: list[str]) -> dict[str, int | None]:
-    """The number of records that each project's meta says; None where there is no meta."""
+async def _count_records(client: Client, generation: int, projects: list[str]) -> dict[str, int | None]:
+    """Returns the number of records that each project's meta says; None where there is no meta."""
     found: dict[str, int | None] = {}
     for some in chunks(projects):
-        metas: Any = await client.mget([f"{project_prefix(project, head.generation)}m" for project in some])
-        found |= {project: _records(meta) for project, meta in zip(some, metas, strict=True)}
+        metas: Any = await client.mget([f"{project_prefix(project, generation)}m" for project in some])
+        for project, meta in zip(some, metas, strict=True):
+            try:
+                found[project] = None if meta is None else parse_meta(meta).records
+            except struct.error:
+                found[project] = 0
     return found
-
-
-def _records(meta: bytes | None) -> int | None:
-    try:
-        return None if meta is None else parse_meta(meta).records
-    except struct.error:
-        return 0

@@ -7,19 +7,19 @@ together with the shape.
 from collections import Counter
 
 from service.events.event import MAX_MS
-from service.store.audit.findings import Findings, WrongListing, WrongShape
+from service.store.audit.findings import Findings, WrongNode, WrongShape
 from service.store.audit.reads import ProjectReads, chunks, node_name
-from service.store.audit.tree import is_inner, parent_of
+from service.store.audit.tree import is_inner
 from service.store.audit.walk import Walk
 from service.store.layout.projects import LISTED_LEAF, pack_shape, parse_shape
-from service.store.layout.tree import LEVELS, LOWEST_LISTED_LEVEL, TOP_LEVEL, Node, Shape
+from service.store.layout.tree import LEVELS, LOWEST_LISTED_LEVEL, TOP_LEVEL, Node, Shape, path_of
 
 _ENTRY_BYTES = len(pack_shape([(0, 0)]))
 _LEVELS = {*LEVELS[:-1], TOP_LEVEL + LISTED_LEAF, LOWEST_LISTED_LEVEL + LISTED_LEAF}
 
 
 def listed_entries(data: bytes | None) -> list[tuple[int, int]]:
-    """The entries of a shape's string, each once, that are of nodes that there can be."""
+    """Returns the entries of a shape's string, each once, that are of nodes that there can be."""
     whole = data[: len(data) // _ENTRY_BYTES * _ENTRY_BYTES] if data else b""
     return list(dict.fromkeys(filter(_can_be, parse_shape(whole))))
 
@@ -29,28 +29,28 @@ def _can_be(entry: tuple[int, int]) -> bool:
     return level in _LEVELS and index <= MAX_MS >> level % LISTED_LEAF
 
 
-def listed_by(shape: Shape) -> set[Node]:
-    """The nodes that a shape lists, inner ones and leaves, at the levels where it lists both."""
+def _listed_by(shape: Shape) -> set[Node]:
+    """Returns the nodes that a shape lists, inner ones and leaves, at the levels where it lists both."""
     below = {(LOWEST_LISTED_LEVEL, index) for each in shape.listed.values() for index in each}
     return below | {(TOP_LEVEL, index) for index in shape.tops}
 
 
 async def check_shape(reads: ProjectReads, walk: Walk, findings: Findings) -> None:
-    """The shape against the nodes that were met. Raises what ProjectReads raises."""
+    """Compares the shape with the nodes that were met. Raises what ProjectReads raises."""
     [data] = (await reads.view(["s"])).strings
     _check_form(data or b"", findings)
     shape = Shape.of(listed_entries(data))
-    doubtful = sorted((shape.inner ^ walk.inner) | (listed_by(shape) ^ walk.listed))
+    doubtful = sorted((shape.inner ^ walk.inner) | (_listed_by(shape) ^ walk.listed))
     for nodes in chunks(doubtful, 200):
-        above = [parent_of(node) if node[0] < TOP_LEVEL else node for node in nodes]
-        view = await reads.view(["s", *map(node_name, [*nodes, *above])])
+        above = {node: path_of(node)[0] for node in nodes if node[0] < TOP_LEVEL}
+        wanted = [*nodes, *above.values()]
+        view = await reads.view(["s", *map(node_name, wanted)])
         shape = Shape.of(listed_entries(view.strings[0]))
-        listed = listed_by(shape)
-        strings, strings_above = view.strings[1 : 1 + len(nodes)], view.strings[1 + len(nodes) :]
-        for node, string, string_above in zip(nodes, strings, strings_above, strict=True):
-            _check_listing(node, string, shape, listed, findings)
-            if string is not None and node[0] < TOP_LEVEL and not is_inner(string_above):
-                findings.add_node(node, f"has no inner node above it at {node_name(parent_of(node))}")
+        listed, strings = _listed_by(shape), dict(zip(wanted, view.strings[1:], strict=True))
+        for node in nodes:
+            _check_listing(node, strings[node], shape, listed, findings)
+            if node in above and strings[node] is not None and not is_inner(above[node], strings[above[node]]):
+                findings.add(node_name(node), f"has no inner node above it at {node_name(above[node])}")
 
 
 def _check_form(data: bytes, findings: Findings) -> None:
@@ -65,9 +65,9 @@ def _check_form(data: bytes, findings: Findings) -> None:
 
 
 def _check_listing(node: Node, string: bytes | None, shape: Shape, listed: set[Node], findings: Findings) -> None:
-    is_there = is_inner(string) and node[0] > 0
+    is_there = is_inner(node, string)
     if is_there != (node in shape.inner):
-        findings.add("s", f"{'lacks' if is_there else 'lists'} inner node {node_name(node)}", WrongListing(node))
+        findings.add("s", f"{'lacks' if is_there else 'lists'} inner node {node_name(node)}", WrongNode(node))
     if node[0] >= LOWEST_LISTED_LEVEL and (string is not None) != (node in listed):
         what = f"{'lacks' if string is not None else 'lists'} node {node_name(node)}"
-        findings.add("s", what, WrongListing(node))
+        findings.add("s", what, WrongNode(node))

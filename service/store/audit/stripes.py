@@ -2,21 +2,18 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Iterable, Set
 
 from service.store.audit.findings import Drift, WrongMembers
 from service.store.layout.gaps import Gap, find_ledger_problems, parse_gaps
-from service.store.layout.heads import Head
 from service.store.layout.keys import (
     building_head_key,
-    gaps_key,
     head_key,
     project_prefix,
-    projects_key,
     retired_key,
     stripe_of,
 )
-from service.store.redis.views import FOREIGN, Client, parse_stored_head, read_at_once
+from service.store.redis.views import FOREIGN, Client, Foreign, parse_stored_head, read_at_once
 
 _LOOKED_AT_PER_CALL = 1_000
 _ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
@@ -27,7 +24,7 @@ Found = dict[tuple[int, int], set[str]]
 
 
 async def find_all(client: Client) -> Found:
-    """Every project, by one pass over all keys. Raises what the client raises."""
+    """Returns every project, by one pass over all keys. Raises what the client raises."""
     found: Found = defaultdict(set)
     async for key in client.scan_iter(match="{s[0-9][0-9]}*", count=_LOOKED_AT_PER_CALL):
         match = _KEY.match(key)
@@ -36,26 +33,16 @@ async def find_all(client: Client) -> Found:
     return found
 
 
-async def check_ledger(client: Client, stripe: int, head: Head) -> tuple[list[Gap], list[Drift]]:
-    """The gaps of a stripe, and what is wrong with their ledger."""
-    key = gaps_key(stripe, head.generation)
-    head_data, ledger = await read_at_once(client, [("GET", head_key(stripe)), ("GET", key)])
-    if ledger is FOREIGN:
-        return [], [Drift(None, key, "is no string")]
-    rows = parse_stored_head(stripe, head_data).gaps
-    return parse_gaps(ledger or b""), [Drift(None, key, what) for what in find_ledger_problems(ledger or b"", rows)]
-
-
-async def check_generations(client: Client, stripe: int, head: Head, found: Found) -> list[Drift]:
-    """Projects of a generation that is neither live, nor being built, nor retired: the head does not lead there."""
+async def check_generations(client: Client, stripe: int, live: int, found: Found) -> list[Drift]:
+    """Finds projects of a generation that is neither live, nor being built, nor retired: no head leads there."""
     return [
         Drift(
             project,
             head_key(stripe),
-            f"says generation {head.generation}, and the project is in generation {generation}",
+            f"says generation {live}, and the project is in generation {generation}",
         )
         for (of, generation), projects in sorted(found.items())
-        if of == stripe and generation != head.generation
+        if of == stripe and generation != live
         for project in sorted(projects)
         if await _is_astray(client, stripe, generation, project)
     ]
@@ -77,19 +64,27 @@ async def _is_astray(client: Client, stripe: int, generation: int, project: str)
     return not (generation and is_building)  # the live head has the key that generation 0 would have
 
 
-async def check_list(client: Client, stripe: int, head: Head, there: Set[str]) -> tuple[list[str], list[Drift]]:
-    """The stripe's projects - those listed, and those that have keys -, and what is wrong with the list of them."""
-    key = projects_key(stripe, head.generation)
-    [reply] = await read_at_once(client, [("SMEMBERS", key)])
-    if reply is FOREIGN:
+def check_ledger(key: str, ledger: bytes | Foreign | None, rows: int) -> tuple[list[Gap], list[Drift]]:
+    """Returns the gaps of a stripe, and what is wrong with their ledger; the head says that it has so many rows."""
+    if isinstance(ledger, Foreign):
+        return [], [Drift(None, key, "is no string")]
+    return parse_gaps(ledger or b""), [Drift(None, key, what) for what in find_ledger_problems(ledger or b"", rows)]
+
+
+def check_list(
+    key: str, stripe: int, members: Iterable[bytes] | Foreign, there: Set[str]
+) -> tuple[list[str], list[Drift]]:
+    """Returns a stripe's projects, those listed and those that have keys, and what is wrong with the list of them."""
+    if isinstance(members, Foreign):
         return sorted(there), [Drift(None, key, "is no set", WrongMembers(key, frozenset(there), is_foreign=True))]
-    members = {bytes(member) for member in reply}
+    members = set(members)
     surplus = {each for each in members if not _ID.fullmatch(each) or stripe_of(each.decode()) != stripe}
     listed = {each.decode() for each in members - surplus}
-    # asked once more, as it may have been begun meanwhile
-    lacking = [each for each in sorted(there - listed) if not await client.sismember(key, each)]
     return sorted(listed | there), [
-        *[Drift(None, key, f"lacks project {each}", WrongMembers(key, frozenset({each}))) for each in lacking],
+        *[
+            Drift(None, key, f"lacks project {each}", WrongMembers(key, frozenset({each})))
+            for each in sorted(there - listed)
+        ],
         *[
             Drift(None, key, f"has {each!r}, no project of the stripe", WrongMembers(key, surplus=frozenset({each})))
             for each in sorted(surplus)

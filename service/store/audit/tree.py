@@ -1,132 +1,116 @@
 """What a project's nodes say, each by itself and against what lies below it. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from service.events.event import MAX_MS, MAX_SIZE_BYTES, JobStatus
-from service.store.layout.nodes import ENTRY_BYTES, LEAF_JOBS, ROW_BYTES
-from service.store.layout.records import DELETED_STATUS
-from service.store.layout.tree import CHILD_LEVEL, PARENT_LEVEL, Node
+from service.events.event import JobStatus
+from service.store.layout.nodes import (
+    ENTRY_BYTES,
+    LEAF_JOBS,
+    Row,
+    has_rows,
+    is_whole,
+    pack_rows,
+    parse_entry,
+    parse_rows,
+    split_leaf,
+)
+from service.store.layout.records import entry_of, parse_record
+from service.store.layout.tree import Node, span_of
 
-RECORD_BYTES = 32
-COUNT_BYTES = {19: 1, 40: 4}
 SIZE = -1  # the column of a user's bytes, beside those of the statuses
 
 Sums = Counter[tuple[bytes, int]]  # by user key and column; a zero is as good as nothing
 Content = Counter[bytes | tuple[bytes, int]]  # what a bottom node holds: entries, or the sums of a millisecond
 
 
-def is_inner(string: bytes | None) -> bool:
-    """Whether a node's string holds rows: an inner node, or one of level 0."""
-    return bool(string) and string[:1] in ROW_BYTES  # type: ignore[index]  # not None where it is true
-
-
-def possible_children(node: Node) -> Iterator[Node]:
-    """All nodes that may lie right below one; none below level 0."""
-    level, index = node
-    if level > 0:
-        child = CHILD_LEVEL[level]
-        for number in range(index << (level - child), (index + 1) << (level - child)):
-            yield child, number
-
-
-def parent_of(node: Node) -> Node:
-    """The node right above one that is not topmost."""
-    level, index = node
-    return PARENT_LEVEL[level], index >> (PARENT_LEVEL[level] - level)
-
-
-def span_of(node: Node) -> range:
-    """The start times that belong into a node."""
-    level, index = node
-    return range(index << level, (index + 1) << level)
-
-
-def items_of(items: bytes, width: int) -> list[bytes]:
-    """The whole items of a string without its marker."""
-    return [items[at : at + width] for at in range(0, len(items) - width + 1, width)]
-
-
-def are_ascending(items: list[bytes]) -> bool:
-    """Whether items are sorted by the user key that they begin with, and none comes twice."""
-    keys = [int.from_bytes(item[:6], "little") for item in items]
-    return all(first < second for first, second in pairwise(keys))
-
-
-def has_form(string: bytes) -> bool:
-    """Whether a node's string is a marker and whole items, none or more."""
-    return string[:1] in {b"L", *ROW_BYTES} and len(string) % ROW_BYTES.get(string[:1], ENTRY_BYTES) == 1
+def is_inner(node: Node, string: bytes | None) -> bool:
+    """Checks whether a node has others below it."""
+    return node[0] > 0 and has_rows(string)
 
 
 def sum_of(string: bytes) -> Sums:
-    """What a node counts, from its rows or its entries; nothing if it has not the form of a node."""
-    if not has_form(string):
+    """Returns what a node counts, from its rows or its entries; nothing if it has not the form of a node."""
+    if not is_whole(string):
         return Counter()
-    if not is_inner(string):
-        return sum_of_entries(items_of(string[1:], ENTRY_BYTES))
+    if not has_rows(string):
+        return sum_of_entries(split_leaf(string))
     sums: Sums = Counter()
-    width = ROW_BYTES[string[:1]]
-    number = COUNT_BYTES[width]
-    for row in items_of(string[1:], width):
-        for status in range(6):
-            at = 6 + number * status
-            sums[row[:6], status] += int.from_bytes(row[at : at + number], "little")
-        sums[row[:6], SIZE] += int.from_bytes(row[6 + 6 * number :], "little")
+    for user, jobs, size_bytes in parse_rows(string):
+        for status, number in enumerate(jobs):
+            sums[user, status] += number
+        sums[user, SIZE] += size_bytes
+    return sums
+
+
+def sum_of_all(strings: Iterable[bytes]) -> Sums:
+    """Returns what nodes count together."""
+    sums: Sums = Counter()
+    for string in strings:
+        sums.update(sum_of(string))
     return sums
 
 
 def sum_of_entries(entries: Iterable[bytes]) -> Sums:
-    """What entries count."""
+    """Returns what entries count."""
     sums: Sums = Counter()
-    for entry in entries:
-        sums[entry[14:20], entry[20]] += 1
-        sums[entry[14:20], SIZE] += int.from_bytes(entry[7:14], "little")
+    for entry in map(parse_entry, entries):
+        sums[entry.user, entry.status] += 1
+        sums[entry.user, SIZE] += entry.size_bytes
     return sums
 
 
+def pack_sums(sums: Sums, *, is_wide: bool) -> bytes:
+    """Returns a node's string of rows that count this, without users who have no jobs."""
+    by_user: defaultdict[bytes, Sums] = defaultdict(Counter)
+    for (user, column), value in sums.items():
+        if value:
+            by_user[user][user, column] = value
+    rows = [Row(user, tuple(of[user, status] for status in JobStatus), of[user, SIZE]) for user, of in by_user.items()]
+    return pack_rows(rows, is_wide=is_wide)
+
+
 def content_of(node: Node, string: bytes) -> Content:
-    """What a bottom node holds; nothing if it has not the form of one."""
-    if node[0] == 0:
-        return Counter(sum_of(string)) if is_inner(string) else Counter()
-    return Counter(items_of(string[1:], ENTRY_BYTES)) if has_form(string) else Counter()
+    """Returns what a bottom node holds; nothing if it has not the form of one."""
+    if not is_whole(string) or has_rows(string) != (node[0] == 0):
+        return Counter()
+    return Counter(sum_of(string)) if node[0] == 0 else Counter(split_leaf(string))
 
 
 def content_of_records(node: Node, records: Iterable[bytes]) -> Content:
-    """What a bottom node must hold of these jobs: of those that start in it and are not deleted."""
+    """Returns what a bottom node must hold of these jobs: of those that start in it and are not deleted."""
     span = span_of(node)
-    entries = [record[11:] for record in records if contributes(record)]
-    inside = [entry for entry in entries if int.from_bytes(entry[:7], "little") in span]
-    return Counter(sum_of_entries(inside)) if node[0] == 0 else Counter(inside)
+    said = [(data, parse_record(data)) for data in records]
+    entries = [entry_of(data) for data, record in said if record and not record.is_deleted and record.start_ms in span]
+    return Counter(sum_of_entries(entries)) if node[0] == 0 else Counter(entries)
 
 
-def contributes(record: bytes) -> bool:
-    """Whether a record is one that can be, and its job is not deleted."""
-    return is_record(record) and record[31] != DELETED_STATUS
+def digest_of(content: Content) -> int:
+    """Returns a number that is the same for the same content alone; that of a sum is the sum of the numbers.
 
-
-def is_record(record: bytes) -> bool:
-    """Whether a record is one that an event or a deletion can leave."""
-    return (
-        len(record) == RECORD_BYTES
-        and (record[31] < len(JobStatus) or record[31] == DELETED_STATUS)
-        and int.from_bytes(record[11:18], "little") <= MAX_MS
-        and int.from_bytes(record[18:25], "little") <= MAX_SIZE_BYTES
-    )
+    It holds within one process, as Python's hashes do.
+    """
+    return sum(hash(item) * number for item, number in content.items())
 
 
 def form_problems(node: Node, string: bytes) -> Iterator[str]:
-    """What is wrong with a node's string by itself."""
-    rows = is_inner(string)
-    width = ROW_BYTES.get(string[:1], ENTRY_BYTES)
-    if not has_form(string) or (node[0] == 0 and not rows):
+    """Returns what is wrong with a node's string by itself."""
+    rows = has_rows(string)
+    if not is_whole(string) or (node[0] == 0 and not rows):
         yield f"is not a node of level {node[0]}: begins with {string[:1]!r}, {len(string)} bytes"
-    if rows and not are_ascending(items_of(string[1:], width)):
+    if rows and not are_ascending([row.user for row in parse_rows(string)]):
         yield "has rows that are not sorted by user key"
     if not rows and len(string) > 1 + LEAF_JOBS * ENTRY_BYTES:
         yield f"is a leaf of more than {LEAF_JOBS} jobs"
 
 
+def are_ascending(users: Iterable[bytes]) -> bool:
+    """Checks whether user keys are sorted, and none comes twice."""
+    numbers = [int.from_bytes(user, "little") for user in users]
+    return all(first < second for first, second in pairwise(numbers))
+
+
 def differing_users(one: Sums, other: Sums) -> set[bytes]:
-    """Users whose sums are not the same."""
+    """Returns the users whose sums are not the same."""
     return {user for user, column in one | other if one[user, column] != other[user, column]}

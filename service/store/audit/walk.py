@@ -3,21 +3,20 @@
 A node and its children are read at one instant, so a difference between them is drift and never a write under way.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 
-from service.store.audit.digests import digest_of
-from service.store.audit.findings import Findings, WrongBottom, WrongRows, WrongType
+from service.store.audit.findings import Findings, WrongNode
 from service.store.audit.reads import ProjectReads, node_name
-from service.store.audit.tree import Sums, differing_users, form_problems, is_inner, possible_children, sum_of
-from service.store.layout.tree import LOWEST_LISTED_LEVEL, TOP_LEVEL, Node
+from service.store.audit.tree import content_of, differing_users, digest_of, form_problems, is_inner, sum_of, sum_of_all
+from service.store.layout.tree import LOWEST_LISTED_LEVEL, TOP_LEVEL, Node, possible_children
 
 _READ_BYTES = 1 << 17  # decoding it takes some milliseconds, in which nobody else of the process has a turn
 _LEAVES_BYTES = 24_576  # of eight full ones
 
 
 class Walk:
-    """What there was on the way down."""
+    """Walks down a tree, and keeps what there was on the way."""
 
     def __init__(self, reads: ProjectReads, findings: Findings) -> None:
         self._reads = reads
@@ -49,7 +48,7 @@ class Walk:
         strings = dict(zip(nodes, view.strings, strict=True))
         for parent in parents:
             string = strings[parent]
-            if string is None or not is_inner(string):  # another hand has been here since
+            if string is None or not is_inner(parent, string):  # another hand has been here since
                 self._take(parent, string)
                 continue
             children = list(possible_children(parent))
@@ -60,33 +59,28 @@ class Walk:
         await self._check_types([node for node in nodes if strings[node] is None])
 
     async def _check_types(self, absent: list[Node]) -> None:
-        """Nodes that read as absent may be values of another type."""
-        for name, kind in (await self._reads.foreign([node_name(node) for node in absent])).items():
-            self._findings.add(name, f"is a {kind}, and no node", WrongType(name))
+        """Looks for values of another type: they read as absent."""
+        names = {node_name(node): node for node in absent}
+        for name, kind in (await self._reads.foreign(list(names))).items():
+            self._findings.add(name, f"is a {kind}, and no node", WrongNode(names[name]))
 
     def _check_sums(self, parent: Node, string: bytes, children: list[bytes]) -> None:
-        below: Sums = Counter()
-        for child in children:
-            below.update(sum_of(child))
-        rows = sum_of(string)
+        below, rows = sum_of_all(children), sum_of(string)
         self._findings.users.update(user for user, _ in below | rows)
         users = differing_users(rows, below)
         if users:
-            what = f"has rows that are not the sum of what lies below, of {len(users)} users"
-            self._findings.add_node(parent, what, WrongRows(parent))
+            self._findings.add_node(parent, f"has rows that are not the sum of what lies below, of {len(users)} users")
 
     def _take(self, node: Node, string: bytes | None) -> None:
         if string is None:
             self.bottoms[node] = 0
             return
-        goes_on = node[0] > 0 and is_inner(string)
         for what in form_problems(node, string):
-            cause = WrongRows(node) if goes_on else WrongBottom(node, frozenset(), Counter())
-            self._findings.add_node(node, what, cause)
+            self._findings.add_node(node, what)
         if node[0] >= LOWEST_LISTED_LEVEL:
             self.listed.add(node)
-        if goes_on:
+        if is_inner(node, string):
             self._pending.append((node, 9 * len(string) + _LEAVES_BYTES))
         else:
-            self.bottoms[node] = digest_of(node, string)
+            self.bottoms[node] = digest_of(content_of(node, string))
             self._findings.users.update(user for user, _ in sum_of(string))

@@ -4,7 +4,7 @@ A node is (level, index): the bucket [index * 2^level, (index + 1) * 2^level) of
 (sums per user), leaves hold the entries of their jobs, nodes of level 0 hold rows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -57,3 +57,29 @@ class Shape:
             return sorted(self.listed.get(node, ()))
         width = level - child
         return range(index << width, (index + 1) << width)
+
+
+def possible_children(node: Node) -> Iterator[Node]:
+    """Returns all nodes that may lie right below one; none below level 0."""
+    level, index = node
+    if level > 0:
+        child = CHILD_LEVEL[level]
+        for number in range(index << (level - child), (index + 1) << (level - child)):
+            yield child, number
+
+
+def path_of(node: Node) -> list[Node]:
+    """Returns the nodes above one, from right above it to the topmost."""
+    level, index = node
+    path = []
+    while level < TOP_LEVEL:
+        index >>= PARENT_LEVEL[level] - level
+        level = PARENT_LEVEL[level]
+        path.append((level, index))
+    return path
+
+
+def span_of(node: Node) -> range:
+    """Returns the start times that belong into a node."""
+    level, index = node
+    return range(index << level, (index + 1) << level)

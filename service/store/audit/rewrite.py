@@ -1,0 +1,62 @@
+"""Writes what was worked out from a view of a project, if nobody has written the project since.
+
+So an answer sees all of it or nothing of it, and no consumer is held up.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from struct import Struct
+from typing import Any
+
+from service.store.audit.reads import ProjectReads, View
+from service.store.errors import StoreUnavailableError
+from service.store.layout.heads import LAYOUT_VERSION
+from service.store.layout.keys import head_key, stripe_of
+from service.store.layout.projects import Meta, pack_meta
+from service.store.redis.outages import reaching
+from service.store.redis.script import Script
+
+_ATTEMPTS = 200  # a project is written some dozen times a second, and to work it out takes milliseconds
+_STAMP = Struct("<II")  # layout version, generation
+_REPLACE = Script("replace.lua")
+
+Command = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Commands, with whole keys, for a project as it was seen, and its meta afterwards but for the write id."""
+
+    seen: View
+    meta: Meta
+    commands: Sequence[Command]
+
+
+Planning = Callable[[ProjectReads], Awaitable[Plan | None]]
+"""Works out what is to be written; None where nothing is."""
+
+
+async def rewrite(reads: ProjectReads, planning: Planning) -> bool:
+    """Carries out a plan, made anew until nobody has written in between; returns False if there was nothing to write.
+
+    Raises what ProjectReads raises, and StoreUnavailableError if others have written again and again.
+    """
+    for _ in range(_ATTEMPTS):
+        plan = await planning(reads)
+        if plan is None:
+            return False
+        if await _write(reads, plan):
+            return True
+    raise StoreUnavailableError(f"project {reads.project_id} was written under each of {_ATTEMPTS} repairs")
+
+
+async def _write(reads: ProjectReads, plan: Plan) -> bool:
+    """Writes a plan if the project still is as it was seen, and returns whether it was. It is marked meanwhile."""
+    words: list[Any] = [word for command in plan.commands for word in (len(command), *command)]
+    keys = [head_key(stripe_of(reads.project_id)), f"{reads.prefix}m"]
+    stamp = _STAMP.pack(LAYOUT_VERSION, reads.generation)
+    meta = replace(plan.meta, write_id=os.urandom(8))
+    metas = plan.seen.meta_data or b"", pack_meta(replace(meta, unfinished_hashes=meta.hashes)), pack_meta(meta)
+    with reaching(f"mending project {reads.project_id}"):
+        return bool(await _REPLACE.run(reads.client, keys, stamp, *metas, *words))
