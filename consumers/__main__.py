@@ -45,7 +45,7 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
     GCCollector(registry=registry)
     client = create_writer_client(settings.redis_url, settings.redis_cluster)
     writer = StoreWriter(client)
-    consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms)
+    consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms=local_now_ms)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, consumer.stop)
     try:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from consumers.metrics import ConsumerMetrics
 from service.store.audit.findings import Unfinished
 from service.store.audit.repair_lists import mend_foreign_list
-from service.store.audit.unfinished import mend_project
 from service.store.errors import RefusedError
 from service.store.redis.views import Client
 
@@ -34,11 +33,13 @@ class Mender:
     async def mend(self, refusal: RefusedError) -> None:
         """Raises MendedError if the project of a refusal was mended, by whomever; returns if nothing can be.
 
-        Blocks its batch for as long as it takes to read the project's records. Raises StoreUnavailableError,
-        LayoutError.
+        `sift` calls it. Awaits the reading of all of the project's records, and its batch waits with it. Raises
+        StoreUnavailableError, LayoutError.
         """
         if not refusal.problem.startswith(STORE_IS_WRONG):
             return
+        from service.store.audit.unfinished import mend_project  # noqa: PLC0415 - loads numpy, 12 MB, with the first audit
+
         is_list = refusal.problem.startswith("WRONGTYPE") and await mend_foreign_list(self.client, refusal.stripe)
         repair = await mend_project(self.client, refusal.project_id)
         mended = len(repair.found) - len(repair.left) + is_list

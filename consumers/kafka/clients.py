@@ -1,8 +1,10 @@
 """The Kafka clients of a consumer process: what they rely on is set here, not left to defaults."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+from aiokafka import AIOKafkaClient
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
@@ -10,6 +12,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
 
 from consumers.kafka.aiokafka_private import Reader
+from consumers.kafka.metadata import find_topic
 from service.runtime.settings import KafkaSettings
 
 # A coordinator holds a member's request to join for up to the rebalance timeout: it must be the shorter of the two.
@@ -67,38 +70,38 @@ def create_consumer(settings: KafkaSettings, now_ms: Callable[[], int]) -> Reade
     )
 
 
-async def prepare_topics(settings: KafkaSettings) -> int:
-    """The topic's number of partitions, 0 if it does not exist; makes sure that there is a dead-letter topic.
+async def prepare_topics(client: AIOKafkaClient, settings: KafkaSettings) -> bool:
+    """Returns whether the topic exists; if it does, makes sure that there is a dead-letter topic.
 
-    Raises KafkaError.
+    A consumer calls it before it reads. Awaits the broker's answers. Raises KafkaError.
     """
-    admin = AIOKafkaAdminClient(**connection_options(settings))
-    try:
-        await admin.start()
-        topics = await admin.list_topics()
-        if settings.kafka_topic not in topics:
-            return 0
-        described = await admin.describe_topics([settings.kafka_topic])
-        partitions = described[0]["partitions"]
-        if settings.kafka_dead_letter_topic not in topics:
-            await _create_topic(admin, settings.kafka_dead_letter_topic, replicas=len(partitions[0]["replicas"]))
-        return len(partitions)
-    finally:
-        await admin.close()
+    topic = await find_topic(client, settings.kafka_topic)
+    if topic is None:
+        return False
+    if await find_topic(client, settings.kafka_dead_letter_topic) is None:
+        async with _admin(settings) as admin:
+            await _create_topic(admin, settings.kafka_dead_letter_topic, topic.replicas)
+    return True
 
 
 async def is_compacted(settings: KafkaSettings) -> bool:
-    """Whether the topic loses nothing but what a later record of the same key replaces. Raises KafkaError.
+    """Returns whether the topic loses nothing but what a later record of the same key replaces. Raises KafkaError.
 
     False where the broker does not say.
     """
+    async with _admin(settings) as admin:
+        resource = ConfigResource(ConfigResourceType.TOPIC, settings.kafka_topic, {"cleanup.policy": None})
+        [response] = await admin.describe_configs([resource])
+    entries = [entry for described in response.resources for entry in described[4]]
+    return [entry[1] for entry in entries if entry[0] == "cleanup.policy"] == ["compact"]
+
+
+@asynccontextmanager
+async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**connection_options(settings))
     try:
         await admin.start()
-        resource = ConfigResource(ConfigResourceType.TOPIC, settings.kafka_topic, {"cleanup.policy": None})
-        [response] = await admin.describe_configs([resource])
-        entries = [entry for described in response.resources for entry in described[4]]
-        return [entry[1] for entry in entries if entry[0] == "cleanup.policy"] == ["compact"]
+        yield admin
     finally:
         await admin.close()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from consumers.offsets.progress import Progress
+from consumers.offsets.stripe_offsets import StripeOffsets, next_offset
 from service.store.layout.gaps import Gap, GapReason
 from service.store.layout.heads import Head
 
@@ -17,7 +17,7 @@ class JobsWouldBeLostError(Exception):
 
 
 def find_losses(
-    live: Sequence[Head], ledgers: Mapping[int, Sequence[Gap]], building: Progress, beginnings: Mapping[int, int]
+    live: Sequence[Head], ledgers: Mapping[int, Sequence[Gap]], building: StripeOffsets, beginnings: Mapping[int, int]
 ) -> dict[int, tuple[int, int]]:
     """By partition the offsets `[first, end)` that the topic no longer has but some stripe of the live generation.
 
@@ -27,9 +27,8 @@ def find_losses(
     lost = {}
     for stripe, head in enumerate(live):
         for partition, beginning in beginnings.items():
-            applied = head.progress[partition].next_offset if partition < len(head.progress) else 0
             gaps = [gap for gap in ledgers.get(stripe, ()) if gap.partition == partition]
-            missing = _uncovered(gaps, building.stored(stripe, partition), min(beginning, applied))
+            missing = _uncovered(gaps, building.stored(stripe, partition), min(beginning, next_offset(head, partition)))
             if missing:
                 lost[partition] = missing
     return lost

@@ -19,8 +19,8 @@ def record(offset: int, headers: Sequence[tuple[str, bytes | None]] = (), value:
 
 
 async def test_a_misnamed_record_is_a_letter_and_nothing_else() -> None:
-    """Though its key and value are an event's: it does not count, and is not kept to be sifted either."""
-    batch = Batch(keep_records=True)
+    """Though its key and value are an event's: it does not count. Nor is it sifted: see tests/store/test_sifting.py."""
+    batch = Batch()
     headers = [("first", b""), (HeaderName(b"\xff"), b"")]
     assert await batch.add({TP: [record(7, headers)]}) == 1
     batch.close()
@@ -28,6 +28,5 @@ async def test_a_misnamed_record_is_a_letter_and_nothing_else() -> None:
     assert (letter.reason, letter.detail) == ("bad_headers", "headers: the name of number 2 is not UTF-8")
     assert (letter.offset, letter.headers) == (7, tuple(headers))
     assert batch.stripes == {}
-    assert batch.records_kept == []
     assert batch.positions == {3: 8}
     assert batch.timestamps_ms == {3: 1_007}

@@ -1,4 +1,4 @@
-"""Retention: how far back jobs count, and who takes those that no longer do out of the store."""
+"""Sweeps jobs that no longer count, as they start before the horizon of retention, out of the store."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ def find_horizon_ms(now_ms: int, days: int | None) -> int:
     return 0 if days is None else max(0, now_ms // DAY_MS - days) * DAY_MS
 
 
-class Retention:
+class Sweeping:
     """Sweeps the stripes that fall to this consumer by its partitions: in a group each is swept by somebody."""
 
     def __init__(
