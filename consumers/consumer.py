@@ -108,10 +108,11 @@ class Consumer:
         async with AsyncExitStack() as stack:
             client = AIOKafkaClient(**options)
             stack.push_async_callback(stop_client, client)
-            await unless_set(self._stop, client.bootstrap())
-            if not self._stop.is_set() and await unless_set(self._stop, prepare_topics(client, settings)) is False:
+            is_there = await unless_set(self._stop, prepare_topics(client, settings))
+            if is_there is False:
                 _log.warning("waiting for the topic to exist", extra={"topic": policy.topic})
                 await pause(self._stop, _TOPIC_CHECK_SECONDS)
+            if not is_there:
                 return
             clock = StoreClock(self._writer.client, self._local_now_ms)
             producer, consumer = create_producer(**options), self._create_consumer(settings, clock.now_ms)

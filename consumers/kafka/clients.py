@@ -71,10 +71,11 @@ def create_consumer(settings: KafkaSettings, now_ms: Callable[[], int]) -> Reade
 
 
 async def prepare_topics(client: AIOKafkaClient, settings: KafkaSettings) -> bool:
-    """Returns whether the topic exists; if it does, makes sure that there is a dead-letter topic.
+    """Connects a client, and returns whether the topic exists; if so, makes sure that there is a dead-letter topic.
 
     A consumer calls it before it reads. Awaits the broker's answers. Raises KafkaError.
     """
+    await client.bootstrap()
     topic = await find_topic(client, settings.kafka_topic)
     if topic is None:
         return False
