@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, get_args
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -56,10 +56,10 @@ class _Filter:
 
 @dataclass(slots=True)
 class _Tally:
-    """Letters by reason."""
+    """Letters by reason, a column each."""
 
     found: Counter[str] = field(default_factory=Counter)
-    valid: Counter[str] = field(default_factory=Counter)
+    valid_now: Counter[str] = field(default_factory=Counter)
     sent_before: Counter[str] = field(default_factory=Counter)
     refused_again: Counter[str] = field(default_factory=Counter)  # sent back, refused once more, and left
     sent: Counter[str] = field(default_factory=Counter)
@@ -75,7 +75,10 @@ class _Sender:
     letters: str
 
     async def send(self, going: Iterable[StoredLetter], unmarked: Iterable[StoredLetter]) -> None:
-        """Interrupted in between, the next run sends these once more, and loses none. Raises KafkaError."""
+        """Sends letters back, then marks others as sent back. Raises KafkaError.
+
+        A run that is interrupted in between loses nothing: the next one sends the same letters once more.
+        """
         await self._write(self.events, (each.record(self.partitions) for each in going))
         await self._write(self.letters, (each.mark() for each in unmarked))
 
@@ -126,7 +129,7 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
                 advance(len(records))
     tally = replay.tally
     terminal.result(_document(tally), _lines(tally, arguments.dry_run))
-    return 0 if tally.valid == tally.found and not tally.refused_again.total() else 1
+    return 0 if tally.valid_now == tally.found and not tally.refused_again.total() else 1
 
 
 async def _read_sent(polls: AsyncIterator[Records], topic: str, advance: Callable[[int], None]) -> set[Source]:
@@ -142,28 +145,28 @@ async def _read_sent(polls: AsyncIterator[Records], topic: str, advance: Callabl
     return sent
 
 
+@dataclass(slots=True)
 class _Replay:
     """Sends letters back as they are read, each event once."""
 
-    def __init__(self, wanted: _Filter, sent: set[Source], is_again: bool, sender: _Sender | None) -> None:
-        self._wanted = wanted
-        self._sent = sent
-        self._is_again = is_again
-        self._sender = sender  # None: nothing is sent
-        self._gone: set[Source] = set()  # origins of what this run has sent
-        self.tally = _Tally()
+    wanted: _Filter
+    sent: set[Source]
+    is_again: bool
+    sender: _Sender | None  # None: nothing is sent
+    tally: _Tally = field(default_factory=_Tally)
+    _gone: set[Source] = field(default_factory=set)  # origins of what this run has sent
 
     async def take(self, records: Records) -> None:
         """Sends what is to be sent of these records, and then notes that it was. Raises KafkaError."""
         parsed = [parse_letter(partition, record) for partition, record in records]
-        letters = [letter for letter in parsed if letter and self._wanted.takes(letter)]
+        letters = [letter for letter in parsed if letter and self.wanted.takes(letter)]
         valid = [letter for letter in letters if _is_event(letter)]
         going, unmarked = [], []
         for letter in valid:
-            is_sent = letter.source in self._sent
+            is_sent = letter.source in self.sent
             is_known = is_sent or letter.was_sent_before
             self.tally.sent_before[letter.reason] += is_known
-            if is_known and not self._is_again:
+            if is_known and not self.is_again:
                 self.tally.refused_again[letter.reason] += not is_sent
                 continue
             if letter.origin not in self._gone:
@@ -171,11 +174,11 @@ class _Replay:
                 going.append(letter)
             if not is_sent:
                 unmarked.append(letter)
-        if self._sender is not None:
-            await self._sender.send(going, unmarked)
+        if self.sender is not None:
+            await self.sender.send(going, unmarked)
             self.tally.sent.update(letter.reason for letter in going)
         self.tally.found.update(letter.reason for letter in letters)
-        self.tally.valid.update(letter.reason for letter in valid)
+        self.tally.valid_now.update(letter.reason for letter in valid)
 
 
 def _is_event(letter: StoredLetter) -> bool:
@@ -189,20 +192,14 @@ def _is_event(letter: StoredLetter) -> bool:
 
 
 def _document(tally: _Tally) -> dict[str, object]:
-    columns = {
-        "found": tally.found,
-        "valid_now": tally.valid,
-        "sent_before": tally.sent_before,
-        "refused_again": tally.refused_again,
-        "sent": tally.sent,
-    }
+    columns: dict[str, Counter[str]] = {each.name: getattr(tally, each.name) for each in fields(tally)}
     by_reason = {reason: {name: counts[reason] for name, counts in columns.items()} for reason in sorted(tally.found)}
     return {**{name: counts.total() for name, counts in columns.items()}, "by_reason": by_reason}
 
 
 def _lines(tally: _Tally, is_dry_run: bool) -> Iterator[str]:
     yield f"{'reason':24}{'found':>10}{'valid now':>12}{'sent before':>14}{'sent':>10}"
-    columns = (tally.found, tally.valid, tally.sent_before, tally.sent)
+    columns = (tally.found, tally.valid_now, tally.sent_before, tally.sent)
     for name, *numbers in [
         *([reason, *(counts[reason] for counts in columns)] for reason in sorted(tally.found)),
         ["all", *(counts.total() for counts in columns)],

@@ -109,7 +109,7 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 async def _create_topic(admin: AIOKafkaAdminClient, topic: str, replicas: int) -> None:
     response = await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=max(replicas, 1))])
-    for _, code, message in ((each[0], each[1], each[2] if len(each) > 2 else None) for each in response.topic_errors):
+    for _, code, *message in response.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise error(f"creating topic {topic}: {message}")

@@ -7,7 +7,7 @@ it can begin again and go on from there.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaClient, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
@@ -56,23 +56,16 @@ class _NoMending:
             raise GenerationError(f"generation {self.generation} is damaged: {refusal}; discard it") from refusal
 
 
+@dataclass(slots=True)
 class Rebuild:
     """One rebuild, begun or gone on with."""
 
-    def __init__(
-        self,
-        consumer: Reader,
-        kafka: AIOKafkaClient,
-        generations: Generations,
-        policy: RebuildPolicy,
-        show_progress: ShowProgress,
-    ) -> None:
-        self._consumer = consumer
-        self._kafka = kafka
-        self._generations = generations
-        self._policy = policy
-        self._show_progress = show_progress
-        self._counts = Counts()
+    consumer: Reader
+    kafka: AIOKafkaClient
+    generations: Generations
+    policy: RebuildPolicy
+    show_progress: ShowProgress
+    _counts: Counts = field(default_factory=Counts, init=False)
 
     async def run(self) -> tuple[int, Counts]:
         """Returns the new generation once it is live, and what was read into it.
@@ -80,8 +73,8 @@ class Rebuild:
         Raises JobsWouldBeLostError, GenerationError, what the store raises, UnreadableError, and other KafkaErrors.
         """
         while True:
-            building = await self._generations.look()
-            topic = await describe_topic(self._kafka, self._policy.topic)
+            building = await self.generations.look()
+            topic = await describe_topic(self.kafka, self.policy.topic)
             applier = await self._synchronize(building, topic)
             if applier is not None and await self._chase(building, applier, topic):
                 return building.generation, self._counts
@@ -89,24 +82,24 @@ class Rebuild:
     async def _synchronize(self, building: Building, topic: TopicState) -> Applier | None:
         """Compares the new generation with the topic, and seeks there. None: it had to be begun or moved."""
         tps = self._tps(topic)
-        self._consumer.assign(tps)
-        self._consumer.pause(*tps)  # nothing may be awaited before this: it would begin to fetch
-        writer = BuildingWriter(self._generations.client, building)
+        self.consumer.assign(tps)
+        self.consumer.pause(*tps)  # nothing may be awaited before this: it would begin to fetch
+        writer = BuildingWriter(self.generations.client, building)
         offsets = StripeOffsets(await writer.read_heads(), range(topic.partitions))
         moves = await self._find_moves(building, offsets, topic)
-        if moves.forward and not self._policy.accept_gaps:
+        if moves.forward and not self.policy.accept_gaps:
             await self._check_losses(building, offsets, moves)
         if any(building.heads[stripe] is None for stripe in building.stripes):
-            await self._generations.begin(building, topic.id_bytes)
+            await self.generations.begin(building, topic.id_bytes)
             return None
-        batches = [replace(each, topic_id=topic.id_bytes) for each in moves.batches(offsets, self._policy.now_ms())]
+        batches = [replace(each, topic_id=topic.id_bytes) for each in moves.batches(offsets, self.policy.now_ms())]
         if batches:
             await writer.apply(topic.partitions, batches)
             return None
         for tp in tps:
-            self._consumer.seek(tp, offsets.positions[tp.partition])
-        self._consumer.resume(*tps)
-        return Applier(writer, None, _NoMending(building.generation), offsets, topic, self._policy.now_ms)
+            self.consumer.seek(tp, offsets.positions[tp.partition])
+        self.consumer.resume(*tps)
+        return Applier(writer, None, _NoMending(building.generation), offsets, topic, self.policy.now_ms)
 
     async def _find_moves(self, building: Building, offsets: StripeOffsets, topic: TopicState) -> Moves:
         """How the new generation must be moved. Raises GenerationError if it, or the live one, is of another topic."""
@@ -114,7 +107,7 @@ class Rebuild:
         built = [head for head in building.heads if head is not None]
         moves = []
         for each in (live, offsets):
-            found = await find_moves(self._consumer, self._policy.topic, topic, each)
+            found = await find_moves(self.consumer, self.policy.topic, topic, each)
             for error in found.unanswered.values():
                 raise error
             moves.append(found)
@@ -130,25 +123,25 @@ class Rebuild:
         return moves[1]
 
     async def _check_losses(self, building: Building, offsets: StripeOffsets, moves: Moves) -> None:
-        if not await self._policy.is_compacted():
-            ledgers = await read_gaps(self._generations.client, building.live)
+        if not await self.policy.is_compacted():
+            ledgers = await read_gaps(self.generations.client, building.live)
             lost = find_losses(building.live, ledgers, offsets, moves.forward)
             if lost:
                 raise JobsWouldBeLostError(lost)
 
     async def _chase(self, building: Building, applier: Applier, topic: TopicState) -> bool:
         """Reads and applies until the new generation is live. False: all must be looked up anew."""
-        ends = await self._consumer.end_offsets(self._tps(topic))
+        ends = await self.consumer.end_offsets(self._tps(topic))
         writing: asyncio.Task[None] | None = None
         read = sum(applier.offsets.positions.values())
         try:
-            with self._show_progress(max(0, sum(ends.values()) - read)) as advance:
+            with self.show_progress(max(0, sum(ends.values()) - read)) as advance:
                 while True:
                     batch = await self._read()
                     if writing is not None:
                         await writing
                     # beyond the last record may be none: marks of transactions, records that were compacted away
-                    batch.positions |= {tp.partition: await self._consumer.position(tp) for tp in ends}
+                    batch.positions |= {tp.partition: await self.consumer.position(tp) for tp in ends}
                     reached = sum(batch.positions.values())
                     advance(reached - read)
                     read = reached
@@ -166,25 +159,25 @@ class Rebuild:
 
     async def _swap(self, building: Building, topic: TopicState) -> bool | None:
         """Whether the new generation is live now; None if it must be read on, False if all must be looked up anew."""
-        if await describe_topic(self._kafka, self._policy.topic) != topic:
+        if await describe_topic(self.kafka, self.policy.topic) != topic:
             return False
-        behind = await self._generations.swap(building)
+        behind = await self.generations.swap(building)
         if not behind:
             return True
         return None if len(behind) == len(building.stripes) else False
 
     def _tps(self, topic: TopicState) -> list[TopicPartition]:
-        return [TopicPartition(self._policy.topic, partition) for partition in range(topic.partitions)]
+        return [TopicPartition(self.policy.topic, partition) for partition in range(topic.partitions)]
 
     async def _apply(self, applier: Applier, batch: Batch) -> None:
-        horizon_ms = find_horizon_ms(self._policy.now_ms(), self._policy.retention_days)
+        horizon_ms = find_horizon_ms(self.policy.now_ms(), self.policy.retention_days)
         # everywhere: a stripe without events would be at its beginning still when this is to go on
         counts = await applier.apply(batch, {}, applier.offsets.stripes, horizon_ms)
         self._counts.records += counts.records
         self._counts.dead_letters += counts.dead_letters
 
     async def _read(self) -> Batch:
-        batch = await read_batch(self._consumer, _POLL_TIMEOUT_MS, self._policy.batch_records, lambda: True)
+        batch = await read_batch(self.consumer, _POLL_TIMEOUT_MS, self.policy.batch_records, lambda: True)
         assert batch is not None  # noqa: S101 - nobody takes partitions away from a reader without a group
-        self._consumer.check_readable()
+        self.consumer.check_readable()
         return batch
