@@ -53,12 +53,9 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
             look_rarely(200_000, 50)  # what a batch makes is let go by counting references alone
             await _greet(writer, settings.kafka_topic)
             await consumer.run()
-    except LayoutError as error:
+    except (LayoutError, EvictionError) as error:
         _log.critical("STATS_REDIS_URL: %s", error)
-        return EXIT_LAYOUT
-    except EvictionError as error:
-        _log.critical("STATS_REDIS_URL: %s", error)
-        return EXIT_SETTINGS
+        return EXIT_LAYOUT if isinstance(error, LayoutError) else EXIT_SETTINGS
     except TopicNameError as error:
         _log.critical("STATS_KAFKA_TOPIC: %s", error)
         return EXIT_SETTINGS

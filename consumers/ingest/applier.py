@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.queue import DeadLetterQueue, LetterTooLargeError
 from consumers.ingest.batch import Batch, Portion
-from consumers.ingest.sifting import Mends, sift
+from consumers.ingest.sifting import Mend, sift
 from consumers.kafka.metadata import TopicState
 from consumers.offsets.stripe_offsets import StripeOffsets
 from service.store.errors import RefusedError
@@ -42,7 +42,7 @@ class Applier:
 
     writer: StoreWriter
     dead_letters: DeadLetterQueue | None
-    mender: Mends
+    mend: Mend
     offsets: StripeOffsets
     topic: TopicState
     now_ms: Callable[[], int]
@@ -53,7 +53,7 @@ class Applier:
         """Writes a batch to the stripes that it has events for, and to others, so that they learn how far it reaches.
 
         Readings and rebuilds call it. Events that the store refuses become dead letters. Raises
-        DeadLettersUnavailableError, what StoreWriter.try_apply raises, and what the mender raises; then the offsets are
+        DeadLettersUnavailableError, what StoreWriter.try_apply and `mend` raise; then the offsets are
         no longer those of the store.
         """
         # before the offsets: once the store is past a record, nobody reads it again
@@ -122,7 +122,7 @@ class Applier:
         self, batch: StripeBatch, refusal: RefusedError, portions: Sequence[Portion]
     ) -> Sequence[DeadLetter]:
         """Applies all of a stripe's batch but the events that the store refuses, and moves the stripe past them."""
-        letters = await sift(self.writer, self.topic.partitions, batch, portions, self.mender)
+        letters = await sift(self.writer, self.topic.partitions, batch, portions, self.mend)
         if letters:
             _log.error(
                 "the store refuses events; they become dead letters",

@@ -1,8 +1,8 @@
 """Finds the records of a batch that the store refuses, by halving; all others are applied on the way."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 from aiokafka import TopicPartition
 
@@ -23,22 +23,18 @@ _REMEDY = "; run `python -m consumers verify --repair`, then `python -m consumer
 _Event = tuple[JobEvent | JobDeletion, TopicPartition, Any]
 """An event, and the record that it was decoded from."""
 
-
-class Mends(Protocol):
-    """What is asked about each refusal, before an event is blamed for it."""
-
-    async def mend(self, refusal: RefusedError) -> None:
-        """Returns if nothing but the event can be blamed; raises what ends the batch."""
+Mend = Callable[[RefusedError], Awaitable[None]]
+"""Returns if nothing but the event can be blamed for a refusal; raises what ends the batch."""
 
 
 async def sift(
-    writer: StoreWriter, partitions: int, batch: StripeBatch, portions: Iterable[Portion], mender: Mends
+    writer: StoreWriter, partitions: int, batch: StripeBatch, portions: Iterable[Portion], mend: Mend
 ) -> list[DeadLetter]:
     """Applies those of the records that are the stripe's, all but the refused ones, which it returns as dead letters.
 
     The Applier calls it with the records of a batch that the store has refused. The stripe's offsets stay where they
-    are. Awaits each call of the store. The mender is asked about the first refusal of each kind in a project. Raises
-    what StoreWriter.try_apply raises, and what the mender raises.
+    are. Awaits each call of the store, and `mend` for the first refusal of each kind in a project. Raises what
+    StoreWriter.try_apply and `mend` raise.
     """
     letters: list[DeadLetter] = []
     asked: set[tuple[str, str]] = set()
@@ -50,7 +46,7 @@ async def sift(
             return
         kind = refusal.project_id, refusal.problem.partition(" ")[0]
         if kind not in asked:
-            await mender.mend(refusal)
+            await mend(refusal)
             asked.add(kind)
         if len(some) == 1:
             letters.append(_refused(*some[0][1:], refusal))

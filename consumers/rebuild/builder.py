@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from aiokafka import AIOKafkaClient, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
@@ -42,18 +43,6 @@ class RebuildPolicy:
     is_compacted: Callable[[], Awaitable[bool]]
     now_ms: Callable[[], int]
     batch_records: int = MAX_BATCH_RECORDS
-
-
-@dataclass(frozen=True, slots=True)
-class _NoMending:
-    """Stands for a Mender: nobody else writes the new generation, so nothing of it is mended."""
-
-    generation: int
-
-    async def mend(self, refusal: RefusedError) -> None:
-        """Returns if the event is wrong; raises GenerationError if the new generation is."""
-        if not refusal.problem.startswith(_EVENT_IS_WRONG):
-            raise GenerationError(f"generation {self.generation} is damaged: {refusal}; discard it") from refusal
 
 
 @dataclass(slots=True)
@@ -99,7 +88,7 @@ class Rebuild:
         for tp in tps:
             self.consumer.seek(tp, offsets.positions[tp.partition])
         self.consumer.resume(*tps)
-        return Applier(writer, None, _NoMending(building.generation), offsets, topic, self.policy.now_ms)
+        return Applier(writer, None, partial(_judge, building.generation), offsets, topic, self.policy.now_ms)
 
     async def _find_moves(self, building: Building, offsets: StripeOffsets, topic: TopicState) -> Moves:
         """How the new generation must be moved. Raises GenerationError if it, or the live one, is of another topic."""
@@ -181,3 +170,9 @@ class Rebuild:
         assert batch is not None  # noqa: S101 - nobody takes partitions away from a reader without a group
         self.consumer.check_readable()
         return batch
+
+
+async def _judge(generation: int, refusal: RefusedError) -> None:
+    """Returns if the event is wrong; raises GenerationError if the new generation is, which nobody else writes."""
+    if not refusal.problem.startswith(_EVENT_IS_WRONG):
+        raise GenerationError(f"generation {generation} is damaged: {refusal}; discard it") from refusal

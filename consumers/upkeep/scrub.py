@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
+from consumers.ingest.mending import describe
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.upkeep.pace import Pace, own_stripes
@@ -21,7 +22,6 @@ from service.store.redis.views import Client, DamagedError, read_head
 
 _HURRY = 10  # times the share, until a pass has been made without a stop
 _MOST_SHARE = 0.5
-_LOGGED_DRIFTS = 10
 
 _log = logging.getLogger(__name__)
 
@@ -90,12 +90,7 @@ class Scrub:
         if repair.found:
             _log.error(
                 "the scrub found drift",
-                extra={
-                    "project_id": project_id,
-                    "mended": mended,
-                    "found": [f"{drift.key} {drift.what}" for drift in repair.found[:_LOGGED_DRIFTS]],
-                    "left": [f"{drift.key} {drift.what}" for drift in repair.left[:_LOGGED_DRIFTS]],
-                },
+                extra={"project_id": project_id, "mended": mended, **describe(repair)},
             )
         if mended:
             self.metrics.mended_keys.labels("scrub").inc(mended)
