@@ -77,11 +77,11 @@ class Consumer:
             self._worker.stop()
 
     async def not_ready(self) -> list[str]:
-        """What keeps the process from being ready."""
+        """Returns what keeps the process from being ready."""
         return self._worker.not_ready() if self._worker is not None else ["kafka"]
 
     async def run(self) -> None:
-        """Works until `stop`; a broker that is away is waited for.
+        """Reads the topic until `stop` is called; a broker that is away is waited for.
 
         Raises LayoutError, EvictionError, TopicNameError.
         """
@@ -103,7 +103,7 @@ class Consumer:
                 await pause(self._stop, delay_seconds)
 
     async def _work(self) -> None:
-        """One life of the Kafka clients. Raises KafkaError when they are of no more use."""
+        """Makes Kafka clients and works with them. Raises KafkaError when they are of no more use."""
         settings, policy, options = self._settings, self._policy, connection_options(self._settings)
         async with AsyncExitStack() as stack:
             client = AIOKafkaClient(**options)

@@ -51,7 +51,7 @@ class DeadLetter:
 
 
 def dead_letter(tp: TopicPartition, record: Any, reason: Reason, detail: str) -> DeadLetter:
-    """The letter of a record as aiokafka gives it."""
+    """Returns the letter of a record as aiokafka gives it."""
     return DeadLetter(
         topic=tp.topic,
         partition=tp.partition,

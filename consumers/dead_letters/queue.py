@@ -13,7 +13,7 @@ from consumers.kafka.record_batches import BatchTooLargeError, write_records
 
 
 def create_producer(bootstrap_servers: str, **connection: Any) -> AIOKafkaProducer:
-    """A producer for dead letters, not started; `connection` holds aiokafka's security arguments.
+    """Returns a producer for dead letters, not started; `connection` holds aiokafka's security arguments.
 
     Letters are compressed with zstd, the strongest codec: a record that came in just below the broker's size
     limit thanks to compression must fit again with our headers on top. Idempotence would gain nothing, since a letter
@@ -45,7 +45,7 @@ class WrittenLetters:
         self._letters: dict[tuple[str, int, int, int, str, int], None] = {}
 
     def missing(self, letters: Sequence[DeadLetter], topic_id: str) -> list[DeadLetter]:
-        """Which of these letters the dead-letter topic with that id has not got from this process."""
+        """Returns which of these letters the dead-letter topic with that id has not got from this process."""
         if topic_id != self._topic_id:  # it was deleted and made anew
             self._letters.clear()
             self._topic_id = topic_id
@@ -76,7 +76,7 @@ class DeadLetterQueue:
         self._written = written
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Return once the broker has acknowledged every letter; raise its KafkaError if it refused one.
+        """Returns once the broker has acknowledged every letter; raises its KafkaError if it refused one.
 
         For a letter that is too large that is LetterTooLargeError: it is never cut, nor left out.
 

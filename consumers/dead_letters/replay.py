@@ -44,7 +44,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredLetter:
-    """A letter read back: the record that it holds, why it is one, when it was written (Unix ms), and where it lies.
+    """A letter as it lies in its topic: the record, why it is a letter, when it was written (Unix ms), its partition.
 
     `origin` is the source of the first letter of the same event: its own, unless it was sent back before.
     """
@@ -76,12 +76,12 @@ class StoredLetter:
 
 
 def was_sent_back(headers: Sequence[Header]) -> bool:
-    """Whether a record with these headers is a letter that was sent back."""
+    """Returns whether a record with these headers is a letter that was sent back."""
     return _origin(headers) is not None
 
 
 def parse_letter(partition: int, record: Any) -> StoredLetter | None:
-    """The letter that a record of this partition of the dead-letter topic is; None if it is of another kind.
+    """Returns the letter that a record of this partition of the dead-letter topic is; None if it is of another kind.
 
     Our headers are the last ones: the record's own may have the same names.
     """
@@ -101,7 +101,7 @@ def parse_letter(partition: int, record: Any) -> StoredLetter | None:
 
 
 def parse_mark(record: Any) -> Source | None:
-    """The source of the letter that a mark says was sent back; None if the record is no mark."""
+    """Returns the source of the letter that a mark says was sent back; None if the record is no mark."""
     headers = list(record.headers)
     if [name for name, _ in headers] != list(_MARKS):
         return None
@@ -130,7 +130,7 @@ def _origin(headers: Sequence[Header]) -> Source | None:
 async def read_to_end(
     consumer: Reader, tps: Sequence[TopicPartition], until_ms: int
 ) -> AsyncIterator[Sequence[tuple[int, Any]]]:
-    """All records of these partitions, each with its partition, as they are polled.
+    """Yields all records of these partitions, each with its partition, as they are polled.
 
     Those that are written after `until_ms` may be missing. `consumer` is started and has no group. The end is where
     nothing more comes, at or behind the end that the broker says there is, which may be short of it. Raises KafkaError,

@@ -35,7 +35,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """What a batch needs on its way out; the offsets are those of this topic.
+    """Writes batches to the store; the offsets are those of the topic given.
 
     Without a queue dead letters are counted alone: who reads records again does not send their letters again.
     """

@@ -22,7 +22,7 @@ _MOST_BYTES = 32 * 1024 * 1024  # a batch keeps its records, and the next one is
 
 
 class Batch:
-    """What one turn brings; positions and timestamps are per partition, of the last record, where there is one.
+    """Collects what is polled in one turn; positions and timestamps are those of each partition's last record.
 
     The records stay in `portions` until the batch is written: what the store refuses is looked for among them.
     """
@@ -39,7 +39,7 @@ class Batch:
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
-        """The records that are no events."""
+        """The letters of records that are no events."""
         return self._fold.dead_letters
 
     async def add(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> int:

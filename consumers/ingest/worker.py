@@ -80,7 +80,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     # -- what others see and do
 
     def not_ready(self) -> list[str]:
-        """What keeps the consumer from being ready: empty once the store has answered, and all partitions are read."""
+        """Returns what keeps the consumer from being ready: nothing once all of its partitions are read."""
         if self._assignment is None:
             return ["kafka"]
         return self._reading.troubles() if self._reading else ["redis"]
@@ -114,7 +114,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     # -- the loop
 
     async def run(self) -> None:
-        """Works until `stop`.
+        """Reads and applies until `stop` is called; a Consumer runs it.
 
         Raises LayoutError, EvictionError, TopicNameError, or the KafkaError that no seek is a remedy for.
         """
@@ -146,7 +146,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await pause(self._wake, 1.0)
 
     async def _synchronize(self, assignment: list[TopicPartition]) -> None:
-        """Asks the store where it is, and seeks there."""
+        """Asks the store for its offsets, and seeks there; leaves `_reading` as it is if that has to be done again."""
         is_ours = self._in_this_epoch()
         found = await self._synchronizer.synchronize([tp.partition for tp in assignment], is_ours)
         if found is None or not is_ours():
@@ -164,7 +164,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._unanswered = set(found.unanswered)
 
     async def _turn(self, reading: Reading) -> None:
-        """One poll, decoded while the last batch is written, then sent on its way."""
+        """Polls and decodes one batch while the last one is written, then begins to write it."""
         is_ours = self._in_this_epoch()
         batch = await reading.poll(is_ours)
         if batch is None or self._stopping.is_set():
@@ -235,9 +235,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await pause(self._wake, delay_seconds)
 
     async def _release(self, settles: bool = False) -> None:
-        """Ends the write under way, commits what was applied, and forgets where the store is.
+        """Ends the write under way, commits what was applied, and drops the offsets.
 
-        Whoever lets go for others, and not because something failed, settles.
+        With `settles` stripes without events are told how far they are, unless that write has failed.
         """
         task, self._in_flight = self._in_flight, None
         if task is not None:

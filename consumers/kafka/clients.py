@@ -23,7 +23,7 @@ _FETCH_WAIT_MS = 100  # an idle partition is as fresh as two of these
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
-    """What every client of these settings is created with."""
+    """Returns what every client of these settings is created with."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
@@ -40,7 +40,7 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def create_reader(settings: KafkaSettings, **group: Any) -> Reader:
-    """A reader that commits nothing by itself and starts nowhere by itself; without a group it owns nothing."""
+    """Returns a reader that commits nothing by itself and starts nowhere by itself; without a group it owns nothing."""
     return Reader(
         **connection_options(settings),
         client_id="gene-job-statistics",
@@ -57,7 +57,7 @@ def create_reader(settings: KafkaSettings, **group: Any) -> Reader:
 
 
 def create_consumer(settings: KafkaSettings, now_ms: Callable[[], int]) -> Reader:
-    """A reader in the group; the store says where it is, and what time it is."""
+    """Returns a reader in the group; the store says where it begins, and what time it is."""
     return create_reader(
         settings,
         now_ms=now_ms,

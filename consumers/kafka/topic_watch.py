@@ -34,7 +34,7 @@ class TopicWatch:
         self.looked_ms = 0
 
     async def look(self) -> TopicState:
-        """Asks now. Raises KafkaError."""
+        """Asks the broker now. Raises KafkaError."""
         now_ms = self._now_ms()
         self.state = await describe_topic(self._client, self._topic)
         self.looked_ms = now_ms

@@ -1,4 +1,4 @@
-"""Where to start reading: where the store says, unless the topic no longer reaches there, or is another by now."""
+"""Finds out where the topic cannot be read from the store's offsets: it no longer reaches there, or is another."""
 
 import logging
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _FETCH_TIMEOUT_MS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """What must be moved before anything is read: per partition the offset to go to."""
+    """Says to which offset partitions must be moved before anything is read."""
 
     back: dict[int, int] = field(default_factory=dict)
     """The partition's log was made anew, and begins there."""
@@ -31,7 +31,7 @@ class Moves:
     """The partition may have to be moved, but nobody can tell now."""
 
     def batches(self, offsets: StripeOffsets, now_ms: int) -> list[StripeBatch]:
-        """The moves of each stripe, with the gaps that they leave."""
+        """Returns what moves each stripe, with the gaps that this leaves."""
         batches = []
         for stripe in offsets.stripes:
             steps, gaps = [], []
@@ -49,9 +49,9 @@ class Moves:
 
 
 async def find_moves(consumer: Reader, name: str, topic: TopicState, offsets: StripeOffsets) -> Moves:
-    """Compares the store's offsets with the topic's.
+    """Compares the store's offsets with the topic's, and returns where they differ.
 
-    Raises KafkaError.
+    Synchronizer and Rebuild call it. Awaits the broker's answers. Raises KafkaError.
     """
     tps = [TopicPartition(name, partition) for partition in offsets.partitions]
     begin = await ask_each(consumer.beginning_offsets, tps, topic)

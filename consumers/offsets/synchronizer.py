@@ -24,10 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Synchronized:
-    """Where the store is, and the partitions that cannot be read yet, as nobody tells whether they reach there.
-
-    The offsets are of this topic.
-    """
+    """Holds the store's offsets in a topic, and the partitions that nobody can tell whether they reach that far."""
 
     offsets: StripeOffsets
     topic: TopicState
@@ -36,7 +33,7 @@ class Synchronized:
 
 @dataclass(frozen=True, slots=True)
 class Synchronizer:
-    """What it takes to compare store and topic."""
+    """Compares store and topic, and moves the store where the topic cannot be read from the store's offsets."""
 
     consumer: Reader
     writer: StoreWriter

@@ -35,7 +35,7 @@ ShowProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
 @dataclass(frozen=True, slots=True)
 class RebuildPolicy:
-    """What is read, and whether offsets that the topic no longer has may become gaps of the new generation."""
+    """Says what is read, and whether offsets that the topic no longer has may become gaps."""
 
     topic: str
     retention_days: int | None
@@ -47,7 +47,7 @@ class RebuildPolicy:
 
 @dataclass(slots=True)
 class Rebuild:
-    """One rebuild, begun or gone on with."""
+    """Builds one generation, whether nothing or some of it is there."""
 
     consumer: Reader
     kafka: AIOKafkaClient
@@ -69,7 +69,7 @@ class Rebuild:
                 return building.generation, self._counts
 
     async def _synchronize(self, building: Building, topic: TopicState) -> Applier | None:
-        """Compares the new generation with the topic, and seeks there. None: it had to be begun or moved."""
+        """Compares the new generation with the topic, and seeks there; returns None if it had to be begun or moved."""
         tps = self._tps(topic)
         self.consumer.assign(tps)
         self.consumer.pause(*tps)  # nothing may be awaited before this: it would begin to fetch
@@ -91,7 +91,7 @@ class Rebuild:
         return Applier(writer, None, partial(_judge, building.generation), offsets, topic, self.policy.now_ms)
 
     async def _find_moves(self, building: Building, offsets: StripeOffsets, topic: TopicState) -> Moves:
-        """How the new generation must be moved. Raises GenerationError if it, or the live one, is of another topic."""
+        """Returns how the new generation must move. Raises GenerationError if either generation is of another topic."""
         live = StripeOffsets(building.live, range(topic.partitions))
         built = [head for head in building.heads if head is not None]
         moves = []
@@ -119,7 +119,7 @@ class Rebuild:
                 raise JobsWouldBeLostError(lost)
 
     async def _chase(self, building: Building, applier: Applier, topic: TopicState) -> bool:
-        """Reads and applies until the new generation is live. False: all must be looked up anew."""
+        """Reads and applies until the new generation is live; returns False if all must be looked up anew."""
         ends = await self.consumer.end_offsets(self._tps(topic))
         writing: asyncio.Task[None] | None = None
         read = sum(applier.offsets.positions.values())

@@ -19,7 +19,7 @@ class JobsWouldBeLostError(Exception):
 def find_losses(
     live: Sequence[Head], ledgers: Mapping[int, Sequence[Gap]], building: StripeOffsets, beginnings: Mapping[int, int]
 ) -> dict[int, tuple[int, int]]:
-    """By partition the offsets `[first, end)` that the topic no longer has but some stripe of the live generation.
+    """Returns by partition the offsets `[first, end)` that some live stripe has, and the topic no longer has.
 
     `beginnings` has the partitions whose beginning is beyond what has been read into the new generation; `ledgers` are
     the live generation's gaps, by stripe: what it never had is not lost.
@@ -35,7 +35,7 @@ def find_losses(
 
 
 def _uncovered(gaps: Iterable[Gap], first: int, end: int) -> tuple[int, int] | None:
-    """The part of a range from the first offset on that is in no gap."""
+    """Returns the part of a range from the first offset on that is in no gap."""
     for gap in sorted(gaps, key=lambda gap: gap.from_offset):
         if gap.reason is GapReason.DELETED and gap.from_offset <= first:
             first = max(first, gap.to_offset)

@@ -19,7 +19,7 @@ from service.store.redis.clock import system_now_ms
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild came to: records read by this process, those of them that count nowhere by reason, gaps."""
+    """Tells what a rebuild came to: records that this process read, by reason those that count nowhere, gaps."""
 
     generation: int
     records: int
@@ -30,7 +30,7 @@ class Rebuilt:
 
 @asynccontextmanager
 async def open_generations(settings: ConsumerSettings) -> AsyncIterator[Generations]:
-    """The store's generations."""
+    """Opens the store's generations, with a client that is closed when the block ends."""
     client = create_writer_client(settings.redis_url, settings.redis_cluster)
     try:
         yield Generations(client)

@@ -50,7 +50,7 @@ class Scrub:
         return min(_MOST_SHARE, self.policy.scrub_share * (_HURRY if is_hurried else 1))
 
     async def run(self) -> None:
-        """Works until cancelled. Raises LayoutError."""
+        """Makes one pass after another until cancelled; a Consumer runs it. Raises LayoutError."""
         while True:
             stripes = own_stripes(self.consumer, self.policy.topic)
             try:

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def find_horizon_ms(now_ms: int, days: int | None) -> int:
-    """The start of the UTC day so many days ago (Unix ms): jobs that start before it no longer count; 0 for None."""
+    """Returns the start of the UTC day so many days ago (Unix ms), before which jobs no longer count; 0 for None."""
     return 0 if days is None else max(0, now_ms // DAY_MS - days) * DAY_MS
 
 
@@ -36,7 +36,7 @@ class Sweeping:
     policy: WorkerPolicy
 
     async def run(self) -> None:
-        """Works until cancelled. Raises LayoutError."""
+        """Sweeps again and again until cancelled; a Consumer runs it. Raises LayoutError."""
         while True:
             stripes = own_stripes(self.consumer, self.policy.topic)
             try:
