@@ -1,7 +1,8 @@
 """Finds the records of a batch that the store refuses, by halving; all others are applied on the way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -55,28 +56,23 @@ async def sift(
         await apply(some[:middle])
         await apply(some[middle:])
 
-    events = await _events_of(batch, portions)
-    if events:
-        await apply(events)
+    expected = {step.partition: step.expected_offset for step in batch.steps}
+    for tp, records in portions:
+        # what the stripe is past was applied, or is a dead letter already
+        events = _decode((tp, each) for each in records if each.offset >= expected[tp.partition])
+        of_stripe = [each for each in events if stripe_of(each[0].project_id) == batch.stripe]
+        if of_stripe:
+            await apply(of_stripe)
+        await asyncio.sleep(0)
     return letters
 
 
-async def _events_of(batch: StripeBatch, portions: Iterable[Portion]) -> list[_Event]:
-    """Decodes what the stripe is not past yet: the rest was applied, or is a dead letter already."""
-    expected = {step.partition: step.expected_offset for step in batch.steps}
-    events: list[_Event] = []
-    for tp, records in portions:
-        for record in records:
-            if record.offset < expected[tp.partition] or type(record) is MisnamedRecord:
-                continue
-            try:
-                event = decode(record.key, record.value)
-            except InvalidRecordError:
-                continue
-            if stripe_of(event.project_id) == batch.stripe:
-                events.append((event, tp, record))
-        await asyncio.sleep(0)
-    return events
+def _decode(records: Iterable[tuple[TopicPartition, Any]]) -> Iterator[_Event]:
+    """Yields the records that are events; the others are dead letters already."""
+    for tp, record in records:
+        if type(record) is not MisnamedRecord:
+            with suppress(InvalidRecordError):
+                yield decode(record.key, record.value), tp, record
 
 
 def _refused(tp: TopicPartition, record: Any, refusal: RefusedError) -> DeadLetter:
