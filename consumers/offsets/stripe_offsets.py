@@ -20,7 +20,7 @@ class StripeOffsets:
         self._live = [head.live for head in heads]
         self._moved_ids = [head.moved_id for head in heads]
         self.positions = {p: min(stored[p] for stored in self._stored) for p in self.partitions}
-        # A batch's dead letters are written before any stripe moves on: below the furthest stripe all are.
+        # Records that are no events are dead letters before any stripe moves on: below the furthest stripe all are.
         self.settled = {p: max(stored[p] for stored in self._stored) for p in self.partitions}
 
     def steps(self, stripe: int, positions: Mapping[int, int], watermarks_ms: Mapping[int, int]) -> list[Step]:
