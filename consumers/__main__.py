@@ -45,7 +45,7 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
     GCCollector(registry=registry)
     client = create_writer_client(settings.redis_url, settings.redis_cluster)
     writer = StoreWriter(client)
-    consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms)
+    consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms=local_now_ms)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, consumer.stop)
     try:
@@ -53,12 +53,9 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
             look_rarely(200_000, 50)  # what a batch makes is let go by counting references alone
             await _greet(writer, settings.kafka_topic)
             await consumer.run()
-    except LayoutError as error:
+    except (LayoutError, EvictionError) as error:
         _log.critical("STATS_REDIS_URL: %s", error)
-        return EXIT_LAYOUT
-    except EvictionError as error:
-        _log.critical("STATS_REDIS_URL: %s", error)
-        return EXIT_SETTINGS
+        return EXIT_LAYOUT if isinstance(error, LayoutError) else EXIT_SETTINGS
     except TopicNameError as error:
         _log.critical("STATS_KAFKA_TOPIC: %s", error)
         return EXIT_SETTINGS

@@ -7,26 +7,29 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from aiokafka import AIOKafkaClient
+from aiokafka import AIOKafkaClient, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from redis.backoff import ExponentialWithJitterBackoff
 
 from consumers.dead_letters.queue import DeadLetterQueue, WrittenLetters, create_producer
 from consumers.health import Pulse
+from consumers.ingest.applier import Applier
 from consumers.ingest.mending import Mender
+from consumers.ingest.reading import Reading
 from consumers.ingest.worker import Worker
+from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.clients import connection_options, create_consumer, prepare_topics
 from consumers.kafka.stall import StalledError
 from consumers.kafka.stopping import stop_client
 from consumers.kafka.topic_watch import TopicWatch
 from consumers.metrics import ConsumerMetrics
-from consumers.offsets.synchronizer import Synchronizer
-from consumers.policy import WorkerPolicy
-from consumers.upkeep.retention import Retention
+from consumers.offsets.synchronizer import Synchronized, Synchronizer
+from consumers.policy import WorkerPolicy, policy_of
 from consumers.upkeep.scrub import Scrub
 from consumers.upkeep.store_watch import StoreWatch
+from consumers.upkeep.sweeping import Sweeping
 from consumers.waiting import cancel, pause, unless_set
-from service.runtime.settings import ConsumerSettings
+from service.runtime.settings import ConsumerSettings, KafkaSettings
 from service.store.redis.clock import StoreClock, system_now_ms
 from service.store.retention import Sweeper
 from service.store.write.writer import StoreWriter
@@ -36,22 +39,32 @@ _log = logging.getLogger(__name__)
 _TOPIC_CHECK_SECONDS = 1.0
 _STEADY_SECONDS = 30.0  # clients that have worked for so long fail for another reason than those before them
 
+CreateConsumer = Callable[[KafkaSettings, Callable[[], int]], Reader]
+CreateQueue = Callable[[AIOKafkaProducer, str, WrittenLetters], DeadLetterQueue]
+
 
 class Consumer:
     """A consumer process: keeps a worker running, with Kafka clients made anew when they fail for good."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - tests give their own of each
         self,
         settings: ConsumerSettings,
         writer: StoreWriter,
         metrics: ConsumerMetrics,
-        local_now_ms: Callable[[], int] = system_now_ms,
+        *,
+        policy: WorkerPolicy | None = None,
         pulse: Pulse | None = None,
+        local_now_ms: Callable[[], int] = system_now_ms,
+        create_consumer: CreateConsumer = create_consumer,
+        create_queue: CreateQueue = DeadLetterQueue,
     ) -> None:
         self._settings = settings
-        self._local_now_ms = local_now_ms
         self._writer = writer
         self._metrics = metrics
+        self._policy = policy or policy_of(settings)
+        self._local_now_ms = local_now_ms
+        self._create_consumer = create_consumer
+        self._create_queue = create_queue
         self._worker: Worker | None = None
         self._letters = WrittenLetters(metrics.dead_letters)  # it outlives the clients
         self._stop = asyncio.Event()
@@ -64,11 +77,11 @@ class Consumer:
             self._worker.stop()
 
     async def not_ready(self) -> list[str]:
-        """What keeps the process from being ready."""
+        """Returns what keeps the process from being ready."""
         return self._worker.not_ready() if self._worker is not None else ["kafka"]
 
     async def run(self) -> None:
-        """Works until `stop`; a broker that is away is waited for.
+        """Reads the topic until `stop` is called; a broker that is away is waited for.
 
         Raises LayoutError, EvictionError, TopicNameError.
         """
@@ -77,12 +90,7 @@ class Consumer:
             self.pulse.beat()
             began = time.monotonic()
             try:
-                partitions = await unless_set(self._stop, prepare_topics(self._settings))
-                if partitions:
-                    await self._work()
-                elif partitions == 0:
-                    _log.warning("waiting for the topic to exist", extra={"topic": self._settings.kafka_topic})
-                    await pause(self._stop, _TOPIC_CHECK_SECONDS)
+                await self._work()
             except KafkaError as error:
                 failures = 1 if time.monotonic() - began > _STEADY_SECONDS else failures + 1
                 delay_seconds = backoff.compute(failures)
@@ -95,43 +103,50 @@ class Consumer:
                 await pause(self._stop, delay_seconds)
 
     async def _work(self) -> None:
-        """One life of the Kafka clients. Raises KafkaError when they are of no more use."""
-        settings, options = self._settings, connection_options(self._settings)
+        """Makes Kafka clients and works with them. Raises KafkaError when they are of no more use."""
+        settings, policy, options = self._settings, self._policy, connection_options(self._settings)
         async with AsyncExitStack() as stack:
-            producer = create_producer(**options)
-            stack.push_async_callback(stop_client, producer)
             client = AIOKafkaClient(**options)
             stack.push_async_callback(stop_client, client)
-            store = self._writer.client
-            clock = StoreClock(store, self._local_now_ms)
-            consumer = create_consumer(settings, clock.now_ms)
-            stack.push_async_callback(stop_client, consumer)
-            for start in (producer.start, client.bootstrap, consumer.start):
-                await unless_set(self._stop, start())
-            if self._stop.is_set():
+            is_there = await unless_set(self._stop, prepare_topics(client, settings))
+            if is_there is False:
+                _log.warning("waiting for the topic to exist", extra={"topic": policy.topic})
+                await pause(self._stop, _TOPIC_CHECK_SECONDS)
+            if not is_there:
                 return
-            watch = TopicWatch(client, settings.kafka_topic, clock.now_ms)
-            policy = WorkerPolicy(settings.kafka_topic, settings.retention_days, settings.scrub_share)
-            scrub = Scrub(consumer, store, self._metrics, policy)
-            synchronizer = Synchronizer(
-                consumer,
-                self._writer,
-                watch,
-                StoreWatch(store, clock),
-                Mender(store, self._metrics, scrub.hurry),
-                self._metrics,
-                settings.kafka_topic,
-            )
-            letters = DeadLetterQueue(producer, settings.kafka_dead_letter_topic, self._letters)
-            self._worker = worker = Worker(synchronizer, letters, policy, self.pulse)
-            consumer.subscribe([settings.kafka_topic], listener=worker)  # before start(), it would wait for partitions
-            beside = [scrub.run()] if settings.scrub_share else []
-            if settings.retention_days is not None:
-                beside.append(Retention(consumer, Sweeper(store), self._metrics, policy).run())
-            try:
-                await _run_beside(worker, beside)
-            finally:
-                self._worker = None
+            clock = StoreClock(self._writer.client, self._local_now_ms)
+            producer, consumer = create_producer(**options), self._create_consumer(settings, clock.now_ms)
+            for each in (producer, consumer):
+                stack.push_async_callback(stop_client, each)
+                await unless_set(self._stop, each.start())
+            if not self._stop.is_set():
+                letters = self._create_queue(producer, settings.kafka_dead_letter_topic, self._letters)
+                await self._read(consumer, TopicWatch(client, policy.topic, clock.now_ms), letters, clock)
+
+    async def _read(self, consumer: Reader, watch: TopicWatch, letters: DeadLetterQueue, clock: StoreClock) -> None:
+        """Reads with clients that have started, until they or the process end."""
+        writer, store, metrics, policy = self._writer, self._writer.client, self._metrics, self._policy
+        store_watch = StoreWatch(store, clock)
+        scrub = Scrub(consumer, store, metrics, policy)
+        mender = Mender(store, metrics, scrub.hurry)
+
+        def start_reading(found: Synchronized) -> Reading:
+            applier = Applier(writer, letters, mender.mend, found.offsets, found.topic, clock.now_ms)
+            return Reading(consumer, applier, watch, metrics, policy, clock.now_ms, found.unanswered)
+
+        synchronizer = Synchronizer(consumer, writer, watch, store_watch, metrics, policy.topic, clock.now_ms)
+        worker = Worker(consumer, synchronizer, start_reading, scrub.hurry, metrics, policy, self.pulse)
+        consumer.subscribe([policy.topic], listener=worker)  # before start(), it would wait for partitions
+        beside = [watch.run(), store_watch.run()]
+        if policy.scrub_share:
+            beside.append(scrub.run())
+        if policy.retention_days is not None:
+            beside.append(Sweeping(consumer, Sweeper(store), metrics, policy).run())
+        self._worker = worker
+        try:
+            await _run_beside(worker, beside)
+        finally:
+            self._worker = None
 
 
 async def _run_beside(worker: Worker, endless: Sequence[Coroutine[Any, Any, None]]) -> None:

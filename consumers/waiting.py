@@ -20,7 +20,7 @@ async def cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
 
 
 async def unless_set(event: asyncio.Event, work: Awaitable[T]) -> T | None:
-    """What the work gives; None as soon as the event is set, with the work cancelled."""
+    """Returns what the work gives; None as soon as the event is set, with the work cancelled."""
     working = asyncio.ensure_future(work)
     waiting = asyncio.create_task(event.wait())
     try:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from consumers.commands import inspect_job, rebuild, replay_dead_letters, verify
 from consumers.commands.terminal import Terminal
-from consumers.waiting import cancel
+from consumers.waiting import unless_set
 from service.runtime import log
 from service.runtime.settings import ConsumerSettings, SettingsError, load
 from service.store.errors import LayoutError, StoreUnavailableError
@@ -99,18 +99,13 @@ def create_parser() -> ArgumentParser:
 
 
 async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:
-    """What the command returns; raises KeyboardInterrupt on SIGINT, once the command has ended."""
-    running = asyncio.create_task(command)
+    """Returns what the command returns; raises KeyboardInterrupt on SIGINT, once the command has ended."""
     interrupted = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
-    waiting = asyncio.create_task(interrupted.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if not interrupted.is_set():
-        return await running
-    await cancel([running])
-    await asyncio.gather(running, return_exceptions=True)
-    raise KeyboardInterrupt
+    status = await unless_set(interrupted, command)
+    if status is None:
+        raise KeyboardInterrupt
+    return status
 
 
 def _fail(code: int, *lines: str) -> int:

@@ -2,21 +2,21 @@
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, get_args
+from dataclasses import dataclass, field, fields
+from typing import Any, get_args
 
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from consumers.commands.arguments import instant_ms
 from consumers.commands.terminal import Terminal
 from consumers.dead_letters.queue import create_producer
-from consumers.dead_letters.replay import Letter, RecordSender, Source, parse_letter, parse_mark, read_to_end
+from consumers.dead_letters.replay import Source, StoredLetter, parse_letter, parse_mark, read_to_end
 from consumers.kafka.aiokafka_private import is_misnamed
 from consumers.kafka.clients import connection_options, create_reader
+from consumers.kafka.metadata import describe_topic, find_topic
+from consumers.kafka.record_batches import Content, write_records
 from consumers.kafka.stopping import stop_client
 from service.events.decoding import InvalidRecordError, Reason, decode
 from service.runtime.settings import ConsumerSettings
@@ -49,29 +49,45 @@ class _Filter:
     since_ms: int
     until_ms: int
 
-    def takes(self, letter: Letter) -> bool:
+    def takes(self, letter: StoredLetter) -> bool:
         is_meant = letter.source.topic == self.topic and (not self.reasons or letter.reason in self.reasons)
         return is_meant and self.since_ms <= letter.written_ms < self.until_ms
 
 
 @dataclass(slots=True)
 class _Tally:
-    """Letters by reason."""
+    """Letters by reason, a column each."""
 
     found: Counter[str] = field(default_factory=Counter)
-    valid: Counter[str] = field(default_factory=Counter)
+    valid_now: Counter[str] = field(default_factory=Counter)
     sent_before: Counter[str] = field(default_factory=Counter)
     refused_again: Counter[str] = field(default_factory=Counter)  # sent back, refused once more, and left
     sent: Counter[str] = field(default_factory=Counter)
 
 
-class _Senders(NamedTuple):
-    """Where letters go back to, and where that is noted."""
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Sends letters back to a topic of events with so many partitions, and notes that in their own topic."""
 
-    events: RecordSender
-    marks: RecordSender
+    producer: AIOKafkaProducer
+    events: str
     partitions: int
-    """Of the topic of events."""
+    letters: str
+
+    async def send(self, going: Iterable[StoredLetter], unmarked: Iterable[StoredLetter]) -> None:
+        """Sends letters back, then marks others as sent back. Raises KafkaError.
+
+        A run that is interrupted in between loses nothing: the next one sends the same letters once more.
+        """
+        await self._write(self.events, (each.record(self.partitions) for each in going))
+        await self._write(self.letters, (each.mark() for each in unmarked))
+
+    async def _write(self, topic: str, records: Iterable[tuple[int, Content]]) -> None:
+        by_partition: dict[int, list[Content]] = {}
+        for partition, content in records:
+            by_partition.setdefault(partition, []).append(content)
+        for error in (await write_records(self.producer, topic, by_partition)).values():
+            raise error
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -94,42 +110,26 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
     now_ms = system_now_ms()
     until_ms = now_ms if arguments.until is None else arguments.until
     wanted = _Filter(settings.kafka_topic, frozenset(arguments.reason), arguments.since, until_ms)
-    partitions = await _count_partitions(settings)
-    if settings.kafka_topic not in partitions:
-        raise UnknownTopicOrPartitionError(f"there is no topic {settings.kafka_topic}")
     letters = settings.kafka_dead_letter_topic
-    tps = [TopicPartition(letters, partition) for partition in range(partitions.get(letters, 0))]
     async with AsyncExitStack() as stack:
         consumer, producer = create_reader(settings), create_producer(**connection_options(settings))
         for client in (consumer, producer):
             stack.push_async_callback(stop_client, client)
             await client.start()
-        senders = _Senders(
-            RecordSender(producer, settings.kafka_topic),
-            RecordSender(producer, letters),
-            partitions[settings.kafka_topic],
-        )
+        events = await describe_topic(producer.client, settings.kafka_topic)
+        found = await find_topic(producer.client, letters)
+        tps = [TopicPartition(letters, partition) for partition in range(found.partitions if found else 0)]
         total = sum((await consumer.end_offsets(tps)).values()) - sum((await consumer.beginning_offsets(tps)).values())
         with terminal.progress("dead letters, read twice", 2 * total) as advance:
             sent = await _read_sent(read_to_end(consumer, tps, now_ms), settings.kafka_topic, advance)
-            replay = _Replay(wanted, sent, arguments.again, None if arguments.dry_run else senders)
+            sender = None if arguments.dry_run else _Sender(producer, settings.kafka_topic, events.partitions, letters)
+            replay = _Replay(wanted, sent, arguments.again, sender)
             async for records in read_to_end(consumer, tps, until_ms):
                 await replay.take(records)
                 advance(len(records))
     tally = replay.tally
     terminal.result(_document(tally), _lines(tally, arguments.dry_run))
-    return 0 if tally.valid == tally.found and not tally.refused_again.total() else 1
-
-
-async def _count_partitions(settings: ConsumerSettings) -> dict[str, int]:
-    admin = AIOKafkaAdminClient(**connection_options(settings))
-    try:
-        await admin.start()
-        topics = {settings.kafka_topic, settings.kafka_dead_letter_topic} & set(await admin.list_topics())
-        described = await admin.describe_topics(sorted(topics)) if topics else []
-        return {topic["topic"]: len(topic["partitions"]) for topic in described}
-    finally:
-        await admin.close()
+    return 0 if tally.valid_now == tally.found and not tally.refused_again.total() else 1
 
 
 async def _read_sent(polls: AsyncIterator[Records], topic: str, advance: Callable[[int], None]) -> set[Source]:
@@ -145,28 +145,28 @@ async def _read_sent(polls: AsyncIterator[Records], topic: str, advance: Callabl
     return sent
 
 
+@dataclass(slots=True)
 class _Replay:
     """Sends letters back as they are read, each event once."""
 
-    def __init__(self, wanted: _Filter, sent: set[Source], is_again: bool, senders: _Senders | None) -> None:
-        self._wanted = wanted
-        self._sent = sent
-        self._is_again = is_again
-        self._senders = senders  # None: nothing is sent
-        self._gone: set[Source] = set()  # origins of what this run has sent
-        self.tally = _Tally()
+    wanted: _Filter
+    sent: set[Source]
+    is_again: bool
+    sender: _Sender | None  # None: nothing is sent
+    tally: _Tally = field(default_factory=_Tally)
+    _gone: set[Source] = field(default_factory=set)  # origins of what this run has sent
 
     async def take(self, records: Records) -> None:
         """Sends what is to be sent of these records, and then notes that it was. Raises KafkaError."""
         parsed = [parse_letter(partition, record) for partition, record in records]
-        letters = [letter for letter in parsed if letter and self._wanted.takes(letter)]
+        letters = [letter for letter in parsed if letter and self.wanted.takes(letter)]
         valid = [letter for letter in letters if _is_event(letter)]
         going, unmarked = [], []
         for letter in valid:
-            is_sent = letter.source in self._sent
+            is_sent = letter.source in self.sent
             is_known = is_sent or letter.was_sent_before
             self.tally.sent_before[letter.reason] += is_known
-            if is_known and not self._is_again:
+            if is_known and not self.is_again:
                 self.tally.refused_again[letter.reason] += not is_sent
                 continue
             if letter.origin not in self._gone:
@@ -174,15 +174,14 @@ class _Replay:
                 going.append(letter)
             if not is_sent:
                 unmarked.append(letter)
-        if self._senders is not None:  # interrupted in between, the next run sends these once more, and loses none
-            await self._senders.events.send(letter.record(self._senders.partitions) for letter in going)
-            await self._senders.marks.send(letter.mark() for letter in unmarked)
+        if self.sender is not None:
+            await self.sender.send(going, unmarked)
             self.tally.sent.update(letter.reason for letter in going)
         self.tally.found.update(letter.reason for letter in letters)
-        self.tally.valid.update(letter.reason for letter in valid)
+        self.tally.valid_now.update(letter.reason for letter in valid)
 
 
-def _is_event(letter: Letter) -> bool:
+def _is_event(letter: StoredLetter) -> bool:
     if is_misnamed(letter.headers):
         return False
     try:
@@ -193,20 +192,14 @@ def _is_event(letter: Letter) -> bool:
 
 
 def _document(tally: _Tally) -> dict[str, object]:
-    columns = {
-        "found": tally.found,
-        "valid_now": tally.valid,
-        "sent_before": tally.sent_before,
-        "refused_again": tally.refused_again,
-        "sent": tally.sent,
-    }
+    columns: dict[str, Counter[str]] = {each.name: getattr(tally, each.name) for each in fields(tally)}
     by_reason = {reason: {name: counts[reason] for name, counts in columns.items()} for reason in sorted(tally.found)}
     return {**{name: counts.total() for name, counts in columns.items()}, "by_reason": by_reason}
 
 
 def _lines(tally: _Tally, is_dry_run: bool) -> Iterator[str]:
     yield f"{'reason':24}{'found':>10}{'valid now':>12}{'sent before':>14}{'sent':>10}"
-    columns = (tally.found, tally.valid, tally.sent_before, tally.sent)
+    columns = (tally.found, tally.valid_now, tally.sent_before, tally.sent)
     for name, *numbers in [
         *([reason, *(counts[reason] for counts in columns)] for reason in sorted(tally.found)),
         ["all", *(counts.total() for counts in columns)],

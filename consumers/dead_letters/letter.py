@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from consumers.kafka.record_batches import Header
+from consumers.kafka.record_batches import Content, Header
 from service.events.decoding import Reason
 
 REASON_HEADER = "dead-letter-reason"
@@ -37,8 +37,8 @@ class DeadLetter:
     reason: Reason
     detail: str
 
-    def all_headers(self) -> list[Header]:
-        """The record's own headers, unchanged and in order, then ours (UTF-8 text)."""
+    def content(self) -> Content:
+        """Returns key and value of the record, its own headers, unchanged and in order, then ours (UTF-8 text)."""
         ours = {
             REASON_HEADER: self.reason,
             DETAIL_HEADER: self.detail,
@@ -47,11 +47,11 @@ class DeadLetter:
             OFFSET_HEADER: str(self.offset),
             TIMESTAMP_HEADER: str(self.timestamp_ms),
         }
-        return [*self.headers, *((name, text.encode()) for name, text in ours.items())]
+        return self.key, self.value, [*self.headers, *((name, text.encode()) for name, text in ours.items())]
 
 
 def dead_letter(tp: TopicPartition, record: Any, reason: Reason, detail: str) -> DeadLetter:
-    """The letter of a record as aiokafka gives it."""
+    """Returns the letter of a record as aiokafka gives it."""
     return DeadLetter(
         topic=tp.topic,
         partition=tp.partition,

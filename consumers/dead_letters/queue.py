@@ -1,6 +1,5 @@
 """The dead-letter topic: where records go that are no events, whole, with the reason and where they came from."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +9,11 @@ from prometheus_client import Counter
 
 from consumers.dead_letters.letter import DeadLetter
 from consumers.kafka.metadata import describe_topic
-from consumers.kafka.record_batches import BatchTooLargeError, write_in_order
+from consumers.kafka.record_batches import BatchTooLargeError, write_records
 
 
 def create_producer(bootstrap_servers: str, **connection: Any) -> AIOKafkaProducer:
-    """A producer for dead letters, not started; `connection` holds aiokafka's security arguments.
+    """Returns a producer for dead letters, not started; `connection` holds aiokafka's security arguments.
 
     Letters are compressed with zstd, the strongest codec: a record that came in just below the broker's size
     limit thanks to compression must fit again with our headers on top. Idempotence would gain nothing, since a letter
@@ -46,7 +45,7 @@ class WrittenLetters:
         self._letters: dict[tuple[str, int, int, int, str, int], None] = {}
 
     def missing(self, letters: Sequence[DeadLetter], topic_id: str) -> list[DeadLetter]:
-        """Which of these letters the dead-letter topic with that id has not got from this process."""
+        """Returns which of these letters the dead-letter topic with that id has not got from this process."""
         if topic_id != self._topic_id:  # it was deleted and made anew
             self._letters.clear()
             self._topic_id = topic_id
@@ -77,7 +76,7 @@ class DeadLetterQueue:
         self._written = written
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Return once the broker has acknowledged every letter; raise its KafkaError if it refused one.
+        """Returns once the broker has acknowledged every letter; raises its KafkaError if it refused one.
 
         For a letter that is too large that is LetterTooLargeError: it is never cut, nor left out.
 
@@ -96,22 +95,17 @@ class DeadLetterQueue:
         for letter in self._written.missing(letters, topic.topic_id):
             to = topic.with_leader[letter.partition % len(topic.with_leader)]
             by_partition.setdefault(to, []).append(letter)
-        results = await asyncio.gather(
-            *(self._send_in_order(partition, group) for partition, group in by_partition.items()),
-            return_exceptions=True,  # so that nothing is still under way when the caller hears of a failure
-        )
-        for result in results:
-            if result is not None:
-                raise result
+        contents = {to: [letter.content() for letter in group] for to, group in by_partition.items()}
+        errors = await write_records(self._producer, self._topic, contents)
+        for to, group in by_partition.items():
+            if to not in errors:
+                self._written.add(group)
+        for to, error in errors.items():
+            raise self._too_large(error, by_partition[to]) if isinstance(error, BatchTooLargeError) else error
 
-    async def _send_in_order(self, partition: int, letters: Sequence[DeadLetter]) -> None:
-        contents = ((letter.key, letter.value, letter.all_headers()) for letter in letters)
-        try:
-            await write_in_order(self._producer, self._topic, partition, contents)
-        except BatchTooLargeError as error:
-            first = letters[error.first]
-            raise LetterTooLargeError(
-                f"{error.size_bytes} bytes, {error.records} letters from offset {first.offset} of partition"
-                f" {first.partition} on, are more than max.message.bytes of {self._topic} allows: raise it there"
-            ) from error
-        self._written.add(letters)
+    def _too_large(self, error: BatchTooLargeError, letters: Sequence[DeadLetter]) -> LetterTooLargeError:
+        first = letters[error.first]
+        return LetterTooLargeError(
+            f"{error.size_bytes} bytes, {error.records} letters from offset {first.offset} of partition"
+            f" {first.partition} on, are more than max.message.bytes of {self._topic} allows: raise it there"
+        )

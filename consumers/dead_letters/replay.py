@@ -5,12 +5,11 @@ new letter is known by that header to be of the same event. A mark is a record o
 letter which was sent back; it lies in the letter's own partition, behind it, so retention never takes it first.
 """
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
 from consumers.dead_letters.letter import (
@@ -22,7 +21,7 @@ from consumers.dead_letters.letter import (
     TOPIC_HEADER,
 )
 from consumers.kafka.aiokafka_private import Reader
-from consumers.kafka.record_batches import Header, write_in_order
+from consumers.kafka.record_batches import Content, Header
 
 REPLAYED_HEADER = "replayed-dead-letter"
 """`TOPIC/PARTITION/OFFSET` of the record that first became a dead letter; the last header of what is sent back."""
@@ -43,18 +42,9 @@ class Source(NamedTuple):
     offset: int
 
 
-class Outgoing(NamedTuple):
-    """A record that is to be written to a partition."""
-
-    partition: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[Header]
-
-
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A letter read back: the record that it holds, why it is one, when it was written (Unix ms), and where it lies.
+class StoredLetter:
+    """A letter as it lies in its topic: the record, why it is a letter, when it was written (Unix ms), its partition.
 
     `origin` is the source of the first letter of the same event: its own, unless it was sent back before.
     """
@@ -73,25 +63,25 @@ class Letter:
         """Whether it holds a record that was sent back, and was refused again."""
         return self.origin != self.source
 
-    def record(self, partitions: int) -> Outgoing:
-        """The record as it was, for the partition that it came from, with the origin as its last header."""
+    def record(self, partitions: int) -> tuple[int, Content]:
+        """Returns the partition that it came from, of so many, and the record, with the origin as its last header."""
         origin = "/".join(map(str, self.origin)).encode()
-        headers = [*self.headers, (REPLAYED_HEADER, origin)]
-        return Outgoing(self.source.partition % partitions, self.key, self.value, headers)
+        content = self.key, self.value, [*self.headers, (REPLAYED_HEADER, origin)]
+        return self.source.partition % partitions, content
 
-    def mark(self) -> Outgoing:
-        """What says in the dead-letter topic that this letter was sent back."""
+    def mark(self) -> tuple[int, Content]:
+        """Returns where the letter lies, and what says there that it was sent back."""
         texts = (SENT_BACK, *map(str, self.source))
-        return Outgoing(self.lies_in, None, None, [(n, t.encode()) for n, t in zip(_MARKS, texts, strict=True)])
+        return self.lies_in, (None, None, [(n, text.encode()) for n, text in zip(_MARKS, texts, strict=True)])
 
 
 def was_sent_back(headers: Sequence[Header]) -> bool:
-    """Whether a record with these headers is a letter that was sent back."""
+    """Returns whether a record with these headers is a letter that was sent back."""
     return _origin(headers) is not None
 
 
-def parse_letter(partition: int, record: Any) -> Letter | None:
-    """The letter that a record of this partition of the dead-letter topic is; None if it is of another kind.
+def parse_letter(partition: int, record: Any) -> StoredLetter | None:
+    """Returns the letter that a record of this partition of the dead-letter topic is; None if it is of another kind.
 
     Our headers are the last ones: the record's own may have the same names.
     """
@@ -107,11 +97,11 @@ def parse_letter(partition: int, record: Any) -> Letter | None:
     if origin is not None:
         own = own[:-1]
     reason = texts[REASON_HEADER]
-    return Letter(record.key, record.value, own, reason, source, origin or source, record.timestamp, partition)
+    return StoredLetter(record.key, record.value, own, reason, source, origin or source, record.timestamp, partition)
 
 
 def parse_mark(record: Any) -> Source | None:
-    """The source of the letter that a mark says was sent back; None if the record is no mark."""
+    """Returns the source of the letter that a mark says was sent back; None if the record is no mark."""
     headers = list(record.headers)
     if [name for name, _ in headers] != list(_MARKS):
         return None
@@ -140,7 +130,7 @@ def _origin(headers: Sequence[Header]) -> Source | None:
 async def read_to_end(
     consumer: Reader, tps: Sequence[TopicPartition], until_ms: int
 ) -> AsyncIterator[Sequence[tuple[int, Any]]]:
-    """All records of these partitions, each with its partition, as they are polled.
+    """Yields all records of these partitions, each with its partition, as they are polled.
 
     Those that are written after `until_ms` may be missing. `consumer` is started and has no group. The end is where
     nothing more comes, at or behind the end that the broker says there is, which may be short of it. Raises KafkaError,
@@ -162,20 +152,3 @@ async def read_to_end(
         if is_late and all([await consumer.position(tp) >= ends[tp] for tp in tps]):
             return
     raise KafkaTimeoutError(f"{tps[0].topic} gives no more records, and does not end there")
-
-
-class RecordSender:
-    """Writes records to a topic with a started producer."""
-
-    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
-        self._producer = producer
-        self._topic = topic
-
-    async def send(self, records: Iterable[Outgoing]) -> None:
-        """Returns once the broker has acknowledged all. Raises KafkaError; then some may have been written."""
-        by_partition: defaultdict[int, list[Outgoing]] = defaultdict(list)
-        for record in records:
-            by_partition[record.partition].append(record)
-        for partition, some in by_partition.items():
-            contents = ((record.key, record.value, record.headers) for record in some)
-            await write_in_order(self._producer, self._topic, partition, contents)

@@ -8,43 +8,48 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.dead_letters.letter import DeadLetter
 from consumers.ingest.folding import RecordFold
-from consumers.ingest.sifting import KeptRecord
-from consumers.kafka.aiokafka_private import MisnamedRecord
 from service.store.write.batch import ProjectBatch
+
+Portion = tuple[TopicPartition, Sequence[Any]]
+"""Records of a partition that are decoded within some milliseconds."""
 
 # Unpacking and decoding this many holds the event loop for a few milliseconds; in between heartbeats run, and the write
 # of the last batch goes on.
 POLL_RECORDS = 2_000
 _DECODE_RECORDS = 500
 _DECODE_BYTES = 256 * 1024
+_MOST_BYTES = 32 * 1024 * 1024  # a batch keeps its records, and the next one is read while it is written
 
 
 class Batch:
-    """What one turn brings; positions and timestamps are per partition, of the last record, where there is one."""
+    """Collects what is polled in one turn; positions and timestamps are those of each partition's last record.
 
-    def __init__(self, keep_records: bool = False) -> None:
+    The records stay in `portions` until the batch is written: what the store refuses is looked for among them.
+    """
+
+    def __init__(self) -> None:
         self._fold = RecordFold()
-        self.records_kept: list[KeptRecord] | None = [] if keep_records else None
+        self.portions: list[Portion] = []
         self.stripes: dict[int, list[ProjectBatch]] = {}
         self.positions: dict[int, int] = {}
         self.timestamps_ms: dict[int, int] = {}
         self.records = 0
+        self.size_bytes = 0
         self.drained = False  # whether all that had been fetched is in it
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
-        """The records that are no events."""
+        """The letters of records that are no events."""
         return self._fold.dead_letters
 
     async def add(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> int:
         """Decodes and folds what `getmany` returned; returns how many records that were."""
         count = 0
         for tp, records in polled.items():
-            for some in _portions(records):
+            for some in self._split(records):
                 self._fold.add(tp, some)
+                self.portions.append((tp, some))
                 await asyncio.sleep(0)
-            if self.records_kept is not None:
-                self.records_kept += [(tp, record) for record in records if type(record) is not MisnamedRecord]
             count += len(records)
             self.positions[tp.partition] = records[-1].offset + 1
             self.timestamps_ms[tp.partition] = records[-1].timestamp or 0
@@ -55,31 +60,27 @@ class Batch:
         """Packs what came, by stripe, still while the last batch is written; nothing is added afterwards."""
         self.stripes = self._fold.stripes()
 
-
-def _portions(records: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Yields as many records at a time as are decoded within some milliseconds: fewer where they are large."""
-    for first in range(0, len(records), _DECODE_RECORDS):
-        some = records[first : first + _DECODE_RECORDS]
-        size_bytes = sum([len(record.value) for record in some if record.value])
-        at_once = max(1, _DECODE_RECORDS * _DECODE_BYTES // max(size_bytes, _DECODE_BYTES))
-        for at in range(0, len(some), at_once):
-            yield some[at : at + at_once]
+    def _split(self, records: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        """Yields as many records at a time as are decoded within some milliseconds: fewer where they are large."""
+        for first in range(0, len(records), _DECODE_RECORDS):
+            some = records[first : first + _DECODE_RECORDS]
+            size_bytes = sum([len(record.value) for record in some if record.value])
+            size_bytes += sum([len(text or b"") for record in some if record.headers for _, text in record.headers])
+            self.size_bytes += size_bytes
+            at_once = max(1, _DECODE_RECORDS * _DECODE_BYTES // max(size_bytes, _DECODE_BYTES))
+            for at in range(0, len(some), at_once):
+                yield some[at : at + at_once]
 
 
 async def read_batch(
-    consumer: AIOKafkaConsumer,
-    timeout_ms: int,
-    max_records: int,
-    is_ours: Callable[[], bool],
-    keep_records: bool = False,
+    consumer: AIOKafkaConsumer, timeout_ms: int, max_records: int, is_ours: Callable[[], bool]
 ) -> Batch | None:
     """Polls until nothing more is there or the batch is full; None as soon as the partitions are no longer ours.
 
-    Waits for the first records for the timeout at most. Records are kept if the batch may have to be sifted. Raises
-    the KafkaErrors of `getmany`.
+    Waits for the first records for the timeout at most. Raises the KafkaErrors of `getmany`.
     """
-    batch = Batch(keep_records)
-    while not batch.drained and batch.records < max_records:
+    batch = Batch()
+    while not batch.drained and batch.records < max_records and batch.size_bytes < _MOST_BYTES:
         polled = await consumer.getmany(timeout_ms=0 if batch.records else timeout_ms, max_records=POLL_RECORDS)
         if not is_ours():
             return None

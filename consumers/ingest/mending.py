@@ -3,17 +3,22 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from consumers.metrics import ConsumerMetrics
 from service.store.audit.findings import Unfinished
 from service.store.audit.repair_lists import mend_foreign_list
-from service.store.audit.unfinished import mend_project
 from service.store.errors import RefusedError
 from service.store.redis.views import Client
+
+if TYPE_CHECKING:
+    from service.store.audit.repair import Repair
 
 # What is wrong with the store, and not with the event.
 MARKED = "MARKED"
 STORE_IS_WRONG = (MARKED, "DRIFT", "WRONGTYPE", "FAULT")
+
+_LOGGED_DRIFTS = 10
 
 _log = logging.getLogger(__name__)
 
@@ -34,23 +39,19 @@ class Mender:
     async def mend(self, refusal: RefusedError) -> None:
         """Raises MendedError if the project of a refusal was mended, by whomever; returns if nothing can be.
 
-        Blocks its batch for as long as it takes to read the project's records. Raises StoreUnavailableError,
-        LayoutError.
+        `sift` calls it. Awaits the reading of all of the project's records, and its batch waits with it. Raises
+        StoreUnavailableError, LayoutError.
         """
         if not refusal.problem.startswith(STORE_IS_WRONG):
             return
+        from service.store.audit.unfinished import mend_project  # noqa: PLC0415 - loads numpy, 12 MB, with the first audit
+
         is_list = refusal.problem.startswith("WRONGTYPE") and await mend_foreign_list(self.client, refusal.stripe)
         repair = await mend_project(self.client, refusal.project_id)
         mended = len(repair.found) - len(repair.left) + is_list
         _log.error(
             "a project was in disorder",
-            extra={
-                "project_id": refusal.project_id,
-                "detail": refusal.problem,
-                "mended": mended,
-                "found": [f"{drift.key} {drift.what}" for drift in repair.found[:10]],
-                "left": [f"{drift.key} {drift.what}" for drift in repair.left[:10]],
-            },
+            extra={"project_id": refusal.project_id, "detail": refusal.problem, "mended": mended, **describe(repair)},
         )
         self.metrics.mended_keys.labels("script").inc(mended)
         self.hurry()
@@ -58,3 +59,9 @@ class Mender:
         # another consumer may have been here first
         if mended or (refusal.problem.startswith(MARKED) and not is_marked):
             raise MendedError(f"project {refusal.project_id}: {mended} keys mended") from refusal
+
+
+def describe(repair: "Repair") -> dict[str, list[str]]:
+    """Returns fields for the log: what was found, and what of it is left."""
+    drifts = {"found": repair.found, "left": repair.left}
+    return {name: [f"{drift.key} {drift.what}" for drift in some[:_LOGGED_DRIFTS]] for name, some in drifts.items()}

@@ -1,4 +1,4 @@
-"""Reading, from one synchronization to the next doubt: what is believed meanwhile, and what comes of a poll."""
+"""Reads partitions from one synchronization to the next resync: polls, checks what came, begins the writes."""
 
 import asyncio
 import logging
@@ -8,17 +8,16 @@ from dataclasses import replace
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from consumers.dead_letters.queue import DeadLetterQueue
 from consumers.ingest.applier import Applier
 from consumers.ingest.batch import Batch, read_batch
 from consumers.ingest.watermarks import Watermarks
+from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.stall import StallWatch
 from consumers.kafka.topic_offsets import Answers, ask_each
-from consumers.kafka.topic_watch import OtherTopicError
-from consumers.offsets.progress import Progress
-from consumers.offsets.synchronizer import Synchronizer
+from consumers.kafka.topic_watch import OtherTopicError, TopicWatch
+from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
-from consumers.upkeep.retention import find_horizon_ms
+from consumers.upkeep.sweeping import find_horizon_ms
 from consumers.waiting import cancel
 
 _log = logging.getLogger(__name__)
@@ -29,38 +28,32 @@ class LeaderFoundError(Exception):
 
 
 class Reading:
-    """Reads some partitions from where the store is; `offsets` are what has been applied.
+    """Reads some partitions from where the store is, and sends what comes to the applier.
 
     `unanswered` are those that are not read yet: nobody tells whether they reach there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - everything that it works with is passed in
         self,
-        synchronizer: Synchronizer,
-        dead_letters: DeadLetterQueue,
+        consumer: Reader,
+        applier: Applier,
+        watch: TopicWatch,
+        metrics: ConsumerMetrics,
         policy: WorkerPolicy,
-        progress: Progress,
+        now_ms: Callable[[], int],
         unanswered: Mapping[int, KafkaError],
     ) -> None:
-        self._synchronizer = synchronizer
-        self._consumer = synchronizer.consumer
+        self._consumer = consumer
+        self._applier = applier
+        self._watch = watch
+        self._metrics = metrics
         self._policy = policy
-        self._tps = [TopicPartition(policy.topic, partition) for partition in progress.partitions]
+        self._now_ms = now_ms
+        partitions = applier.offsets.partitions
+        self._tps = [TopicPartition(policy.topic, partition) for partition in partitions]
         self._clock = asyncio.get_running_loop().time
-        topic = synchronizer.watch.state
-        self._topic_id = topic.topic_id
-        self._applier = Applier(
-            synchronizer.writer,
-            dead_letters,
-            synchronizer.metrics,
-            progress,
-            topic.partitions,
-            topic.id_bytes,
-            synchronizer.now_ms,
-            synchronizer.mender,
-        )
-        self._watermarks = Watermarks(progress.partitions, synchronizer.now_ms())
-        self._stall = StallWatch(progress.partitions, policy.quiet_seconds, self._clock())
+        self._watermarks = Watermarks(partitions, now_ms())
+        self._stall = StallWatch(partitions, policy.quiet_seconds, self._clock())
         self._not_read = unanswered
         self._silent: dict[int, KafkaError] = dict(unanswered)
         self._asking: asyncio.Task[Answers] | None = None
@@ -68,24 +61,22 @@ class Reading:
         self._next_claim = self._next_settling = 0.0
 
     @property
-    def offsets(self) -> Mapping[int, int]:
+    def positions(self) -> Mapping[int, int]:
         """Per partition the offset before which everything is applied."""
-        return self._applier.progress.positions
+        return self._applier.offsets.positions
 
-    async def poll(self, suspect: Mapping[int, int], is_ours: Callable[[], bool]) -> Batch | None:
-        """The next batch, see read_batch; before the suspect offsets a small one, that can be sifted."""
-        sifted = any(self.offsets.get(partition, offset) < offset for partition, offset in suspect.items())
-        most = self._policy.sifted_batch_records if sifted else self._policy.max_batch_records
-        return await read_batch(self._consumer, self._policy.poll_timeout_ms, most, is_ours, sifted)
+    async def poll(self, is_ours: Callable[[], bool]) -> Batch | None:
+        """Returns the next batch, see read_batch."""
+        return await read_batch(self._consumer, self._policy.poll_timeout_ms, self._policy.max_batch_records, is_ours)
 
     async def check(self, batch: Batch) -> None:
         """Compares what came with what the broker says. Raises OtherTopicError, StalledError, KafkaError."""
-        topic, partitions = self._synchronizer.watch.state, self._applier.partitions
-        if topic.is_other(self._topic_id):
-            raise OtherTopicError(f"the topic has id {topic.topic_id}, {self._topic_id} was read")
-        if topic.partitions > partitions:
-            _log.info("the topic has got partitions", extra={"before": partitions, "now": topic.partitions})
-            self._applier = replace(self._applier, partitions=topic.partitions)
+        topic, read = self._watch.state, self._applier.topic
+        if topic.is_other(read.topic_id):
+            raise OtherTopicError(f"the topic has id {topic.topic_id}, {read.topic_id} was read")
+        if topic.partitions > read.partitions:
+            _log.info("the topic has got partitions", extra={"before": read.partitions, "now": topic.partitions})
+            self._applier = replace(self._applier, topic=replace(read, partitions=topic.partitions))
         quiet = self._stall.polled(batch.positions, self._clock())
         for partition in batch.positions:
             self._silent.pop(partition, None)
@@ -103,12 +94,12 @@ class Reading:
             due |= {TopicPartition(self._policy.topic, partition) for partition in self._not_read}
         due -= self._consumer.unreadable.keys()
         if due:
-            asking = ask_each(self._consumer.end_offsets, sorted(due), self._synchronizer.watch.state)
+            asking = ask_each(self._consumer.end_offsets, sorted(due), self._watch.state)
             self._asking = asyncio.create_task(asking)
 
     async def _take_in(self, answers: Answers) -> None:
         """Raises StalledError, LeaderFoundError."""
-        now, topic = self._clock(), self._synchronizer.watch.state
+        now, topic = self._clock(), self._watch.state
         for tp, error in answers.errors.items():
             if tp.partition not in self._silent:
                 log_silent(tp.partition, error)
@@ -136,7 +127,7 @@ class Reading:
 
     def begin_write(self, batch: Batch) -> asyncio.Task[None] | None:
         """Sends a batch on its way; None if it has nothing that the store must know by now."""
-        applier, now_ms, now = self._applier, self._synchronizer.now_ms(), self._clock()
+        now_ms, now = self._now_ms(), self._clock()
         self._take_in_freshness(batch, now_ms)
         claims = bool(self._tps) and now >= self._next_claim
         if claims:
@@ -144,38 +135,39 @@ class Reading:
             self._measure()
         if not batch.records and not claims:
             return None
-        watermarks_ms = self._watermarks.values_ms(self._synchronizer.watch.looked_ms)
+        watermarks_ms = self._watermarks.values_ms(self._watch.looked_ms)
         horizon_ms = find_horizon_ms(now_ms, self._policy.retention_days)
         others: list[int] = []
         if now >= self._next_settling or (claims and not batch.records):
             self._next_settling = now + self._policy.settling_seconds
-            others = applier.progress.behind(horizon_ms)
+            others = self._applier.offsets.behind(horizon_ms)
         return asyncio.create_task(self._write(batch, watermarks_ms, horizon_ms, others, claims))
 
     async def _write(
         self, batch: Batch, watermarks_ms: Mapping[int, int], horizon_ms: int, others: Sequence[int], claims: bool
     ) -> None:
-        await self._applier.apply(batch, watermarks_ms, others, horizon_ms)
+        with self._metrics.measuring(batch.records, max(batch.timestamps_ms.values(), default=0), watermarks_ms):
+            await self._applier.apply(batch, watermarks_ms, others, horizon_ms)
         if claims:
             await self._applier.claim(watermarks_ms, horizon_ms)
 
     async def settle(self) -> None:
         """Lets stripes without events know how far the batches reached. Raises what the store raises."""
-        horizon_ms = find_horizon_ms(self._synchronizer.now_ms(), self._policy.retention_days)
-        await self._applier.apply(Batch(), {}, self._applier.progress.behind(horizon_ms), horizon_ms)
+        horizon_ms = find_horizon_ms(self._now_ms(), self._policy.retention_days)
+        await self._applier.apply(Batch(), {}, self._applier.offsets.behind(horizon_ms), horizon_ms)
 
     def _take_in_freshness(self, batch: Batch, now_ms: int) -> None:
         known = self._consumer.caught_up
         caught_up = {tp.partition: known[tp] for tp in self._tps if tp in known}
         for partition, each in caught_up.items():
             # marks of transactions and records that were compacted away: nothing is handed out for them
-            reached = batch.positions.get(partition, self.offsets[partition])
+            reached = batch.positions.get(partition, self.positions[partition])
             if each.offset > reached:
                 batch.positions[partition] = each.offset
-        self._watermarks.take_in(caught_up, {**self.offsets, **batch.positions}, batch.timestamps_ms, now_ms)
+        self._watermarks.take_in(caught_up, {**self.positions, **batch.positions}, batch.timestamps_ms, now_ms)
 
     def _measure(self) -> None:
-        metrics = self._synchronizer.metrics
+        metrics = self._metrics
         for tp in self._tps:
             if tp in self._consumer.unreadable:
                 metrics.unreadable_offset.labels(tp.partition).set(self._consumer.unreadable[tp].offset)
@@ -183,7 +175,7 @@ class Reading:
                 metrics.unreadable_offset.remove(tp.partition)
             end = self._consumer.highwater(tp)
             if end is not None:
-                lag = max(0, end - self.offsets[tp.partition])
+                lag = max(0, end - self.positions[tp.partition])
                 metrics.lag_records.labels(tp.partition).set(lag)
 
 

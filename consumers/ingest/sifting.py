@@ -1,14 +1,17 @@
-"""Which records of a batch the store refuses, found by halving; all others are applied on the way."""
+"""Finds the records of a batch that the store refuses, by halving; all others are applied on the way."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import TopicPartition
 
 from consumers.dead_letters.letter import DeadLetter, dead_letter
 from consumers.dead_letters.replay import was_sent_back
-from consumers.ingest.mending import MARKED, STORE_IS_WRONG, Mender
+from consumers.ingest.batch import Portion
+from consumers.ingest.mending import STORE_IS_WRONG
+from consumers.kafka.aiokafka_private import MisnamedRecord
 from service.events.decoding import MAX_DETAIL_CHARS, InvalidRecordError, decode
 from service.events.event import JobDeletion, JobEvent
 from service.store.errors import RefusedError
@@ -18,62 +21,61 @@ from service.store.write.writer import StoreWriter, StripeBatch
 
 _REMEDY = "; run `python -m consumers verify --repair`, then `python -m consumers replay-dead-letters%s`"
 
-KeptRecord = tuple[TopicPartition, Any]
+_Event = tuple[JobEvent | JobDeletion, TopicPartition, Any]
+"""An event, and the record that it was decoded from."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Event:
-    record: KeptRecord
-    event: JobEvent | JobDeletion
+Mend = Callable[[RefusedError], Awaitable[None]]
+"""Returns if nothing but the event can be blamed for a refusal; raises what ends the batch."""
 
 
 async def sift(
-    writer: StoreWriter,
-    partitions: int,
-    batch: StripeBatch,
-    records: Sequence[KeptRecord],
-    mender: Mender | None = None,
+    writer: StoreWriter, partitions: int, batch: StripeBatch, portions: Iterable[Portion], mend: Mend
 ) -> list[DeadLetter]:
     """Applies those of the records that are the stripe's, all but the refused ones, which it returns as dead letters.
 
-    The stripe's offsets stay where they are. A write that ended in part meanwhile, whoever's it was, makes no letters:
-    the mender, if there is one, mends its project. Raises what StoreWriter.apply raises, but for RefusedError, and what
-    the mender raises.
+    The Applier calls it with the records of a batch that the store has refused. The stripe's offsets stay where they
+    are. Awaits each call of the store, and `mend` for the first refusal of each kind in a project. Raises what
+    StoreWriter.try_apply and `mend` raise.
     """
-    # what the stripe is past already was applied, or is a dead letter already
-    at = {step.partition: step.expected_offset for step in batch.steps}
-    fresh = [(tp, record) for tp, record in records if record.offset >= at[tp.partition]]
-    events = [each for each in map(_decoded, fresh) if each and stripe_of(each.event.project_id) == batch.stripe]
     letters: list[DeadLetter] = []
-    hopeless: set[str] = set()  # projects that the mender could not help
+    asked: set[tuple[str, str]] = set()
 
     async def apply(some: Sequence[_Event]) -> None:
-        projects = fold(each.event for each in some).get(batch.stripe, [])
-        try:
-            await writer.apply(partitions, [batch.held(projects)])
-        except RefusedError as error:
-            if mender and error.problem.startswith(MARKED) and error.project_id not in hopeless:
-                await mender.mend(error)
-                hopeless.add(error.project_id)
-            if len(some) == 1:
-                letters.append(_refused(some[0].record, error))
-                return
-            middle = len(some) // 2
-            await apply(some[:middle])
-            await apply(some[middle:])
+        projects = fold(event for event, _, _ in some).get(batch.stripe, [])
+        refusal = (await writer.try_apply(partitions, [batch.held(projects)])).refused.get(batch.stripe)
+        if refusal is None:
+            return
+        kind = refusal.project_id, refusal.problem.partition(" ")[0]
+        if kind not in asked:
+            await mend(refusal)
+            asked.add(kind)
+        if len(some) == 1:
+            letters.append(_refused(*some[0][1:], refusal))
+            return
+        middle = len(some) // 2
+        await apply(some[:middle])
+        await apply(some[middle:])
 
-    await apply(events)
+    expected = {step.partition: step.expected_offset for step in batch.steps}
+    for tp, records in portions:
+        # what the stripe is past was applied, or is a dead letter already
+        events = _decode((tp, each) for each in records if each.offset >= expected[tp.partition])
+        of_stripe = [each for each in events if stripe_of(each[0].project_id) == batch.stripe]
+        if of_stripe:
+            await apply(of_stripe)
+        await asyncio.sleep(0)
     return letters
 
 
-def _decoded(record: KeptRecord) -> _Event | None:
-    try:
-        return _Event(record, decode(record[1].key, record[1].value))
-    except InvalidRecordError:
-        return None  # it is a dead letter already
+def _decode(records: Iterable[tuple[TopicPartition, Any]]) -> Iterator[_Event]:
+    """Yields the records that are events; the others are dead letters already."""
+    for tp, record in records:
+        if type(record) is not MisnamedRecord:
+            with suppress(InvalidRecordError):
+                yield decode(record.key, record.value), tp, record
 
 
-def _refused(record: KeptRecord, error: RefusedError) -> DeadLetter:
-    again = " --again" if was_sent_back(record[1].headers) else ""  # unasked it would not be sent a second time
-    remedy = _REMEDY % again if error.problem.startswith(STORE_IS_WRONG) else ""
-    return dead_letter(*record, "refused", error.problem[: MAX_DETAIL_CHARS - len(remedy)] + remedy)
+def _refused(tp: TopicPartition, record: Any, refusal: RefusedError) -> DeadLetter:
+    again = " --again" if was_sent_back(record.headers) else ""  # unasked it would not be sent a second time
+    remedy = _REMEDY % again if refusal.problem.startswith(STORE_IS_WRONG) else ""
+    return dead_letter(tp, record, "refused", refusal.problem[: MAX_DETAIL_CHARS - len(remedy)] + remedy)

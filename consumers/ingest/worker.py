@@ -1,10 +1,9 @@
 """The ingest loop: polls, decodes, and applies, with the next batch decoded while the store writes the last.
 
-One task owns the consumer, the progress and the writes; the rebalance listener only ends what is under way and says
+One task owns the consumer, the offsets and the writes; the rebalance listener only ends what is under way and says
 that everything must be looked up anew. Whatever goes wrong - a fence, a store that is away, an offset out of range,
-dead letters that cannot be written - has one remedy: drop what is believed, ask the store where it is, and go on
-from there. Events that are applied twice change nothing. What the store has refused comes again in smaller batches,
-which keep their records and are sifted for those that it refuses.
+dead letters that cannot be written - has one remedy, the resync: drop the offsets, ask the store where it is, and go
+on from there. Events that are applied twice change nothing.
 """
 
 import asyncio
@@ -16,7 +15,6 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from redis.backoff import ExponentialWithJitterBackoff
 
-from consumers.dead_letters.queue import DeadLetterQueue
 from consumers.health import Pulse
 from consumers.ingest.applier import DeadLettersUnavailableError
 from consumers.ingest.mending import MendedError
@@ -26,19 +24,18 @@ from consumers.kafka.commits import Committer
 from consumers.kafka.stall import StalledError
 from consumers.kafka.topic_watch import OtherTopicError
 from consumers.metrics import ConsumerMetrics
-from consumers.offsets.synchronizer import Synchronizer
+from consumers.offsets.synchronizer import Synchronized, Synchronizer
 from consumers.policy import WorkerPolicy
 from consumers.waiting import cancel, pause, unless_set
-from service.store.errors import FencedError, RefusedError, StoreUnavailableError
+from service.store.errors import FencedError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
 
 _BEAT_SECONDS = 1.0
 
-_DOUBTS = (
+_RESYNCING = (
     StoreUnavailableError,
     FencedError,
-    RefusedError,
     DeadLettersUnavailableError,
     MendedError,
     OtherTopicError,
@@ -52,13 +49,21 @@ _DOUBTS = (
 class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Runs one consumer's share of the topic until told to stop."""
 
-    def __init__(
-        self, synchronizer: Synchronizer, dead_letters: DeadLetterQueue, policy: WorkerPolicy, pulse: Pulse
+    def __init__(  # noqa: PLR0913, PLR0917 - everything that it works with is passed in
+        self,
+        consumer: Reader,
+        synchronizer: Synchronizer,
+        start_reading: Callable[[Synchronized], Reading],
+        hurry_scrub: Callable[[], None],
+        metrics: ConsumerMetrics,
+        policy: WorkerPolicy,
+        pulse: Pulse,
     ) -> None:
+        self._consumer = consumer
         self._synchronizer = synchronizer
-        self._consumer: Reader = synchronizer.consumer
-        self._metrics: ConsumerMetrics = synchronizer.metrics
-        self._dead_letters = dead_letters
+        self._start_reading = start_reading
+        self._hurry_scrub = hurry_scrub
+        self._metrics = metrics
         self._policy = policy
         self._pulse = pulse
         self._backoff = ExponentialWithJitterBackoff(base=0.05, cap=5.0)
@@ -69,15 +74,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._assignment: list[TopicPartition] | None = None
         self._reading: Reading | None = None
         self._in_flight: asyncio.Task[None] | None = None
-        self._sent: dict[int, int] = {}  # how far the last batch reached
         self._unanswered: set[int] = set()  # partitions of which the log has said that they are not read
-        self._suspect: dict[int, int] = {}  # how far the last batch reached that the store refused
         self._commits = Committer(self._consumer, policy.topic, policy.commit_seconds, policy.commit_timeout_seconds)
 
     # -- what others see and do
 
     def not_ready(self) -> list[str]:
-        """What keeps the consumer from being ready: empty once the store has answered, and all partitions are read."""
+        """Returns what keeps the consumer from being ready: nothing once all of its partitions are read."""
         if self._assignment is None:
             return ["kafka"]
         return self._reading.troubles() if self._reading else ["redis"]
@@ -111,19 +114,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     # -- the loop
 
     async def run(self) -> None:
-        """Works until `stop`.
+        """Reads and applies until `stop` is called; a Consumer runs it.
 
         Raises LayoutError, EvictionError, TopicNameError, or the KafkaError that no seek is a remedy for.
         """
-        ended = asyncio.Event()
-        watches = self._synchronizer.watch, self._synchronizer.store_watch
-        watching = [asyncio.create_task(watch.run(ended)) for watch in watches]
         try:
             while not self._stopping.is_set():
                 self._pulse.beat()
-                for watch in watching:
-                    if watch.done():
-                        await watch  # raises what ended it
                 if self._assignment is None:
                     await self._await_assignment()
                     continue
@@ -133,11 +130,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                         await unless_set(self._stopping, self._beating(synchronizing))
                     else:
                         await self._turn(self._reading)
-                except _DOUBTS as error:
-                    await self._doubt(error)
+                except _RESYNCING as error:
+                    await self._resync(error)
         finally:
-            ended.set()  # a cancellation alone may get lost in a request that has just been answered
-            await cancel(watching)
             await self._release(settles=self._stopping.is_set())
 
     async def _await_assignment(self) -> None:
@@ -151,36 +146,35 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await pause(self._wake, 1.0)
 
     async def _synchronize(self, assignment: list[TopicPartition]) -> None:
-        """Asks the store where it is, and seeks there."""
+        """Asks the store for its offsets, and seeks there; leaves `_reading` as it is if that has to be done again."""
         is_ours = self._in_this_epoch()
         found = await self._synchronizer.synchronize([tp.partition for tp in assignment], is_ours)
         if found is None or not is_ours():
             return
-        progress = found.progress
+        positions = found.offsets.positions
         self._consumer.caught_up.clear()  # it is of other offsets, or of another topic
         for tp in assignment:
-            self._consumer.seek(tp, progress.positions[tp.partition])
+            self._consumer.seek(tp, positions[tp.partition])
         self._consumer.resume(*[tp for tp in assignment if tp.partition not in found.unanswered])
-        self._reading = Reading(self._synchronizer, self._dead_letters, self._policy, progress, found.unanswered)
-        _log.info("reading from the store's offsets", extra={"offsets": dict(progress.positions)})
+        self._reading = self._start_reading(found)
+        _log.info("reading from the store's offsets", extra={"offsets": dict(positions)})
         for partition, error in found.unanswered.items():
             if partition not in self._unanswered:
                 log_silent(partition, error)
         self._unanswered = set(found.unanswered)
 
     async def _turn(self, reading: Reading) -> None:
-        """One poll, decoded while the last batch is written, then sent on its way."""
+        """Polls and decodes one batch while the last one is written, then begins to write it."""
         is_ours = self._in_this_epoch()
-        batch = await reading.poll(self._suspect, is_ours)
+        batch = await reading.poll(is_ours)
         if batch is None or self._stopping.is_set():
             return
         await self._landed()
         if is_ours():
             await unless_set(self._stopping, reading.check(batch))
         if is_ours() and not self._stopping.is_set():
-            self._sent = {**reading.offsets, **batch.positions}
             self._in_flight = reading.begin_write(batch)
-            self._commits.offer(reading.offsets)
+            self._commits.offer(reading.positions)
 
     def _in_this_epoch(self) -> Callable[[], bool]:
         epoch = self._epoch
@@ -212,8 +206,11 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     # -- ends, good and bad
 
-    async def _doubt(self, error: Exception) -> None:
-        """Drops what is believed, and waits a moment that grows with every failure in a row."""
+    async def _resync(self, error: Exception) -> None:
+        """Drops the offsets, and waits a moment that grows with every failure in a row.
+
+        `run` calls it, and asks for new offsets afterwards.
+        """
         is_mended = isinstance(error, MendedError)  # one of several projects, perhaps: the next is not to wait long
         self._failures += not is_mended
         delay_seconds = self._backoff.compute(1 if is_mended else self._failures)
@@ -227,9 +224,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         if isinstance(error, FencedError):
             self._metrics.fence_refusals.inc()
         if isinstance(error, StoreUnavailableError | FencedError):
-            self._synchronizer.mender.hurry()
-        if isinstance(error, RefusedError):
-            self._suspect = self._sent
+            self._hurry_scrub()
         await self._release()
         if self._assignment is not None:
             self._consumer.pause(*self._assignment)
@@ -240,9 +235,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await pause(self._wake, delay_seconds)
 
     async def _release(self, settles: bool = False) -> None:
-        """Ends the write under way, commits what was applied, and forgets where the store is.
+        """Ends the write under way, commits what was applied, and drops the offsets.
 
-        Whoever lets go for others, and not because something failed, settles.
+        With `settles` stripes without events are told how far they are, unless that write has failed.
         """
         task, self._in_flight = self._in_flight, None
         if task is not None:
@@ -255,12 +250,12 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await reading.close()
             if settles and (task is None or error is None):
                 await self._settle(reading)
-            await self._commits.flush(reading.offsets)
+            await self._commits.flush(reading.positions)
 
     async def _settle(self, reading: Reading) -> None:
         """Tells stripes without events how far they are: retention may pass where they stand before anybody is back."""
         try:
             async with asyncio.timeout(self._policy.release_timeout_seconds):
                 await reading.settle()
-        except (*_DOUBTS, TimeoutError) as failure:
+        except (*_RESYNCING, TimeoutError) as failure:
             _log.warning("stripes without events were not told how far they are", extra={"error": repr(failure)})

@@ -1,8 +1,10 @@
 """The Kafka clients of a consumer process: what they rely on is set here, not left to defaults."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+from aiokafka import AIOKafkaClient
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
@@ -10,6 +12,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
 
 from consumers.kafka.aiokafka_private import Reader
+from consumers.kafka.metadata import find_topic
 from service.runtime.settings import KafkaSettings
 
 # A coordinator holds a member's request to join for up to the rebalance timeout: it must be the shorter of the two.
@@ -20,7 +23,7 @@ _FETCH_WAIT_MS = 100  # an idle partition is as fresh as two of these
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
-    """What every client of these settings is created with."""
+    """Returns what every client of these settings is created with."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
@@ -37,7 +40,7 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def create_reader(settings: KafkaSettings, **group: Any) -> Reader:
-    """A reader that commits nothing by itself and starts nowhere by itself; without a group it owns nothing."""
+    """Returns a reader that commits nothing by itself and starts nowhere by itself; without a group it owns nothing."""
     return Reader(
         **connection_options(settings),
         client_id="gene-job-statistics",
@@ -54,7 +57,7 @@ def create_reader(settings: KafkaSettings, **group: Any) -> Reader:
 
 
 def create_consumer(settings: KafkaSettings, now_ms: Callable[[], int]) -> Reader:
-    """A reader in the group; the store says where it is, and what time it is."""
+    """Returns a reader in the group; the store says where it begins, and what time it is."""
     return create_reader(
         settings,
         now_ms=now_ms,
@@ -67,45 +70,46 @@ def create_consumer(settings: KafkaSettings, now_ms: Callable[[], int]) -> Reade
     )
 
 
-async def prepare_topics(settings: KafkaSettings) -> int:
-    """The topic's number of partitions, 0 if it does not exist; makes sure that there is a dead-letter topic.
+async def prepare_topics(client: AIOKafkaClient, settings: KafkaSettings) -> bool:
+    """Connects a client, and returns whether the topic exists; if so, makes sure that there is a dead-letter topic.
 
-    Raises KafkaError.
+    A consumer calls it before it reads. Awaits the broker's answers. Raises KafkaError.
     """
-    admin = AIOKafkaAdminClient(**connection_options(settings))
-    try:
-        await admin.start()
-        topics = await admin.list_topics()
-        if settings.kafka_topic not in topics:
-            return 0
-        described = await admin.describe_topics([settings.kafka_topic])
-        partitions = described[0]["partitions"]
-        if settings.kafka_dead_letter_topic not in topics:
-            await _create_topic(admin, settings.kafka_dead_letter_topic, replicas=len(partitions[0]["replicas"]))
-        return len(partitions)
-    finally:
-        await admin.close()
+    await client.bootstrap()
+    topic = await find_topic(client, settings.kafka_topic)
+    if topic is None:
+        return False
+    if await find_topic(client, settings.kafka_dead_letter_topic) is None:
+        async with _admin(settings) as admin:
+            await _create_topic(admin, settings.kafka_dead_letter_topic, topic.replicas)
+    return True
 
 
 async def is_compacted(settings: KafkaSettings) -> bool:
-    """Whether the topic loses nothing but what a later record of the same key replaces. Raises KafkaError.
+    """Returns whether the topic loses nothing but what a later record of the same key replaces. Raises KafkaError.
 
     False where the broker does not say.
     """
+    async with _admin(settings) as admin:
+        resource = ConfigResource(ConfigResourceType.TOPIC, settings.kafka_topic, {"cleanup.policy": None})
+        [response] = await admin.describe_configs([resource])
+    entries = [entry for described in response.resources for entry in described[4]]
+    return [entry[1] for entry in entries if entry[0] == "cleanup.policy"] == ["compact"]
+
+
+@asynccontextmanager
+async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**connection_options(settings))
     try:
         await admin.start()
-        resource = ConfigResource(ConfigResourceType.TOPIC, settings.kafka_topic, {"cleanup.policy": None})
-        [response] = await admin.describe_configs([resource])
-        entries = [entry for described in response.resources for entry in described[4]]
-        return [entry[1] for entry in entries if entry[0] == "cleanup.policy"] == ["compact"]
+        yield admin
     finally:
         await admin.close()
 
 
 async def _create_topic(admin: AIOKafkaAdminClient, topic: str, replicas: int) -> None:
     response = await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=max(replicas, 1))])
-    for _, code, message in ((each[0], each[1], each[2] if len(each) > 2 else None) for each in response.topic_errors):
+    for _, code, *message in response.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise error(f"creating topic {topic}: {message}")

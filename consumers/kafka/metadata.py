@@ -107,11 +107,15 @@ class _Request(Request[MetadataRequest_v5 | _RequestWithIds]):  # type: ignore[m
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic: its id ("" where the broker gives none), how many partitions it has, and which of them have a leader."""
+    """A topic: its id ("" where the broker gives none), how many partitions it has, and which of them have a leader.
+
+    `replicas` is how many replicas its first partition has.
+    """
 
     topic_id: str
     partitions: int
     with_leader: tuple[int, ...] = field(default=(), compare=False)
+    replicas: int = field(default=1, compare=False)
 
     def has_leader(self, partition: int) -> bool:
         """Whether anybody can be asked about a partition."""
@@ -156,4 +160,13 @@ async def describe_topic(client: AIOKafkaClient, topic: str, patience_seconds: f
     topic_id = described.get("topic_id", bytes(16))
     partitions = described["partitions"]
     with_leader = tuple(sorted(each["partition"] for each in partitions if each["leader"] >= 0))
-    return TopicState(str(UUID(bytes=topic_id)) if any(topic_id) else "", len(partitions), with_leader)
+    text = str(UUID(bytes=topic_id)) if any(topic_id) else ""
+    return TopicState(text, len(partitions), with_leader, len(partitions[0].get("replicas", ())))
+
+
+async def find_topic(client: AIOKafkaClient, topic: str) -> TopicState | None:
+    """Returns what describe_topic does; None if there is no such topic. Raises other KafkaErrors."""
+    try:
+        return await describe_topic(client, topic)
+    except UnknownTopicOrPartitionError:
+        return None

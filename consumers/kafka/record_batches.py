@@ -1,10 +1,11 @@
-"""Records written to one partition in their order, in as few batches as hold them."""
+"""Records written to partitions of a topic, each partition's in their order, in as few batches as hold them."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from consumers.kafka.aiokafka_private import create_batch
 
@@ -24,11 +25,28 @@ class BatchTooLargeError(MessageSizeTooLargeError):  # type: ignore[misc]  # aio
         self.size_bytes = size_bytes
 
 
-async def write_in_order(producer: AIOKafkaProducer, topic: str, partition: int, records: Iterable[Content]) -> None:
-    """Returns once the broker has acknowledged all records; `producer` is started.
+async def write_records(
+    producer: AIOKafkaProducer, topic: str, by_partition: Mapping[int, Sequence[Content]]
+) -> dict[int, KafkaError]:
+    """Writes records to partitions of a topic, each partition's in their order; returns by partition what went wrong.
 
-    Raises BatchTooLargeError and other KafkaErrors; then some records may have been written.
+    Returns once the broker has acknowledged all records of the partitions that are not returned. Of those that are,
+    some records may have been written; an error may be a BatchTooLargeError. `producer` is started.
     """
+    results = await asyncio.gather(
+        *(_write_in_order(producer, topic, partition, records) for partition, records in by_partition.items()),
+        return_exceptions=True,  # so that nothing is still under way when the caller hears of a failure
+    )
+    errors = {}
+    for partition, result in zip(by_partition, results, strict=True):
+        if isinstance(result, KafkaError):
+            errors[partition] = result
+        elif result is not None:
+            raise result
+    return errors
+
+
+async def _write_in_order(producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Content]) -> None:
     # Batches of our own making: producer.send() refuses a record with neither key nor value, and one with
     # a header without a value, and both occur. The first record of a batch fits whatever its size.
     batch, first = create_batch(producer), 0

@@ -30,10 +30,10 @@ async def ask_each(
     Once one has answered, or failed, the others may take so many seconds more.
     """
     answers = Answers()
-    tasks: dict[TopicPartition, asyncio.Task[Mapping[TopicPartition, int]]] = {}
+    tasks: dict[TopicPartition, asyncio.Future[Mapping[TopicPartition, int]]] = {}
     for tp in tps:
         if topic.has_leader(tp.partition):
-            tasks[tp] = asyncio.create_task(_ask(ask, tp))
+            tasks[tp] = asyncio.ensure_future(ask([tp]))
         else:
             answers.errors[tp] = LeaderNotAvailableError(f"partition {tp.partition} has no leader")
     try:
@@ -53,7 +53,3 @@ async def ask_each(
         await cancel(tasks.values())
         await asyncio.gather(*tasks.values(), return_exceptions=True)  # else asyncio would log that nobody has looked
     return answers
-
-
-async def _ask(ask: AskOffsets, tp: TopicPartition) -> Mapping[TopicPartition, int]:
-    return await ask([tp])

@@ -13,7 +13,6 @@ from aiokafka.errors import KafkaError
 from redis.backoff import ExponentialWithJitterBackoff
 
 from consumers.kafka.metadata import TopicState, describe_topic
-from consumers.waiting import pause
 
 _LOOK_SECONDS = 0.25
 
@@ -35,16 +34,16 @@ class TopicWatch:
         self.looked_ms = 0
 
     async def look(self) -> TopicState:
-        """Asks now. Raises KafkaError."""
+        """Asks the broker now. Raises KafkaError."""
         now_ms = self._now_ms()
         self.state = await describe_topic(self._client, self._topic)
         self.looked_ms = now_ms
         return self.state
 
-    async def run(self, ended: asyncio.Event) -> None:
-        """Asks again and again until that is set; a broker that does not answer is asked less often."""
+    async def run(self) -> None:
+        """Asks again and again until cancelled; a broker that does not answer is asked less often."""
         backoff, failures = ExponentialWithJitterBackoff(base=_LOOK_SECONDS, cap=5.0), 0
-        while not ended.is_set():
+        while True:
             try:
                 await self.look()
                 failures = 0
@@ -52,4 +51,4 @@ class TopicWatch:
                 failures += 1
                 if failures == 1:
                     _log.warning("the broker does not describe the topic", extra={"error": repr(error)})
-            await pause(ended, backoff.compute(failures) if failures else _LOOK_SECONDS)
+            await asyncio.sleep(backoff.compute(failures) if failures else _LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""Where to start reading: where the store says, unless the topic no longer reaches there, or is another by now."""
+"""Finds out where the topic cannot be read from the store's offsets: it no longer reaches there, or is another."""
 
 import logging
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.metadata import TopicState
 from consumers.kafka.topic_offsets import ask_each
-from consumers.offsets.progress import Progress
+from consumers.offsets.stripe_offsets import StripeOffsets
 from service.store.layout.gaps import Gap
 from service.store.write.writer import Step, StripeBatch
 
@@ -21,7 +21,7 @@ _FETCH_TIMEOUT_MS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """What must be moved before anything is read: per partition the offset to go to."""
+    """Says to which offset partitions must be moved before anything is read."""
 
     back: dict[int, int] = field(default_factory=dict)
     """The partition's log was made anew, and begins there."""
@@ -30,13 +30,13 @@ class Moves:
     unanswered: dict[int, KafkaError] = field(default_factory=dict)
     """The partition may have to be moved, but nobody can tell now."""
 
-    def batches(self, progress: Progress, now_ms: int) -> list[StripeBatch]:
-        """The moves of each stripe, with the gaps that they leave."""
+    def batches(self, offsets: StripeOffsets, now_ms: int) -> list[StripeBatch]:
+        """Returns what moves each stripe, with the gaps that this leaves."""
         batches = []
-        for stripe in progress.stripes:
+        for stripe in offsets.stripes:
             steps, gaps = [], []
-            for partition in progress.partitions:
-                stored = progress.stored(stripe, partition)
+            for partition in offsets.partitions:
+                stored = offsets.stored(stripe, partition)
                 target = self.back.get(partition, max(stored, self.forward.get(partition, 0)))
                 missing_from = 0 if partition in self.back else stored
                 if target != stored:
@@ -44,24 +44,24 @@ class Moves:
                 if target > missing_from:
                     gaps.append(Gap(partition, missing_from, target, now_ms))
             if steps:
-                batches.append(StripeBatch(stripe, steps, generation=progress.generation(stripe), gaps=gaps))
+                batches.append(StripeBatch(stripe, steps, generation=offsets.generation(stripe), gaps=gaps))
         return batches
 
 
-async def find_moves(consumer: Reader, name: str, topic: TopicState, progress: Progress) -> Moves:
-    """Compares the store's offsets with the topic's.
+async def find_moves(consumer: Reader, name: str, topic: TopicState, offsets: StripeOffsets) -> Moves:
+    """Compares the store's offsets with the topic's, and returns where they differ.
 
-    Raises KafkaError.
+    Synchronizer and Rebuild call it. Awaits the broker's answers. Raises KafkaError.
     """
-    tps = [TopicPartition(name, partition) for partition in progress.partitions]
+    tps = [TopicPartition(name, partition) for partition in offsets.partitions]
     begin = await ask_each(consumer.beginning_offsets, tps, topic)
-    old = [tp for tp in begin.offsets if progress.positions[tp.partition] > 0]
-    held = [tp for tp in old if progress.positions[tp.partition] >= begin.offsets[tp]]
+    old = [tp for tp in begin.offsets if offsets.positions[tp.partition] > 0]
+    held = [tp for tp in old if offsets.positions[tp.partition] >= begin.offsets[tp]]
     end = await ask_each(consumer.end_offsets, held, topic)
-    ahead = await _ahead(consumer, end.offsets, progress)
+    ahead = await _ahead(consumer, end.offsets, offsets)
     moves = Moves(unanswered={tp.partition: error for tp, error in {**begin.errors, **end.errors}.items()})
     for tp, beginning in begin.offsets.items():
-        stored = progress.positions[tp.partition]
+        stored = offsets.positions[tp.partition]
         if tp.partition in moves.unanswered:
             continue
         if tp.partition in ahead:
@@ -79,10 +79,10 @@ async def find_moves(consumer: Reader, name: str, topic: TopicState, progress: P
     return moves
 
 
-async def _ahead(consumer: Reader, ends: Mapping[TopicPartition, int], progress: Progress) -> list[int]:
+async def _ahead(consumer: Reader, ends: Mapping[TopicPartition, int], offsets: StripeOffsets) -> list[int]:
     """Partitions whose log ends before the store's offset."""
-    short = [tp for tp, end in ends.items() if end < progress.positions[tp.partition]]
-    return [tp.partition for tp in short if not await _reaches(consumer, tp, progress.positions[tp.partition])]
+    short = [tp for tp, end in ends.items() if end < offsets.positions[tp.partition]]
+    return [tp.partition for tp in short if not await _reaches(consumer, tp, offsets.positions[tp.partition])]
 
 
 async def _reaches(consumer: Reader, tp: TopicPartition, start: int) -> bool:

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 
 from aiokafka.errors import KafkaError
 
-from consumers.ingest.mending import Mender
 from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.metadata import TopicState
 from consumers.kafka.topic_watch import TopicWatch
 from consumers.metrics import ConsumerMetrics
 from consumers.offsets.moves import Moves, find_moves
-from consumers.offsets.progress import Progress
+from consumers.offsets.stripe_offsets import StripeOffsets
 from consumers.upkeep.store_watch import StoreWatch
 from service.store.layout.gaps import count_skipped
 from service.store.layout.heads import Head
@@ -25,32 +24,30 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Synchronized:
-    """Where the store is, and the partitions that cannot be read yet, as nobody tells whether they reach there."""
+    """Holds the store's offsets in a topic, and the partitions that nobody can tell whether they reach that far."""
 
-    progress: Progress
+    offsets: StripeOffsets
+    topic: TopicState
     unanswered: Mapping[int, KafkaError]
 
 
 @dataclass(frozen=True, slots=True)
 class Synchronizer:
-    """What it takes to compare store and topic."""
+    """Compares store and topic, and moves the store where the topic cannot be read from the store's offsets."""
 
     consumer: Reader
     writer: StoreWriter
     watch: TopicWatch
     store_watch: StoreWatch
-    mender: Mender
     metrics: ConsumerMetrics
     topic: str
-
-    def now_ms(self) -> int:
-        """The time of the store, Unix milliseconds."""
-        return self.store_watch.clock.now_ms()
+    now_ms: Callable[[], int]
 
     async def synchronize(self, partitions: Sequence[int], is_ours: Callable[[], bool]) -> Synchronized | None:
-        """Where the store is in these partitions. None: it had to be moved, or they are no longer ours; ask again.
+        """Returns where the store is in these partitions.
 
-        Raises what the store raises, EvictionError, TopicNameError, and KafkaError.
+        None: the store had to be moved, or the partitions are no longer ours; ask again. The worker calls it, before
+        it reads. Raises what the store raises, EvictionError, TopicNameError, and KafkaError.
         """
         await self.store_watch.look()
         await claim_topic_name(self.writer.client, self.topic)
@@ -60,17 +57,17 @@ class Synchronizer:
         if strangers:
             await self._adopt(topic, heads, strangers)
             return None
-        progress = Progress(heads, partitions)
-        moves = await find_moves(self.consumer, self.topic, topic, progress)
+        offsets = StripeOffsets(heads, partitions)
+        moves = await find_moves(self.consumer, self.topic, topic, offsets)
         if not is_ours():
             return None
-        batches = [replace(batch, topic_id=topic.id_bytes) for batch in moves.batches(progress, self.now_ms())]
+        batches = [replace(batch, topic_id=topic.id_bytes) for batch in moves.batches(offsets, self.now_ms())]
         await self.writer.apply(topic.partitions, batches)
         if batches:
             self._count_gaps(moves)
             return None
         await self._measure_gaps(heads, partitions)
-        return Synchronized(progress, moves.unanswered)
+        return Synchronized(offsets, topic, moves.unanswered)
 
     async def _adopt(self, topic: TopicState, heads: Sequence[Head], stripes: Sequence[int]) -> None:
         """Makes stripes of another topic ones of this, at its beginning: what the other told still counts."""

@@ -7,27 +7,26 @@ it can begin again and go on from there.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from aiokafka import AIOKafkaClient, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from consumers.ingest.applier import Applier
+from consumers.ingest.applier import Applier, Counts
 from consumers.ingest.batch import Batch, read_batch
 from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.metadata import TopicState, describe_topic
-from consumers.metrics import ConsumerMetrics
 from consumers.offsets.moves import Moves, find_moves
-from consumers.offsets.progress import Progress
+from consumers.offsets.stripe_offsets import StripeOffsets
+from consumers.policy import MAX_BATCH_RECORDS
 from consumers.rebuild.losses import JobsWouldBeLostError, find_losses
-from consumers.upkeep.retention import find_horizon_ms
+from consumers.upkeep.sweeping import find_horizon_ms
 from service.store.errors import RefusedError
 from service.store.generations import Building, BuildingWriter, GenerationError, Generations
 from service.store.write.gaps import read_gaps
 
 _POLL_TIMEOUT_MS = 50
-_BATCH_RECORDS = 20_000
-_SIFTED_BATCH_RECORDS = 2_000
 _EVENT_IS_WRONG = ("COLLISION", "OVERFLOW")  # refused whatever else is there; it is a dead letter already
 
 ShowProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
@@ -36,76 +35,68 @@ ShowProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
 @dataclass(frozen=True, slots=True)
 class RebuildPolicy:
-    """What is read, and whether offsets that the topic no longer has may become gaps of the new generation."""
+    """Says what is read, and whether offsets that the topic no longer has may become gaps."""
 
     topic: str
     retention_days: int | None
     accept_gaps: bool
     is_compacted: Callable[[], Awaitable[bool]]
     now_ms: Callable[[], int]
+    batch_records: int = MAX_BATCH_RECORDS
 
 
+@dataclass(slots=True)
 class Rebuild:
-    """One rebuild, begun or gone on with."""
+    """Builds one generation, whether nothing or some of it is there."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - everything that it works with is passed in
-        self,
-        consumer: Reader,
-        kafka: AIOKafkaClient,
-        generations: Generations,
-        metrics: ConsumerMetrics,
-        policy: RebuildPolicy,
-        show_progress: ShowProgress,
-    ) -> None:
-        self._consumer = consumer
-        self._kafka = kafka
-        self._generations = generations
-        self._metrics = metrics
-        self._policy = policy
-        self._show_progress = show_progress
-        self._sift_to: dict[int, int] = {}  # batches up to there keep their records, as the store refuses some
+    consumer: Reader
+    kafka: AIOKafkaClient
+    generations: Generations
+    policy: RebuildPolicy
+    show_progress: ShowProgress
+    _counts: Counts = field(default_factory=Counts, init=False)
 
-    async def run(self) -> int:
-        """Returns the new generation once it is live.
+    async def run(self) -> tuple[int, Counts]:
+        """Returns the new generation once it is live, and what was read into it.
 
         Raises JobsWouldBeLostError, GenerationError, what the store raises, UnreadableError, and other KafkaErrors.
         """
         while True:
-            building = await self._generations.look()
-            topic = await describe_topic(self._kafka, self._policy.topic)
+            building = await self.generations.look()
+            topic = await describe_topic(self.kafka, self.policy.topic)
             applier = await self._synchronize(building, topic)
             if applier is not None and await self._chase(building, applier, topic):
-                return building.generation
+                return building.generation, self._counts
 
     async def _synchronize(self, building: Building, topic: TopicState) -> Applier | None:
-        """Compares the new generation with the topic, and seeks there. None: it had to be begun or moved."""
+        """Compares the new generation with the topic, and seeks there; returns None if it had to be begun or moved."""
         tps = self._tps(topic)
-        self._consumer.assign(tps)
-        self._consumer.pause(*tps)  # nothing may be awaited before this: it would begin to fetch
-        writer = BuildingWriter(self._generations.client, building)
-        progress = Progress(await writer.read_heads(), range(topic.partitions))
-        moves = await self._find_moves(building, progress, topic)
-        if moves.forward and not self._policy.accept_gaps:
-            await self._check_losses(building, progress, moves)
+        self.consumer.assign(tps)
+        self.consumer.pause(*tps)  # nothing may be awaited before this: it would begin to fetch
+        writer = BuildingWriter(self.generations.client, building)
+        offsets = StripeOffsets(await writer.read_heads(), range(topic.partitions))
+        moves = await self._find_moves(building, offsets, topic)
+        if moves.forward and not self.policy.accept_gaps:
+            await self._check_losses(building, offsets, moves)
         if any(building.heads[stripe] is None for stripe in building.stripes):
-            await self._generations.begin(building, topic.id_bytes)
+            await self.generations.begin(building, topic.id_bytes)
             return None
-        batches = [replace(each, topic_id=topic.id_bytes) for each in moves.batches(progress, self._policy.now_ms())]
+        batches = [replace(each, topic_id=topic.id_bytes) for each in moves.batches(offsets, self.policy.now_ms())]
         if batches:
             await writer.apply(topic.partitions, batches)
             return None
         for tp in tps:
-            self._consumer.seek(tp, progress.positions[tp.partition])
-        self._consumer.resume(*tps)
-        return Applier(writer, None, self._metrics, progress, topic.partitions, topic.id_bytes, self._policy.now_ms)
+            self.consumer.seek(tp, offsets.positions[tp.partition])
+        self.consumer.resume(*tps)
+        return Applier(writer, None, partial(_judge, building.generation), offsets, topic, self.policy.now_ms)
 
-    async def _find_moves(self, building: Building, progress: Progress, topic: TopicState) -> Moves:
-        """How the new generation must be moved. Raises GenerationError if it, or the live one, is of another topic."""
-        live = Progress(building.live, range(topic.partitions))
+    async def _find_moves(self, building: Building, offsets: StripeOffsets, topic: TopicState) -> Moves:
+        """Returns how the new generation must move. Raises GenerationError if either generation is of another topic."""
+        live = StripeOffsets(building.live, range(topic.partitions))
         built = [head for head in building.heads if head is not None]
         moves = []
-        for each in (live, progress):
-            found = await find_moves(self._consumer, self._policy.topic, topic, each)
+        for each in (live, offsets):
+            found = await find_moves(self.consumer, self.policy.topic, topic, each)
             for error in found.unanswered.values():
                 raise error
             moves.append(found)
@@ -120,41 +111,35 @@ class Rebuild:
             )
         return moves[1]
 
-    async def _check_losses(self, building: Building, progress: Progress, moves: Moves) -> None:
-        if not await self._policy.is_compacted():
-            ledgers = await read_gaps(self._generations.client, building.live)
-            lost = find_losses(building.live, ledgers, progress, moves.forward)
+    async def _check_losses(self, building: Building, offsets: StripeOffsets, moves: Moves) -> None:
+        if not await self.policy.is_compacted():
+            ledgers = await read_gaps(self.generations.client, building.live)
+            lost = find_losses(building.live, ledgers, offsets, moves.forward)
             if lost:
                 raise JobsWouldBeLostError(lost)
 
     async def _chase(self, building: Building, applier: Applier, topic: TopicState) -> bool:
-        """Reads and applies until the new generation is live. False: all must be looked up anew."""
-        ends = await self._consumer.end_offsets(self._tps(topic))
+        """Reads and applies until the new generation is live; returns False if all must be looked up anew."""
+        ends = await self.consumer.end_offsets(self._tps(topic))
         writing: asyncio.Task[None] | None = None
-        sent = dict(applier.progress.positions)
-        read = sum(sent.values())
+        read = sum(applier.offsets.positions.values())
         try:
-            with self._show_progress(max(0, sum(ends.values()) - read)) as advance:
+            with self.show_progress(max(0, sum(ends.values()) - read)) as advance:
                 while True:
-                    batch = await self._read(applier)
+                    batch = await self._read()
                     if writing is not None:
                         await writing
                     # beyond the last record may be none: marks of transactions, records that were compacted away
-                    batch.positions |= {tp.partition: await self._consumer.position(tp) for tp in ends}
-                    sent = batch.positions
-                    advance(sum(sent.values()) - read)
-                    read = sum(sent.values())
+                    batch.positions |= {tp.partition: await self.consumer.position(tp) for tp in ends}
+                    reached = sum(batch.positions.values())
+                    advance(reached - read)
+                    read = reached
                     writing = asyncio.create_task(self._apply(applier, batch))
-                    if batch.drained and all(sent[tp.partition] >= end for tp, end in ends.items()):
+                    if batch.drained and all(batch.positions[tp.partition] >= end for tp, end in ends.items()):
                         await writing
                         is_live = await self._swap(building, topic)
                         if is_live is not None:
                             return is_live
-        except RefusedError as error:
-            if not error.problem.startswith(_EVENT_IS_WRONG):
-                raise GenerationError(f"generation {building.generation} is damaged: {error}; discard it") from error
-            self._sift_to = sent
-            return False
         except OffsetOutOfRangeError:
             return False
         finally:
@@ -163,27 +148,31 @@ class Rebuild:
 
     async def _swap(self, building: Building, topic: TopicState) -> bool | None:
         """Whether the new generation is live now; None if it must be read on, False if all must be looked up anew."""
-        if await describe_topic(self._kafka, self._policy.topic) != topic:
+        if await describe_topic(self.kafka, self.policy.topic) != topic:
             return False
-        behind = await self._generations.swap(building)
+        behind = await self.generations.swap(building)
         if not behind:
             return True
         return None if len(behind) == len(building.stripes) else False
 
     def _tps(self, topic: TopicState) -> list[TopicPartition]:
-        return [TopicPartition(self._policy.topic, partition) for partition in range(topic.partitions)]
+        return [TopicPartition(self.policy.topic, partition) for partition in range(topic.partitions)]
 
     async def _apply(self, applier: Applier, batch: Batch) -> None:
-        horizon_ms = find_horizon_ms(self._policy.now_ms(), self._policy.retention_days)
+        horizon_ms = find_horizon_ms(self.policy.now_ms(), self.policy.retention_days)
         # everywhere: a stripe without events would be at its beginning still when this is to go on
-        await applier.apply(batch, {}, applier.progress.stripes, horizon_ms)
+        counts = await applier.apply(batch, {}, applier.offsets.stripes, horizon_ms)
+        self._counts.records += counts.records
+        self._counts.dead_letters += counts.dead_letters
 
-    async def _read(self, applier: Applier) -> Batch:
-        """The next batch; it keeps its records up to where the store has refused some."""
-        at = applier.progress.positions
-        keep = any(at.get(partition, offset) < offset for partition, offset in self._sift_to.items())
-        records = _SIFTED_BATCH_RECORDS if keep else _BATCH_RECORDS
-        batch = await read_batch(self._consumer, _POLL_TIMEOUT_MS, records, lambda: True, keep)
+    async def _read(self) -> Batch:
+        batch = await read_batch(self.consumer, _POLL_TIMEOUT_MS, self.policy.batch_records, lambda: True)
         assert batch is not None  # noqa: S101 - nobody takes partitions away from a reader without a group
-        self._consumer.check_readable()
+        self.consumer.check_readable()
         return batch
+
+
+async def _judge(generation: int, refusal: RefusedError) -> None:
+    """Returns if the event is wrong; raises GenerationError if the new generation is, which nobody else writes."""
+    if not refusal.problem.startswith(_EVENT_IS_WRONG):
+        raise GenerationError(f"generation {generation} is damaged: {refusal}; discard it") from refusal

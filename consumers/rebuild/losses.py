@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from consumers.offsets.progress import Progress
+from consumers.offsets.stripe_offsets import StripeOffsets, next_offset
 from service.store.layout.gaps import Gap, GapReason
 from service.store.layout.heads import Head
 
@@ -17,9 +17,9 @@ class JobsWouldBeLostError(Exception):
 
 
 def find_losses(
-    live: Sequence[Head], ledgers: Mapping[int, Sequence[Gap]], building: Progress, beginnings: Mapping[int, int]
+    live: Sequence[Head], ledgers: Mapping[int, Sequence[Gap]], building: StripeOffsets, beginnings: Mapping[int, int]
 ) -> dict[int, tuple[int, int]]:
-    """By partition the offsets `[first, end)` that the topic no longer has but some stripe of the live generation.
+    """Returns by partition the offsets `[first, end)` that some live stripe has, and the topic no longer has.
 
     `beginnings` has the partitions whose beginning is beyond what has been read into the new generation; `ledgers` are
     the live generation's gaps, by stripe: what it never had is not lost.
@@ -27,16 +27,15 @@ def find_losses(
     lost = {}
     for stripe, head in enumerate(live):
         for partition, beginning in beginnings.items():
-            applied = head.progress[partition].next_offset if partition < len(head.progress) else 0
             gaps = [gap for gap in ledgers.get(stripe, ()) if gap.partition == partition]
-            missing = _uncovered(gaps, building.stored(stripe, partition), min(beginning, applied))
+            missing = _uncovered(gaps, building.stored(stripe, partition), min(beginning, next_offset(head, partition)))
             if missing:
                 lost[partition] = missing
     return lost
 
 
 def _uncovered(gaps: Iterable[Gap], first: int, end: int) -> tuple[int, int] | None:
-    """The part of a range from the first offset on that is in no gap."""
+    """Returns the part of a range from the first offset on that is in no gap."""
     for gap in sorted(gaps, key=lambda gap: gap.from_offset):
         if gap.reason is GapReason.DELETED and gap.from_offset <= first:
             first = max(first, gap.to_offset)

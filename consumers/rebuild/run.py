@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from aiokafka import AIOKafkaClient
-from prometheus_client import CollectorRegistry
 
 from consumers.kafka.clients import connection_options, create_reader, is_compacted
 from consumers.kafka.stopping import stop_client
-from consumers.metrics import ConsumerMetrics
+from consumers.policy import MAX_BATCH_RECORDS
 from consumers.rebuild.builder import Rebuild, RebuildPolicy, ShowProgress
 from service.runtime.settings import ConsumerSettings
 from service.store.generations import Generations
@@ -20,7 +19,7 @@ from service.store.redis.clock import system_now_ms
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild came to: records read by this process, those of them that count nowhere by reason, gaps."""
+    """Tells what a rebuild came to: records that this process read, by reason those that count nowhere, gaps."""
 
     generation: int
     records: int
@@ -31,7 +30,7 @@ class Rebuilt:
 
 @asynccontextmanager
 async def open_generations(settings: ConsumerSettings) -> AsyncIterator[Generations]:
-    """The store's generations."""
+    """Opens the store's generations, with a client that is closed when the block ends."""
     client = create_writer_client(settings.redis_url, settings.redis_cluster)
     try:
         yield Generations(client)
@@ -39,19 +38,20 @@ async def open_generations(settings: ConsumerSettings) -> AsyncIterator[Generati
         await client.aclose()
 
 
-async def rebuild(settings: ConsumerSettings, accept_gaps: bool, show_progress: ShowProgress) -> Rebuilt:
+async def rebuild(
+    settings: ConsumerSettings, accept_gaps: bool, show_progress: ShowProgress, batch_records: int = MAX_BATCH_RECORDS
+) -> Rebuilt:
     """Builds a new generation, or goes on with one, makes it the live one, and deletes the former.
 
     Raises what Rebuild.run raises.
     """
-    registry = CollectorRegistry()
-    metrics = ConsumerMetrics(registry)
     policy = RebuildPolicy(
         settings.kafka_topic,
         settings.retention_days,
         accept_gaps,
         partial(is_compacted, settings),
         system_now_ms,
+        batch_records,
     )
     async with AsyncExitStack() as stack:
         generations = await stack.enter_async_context(open_generations(settings))
@@ -62,16 +62,10 @@ async def rebuild(settings: ConsumerSettings, accept_gaps: bool, show_progress: 
         consumer = create_reader(settings)
         stack.push_async_callback(stop_client, consumer)
         await consumer.start()
-        generation = await Rebuild(consumer, kafka, generations, metrics, policy, show_progress).run()
+        generation, counts = await Rebuild(consumer, kafka, generations, policy, show_progress).run()
         gaps = max(head.gaps for head in (await generations.look()).live)
         keys = await generations.delete_retired()
-    letters = {
-        sample.labels["reason"]: int(sample.value)
-        for family in metrics.dead_letters.collect()
-        for sample in family.samples
-        if sample.name.endswith("_total")
-    }
-    return Rebuilt(generation, int(registry.get_sample_value("stats_consumer_records_total") or 0), letters, gaps, keys)
+    return Rebuilt(generation, counts.records, dict(counts.dead_letters), gaps, keys)
 
 
 async def discard(settings: ConsumerSettings) -> int:

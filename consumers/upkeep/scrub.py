@@ -4,16 +4,17 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
+from consumers.ingest.mending import describe
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.upkeep.pace import Pace, own_stripes
 from service.store.audit.findings import Drift
 from service.store.audit.repair_lists import mend_foreign_list
-from service.store.audit.unfinished import mend_project
 from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import projects_key
 from service.store.redis.outages import reaching
@@ -21,32 +22,24 @@ from service.store.redis.views import Client, DamagedError, read_head
 
 _HURRY = 10  # times the share, until a pass has been made without a stop
 _MOST_SHARE = 0.5
-_LOGGED_DRIFTS = 10
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
 class Scrub:
     """Goes through the projects of the stripes that fall to this consumer, pass after pass.
 
     A consumer that starts, a store that had to be looked up anew, and a project that had to be mended make it hurry.
     """
 
-    def __init__(
-        self,
-        consumer: AIOKafkaConsumer,
-        client: Client,
-        metrics: ConsumerMetrics,
-        policy: WorkerPolicy,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._consumer = consumer
-        self._client = client
-        self._metrics = metrics
-        self._policy = policy
-        self._clock = clock
-        self._reasons = 1  # to hurry, so far
-        self._settled_reasons = 0
+    consumer: AIOKafkaConsumer
+    client: Client
+    metrics: ConsumerMetrics
+    policy: WorkerPolicy
+    clock: Callable[[], float] = time.monotonic
+    _reasons: int = field(default=1, init=False)  # to hurry, so far
+    _settled_reasons: int = field(default=0, init=False)
 
     def hurry(self) -> None:
         """Makes it take a larger share until a whole pass has begun and ended."""
@@ -54,55 +47,52 @@ class Scrub:
 
     def _share(self) -> float:
         is_hurried = self._reasons > self._settled_reasons
-        return min(_MOST_SHARE, self._policy.scrub_share * (_HURRY if is_hurried else 1))
+        return min(_MOST_SHARE, self.policy.scrub_share * (_HURRY if is_hurried else 1))
 
     async def run(self) -> None:
-        """Works until cancelled. Raises LayoutError."""
+        """Makes one pass after another until cancelled; a Consumer runs it. Raises LayoutError."""
         while True:
-            stripes = own_stripes(self._consumer, self._policy.topic)
+            stripes = own_stripes(self.consumer, self.policy.topic)
             try:
                 if stripes:
                     await self._pass(stripes)
             except (StoreUnavailableError, DamagedError) as error:
                 _log.warning("the scrub begins again", extra={"error": str(error)})
-            await asyncio.sleep(self._policy.scrub_seconds)
+            await asyncio.sleep(self.policy.scrub_seconds)
 
     async def _pass(self, stripes: Sequence[int]) -> None:
         left: list[Drift] = []
         reasons = self._reasons
-        pace = Pace(self._share, self._clock)  # a new one: it takes all time since its last pause for work
+        pace = Pace(self._share, self.clock)  # a new one: it takes all time since its last pause for work
         for stripe in stripes:
             for project_id in await self._projects(stripe, pace):
                 left += await self._mend(project_id, pace)
-        self._metrics.drifted_keys.set(len(left))
-        if own_stripes(self._consumer, self._policy.topic) == list(stripes):
+        self.metrics.drifted_keys.set(len(left))
+        if own_stripes(self.consumer, self.policy.topic) == list(stripes):
             self._settled_reasons = reasons
-            self._metrics.scrubbed_seconds.set(time.time())
+            self.metrics.scrubbed_seconds.set(time.time())
 
     async def _projects(self, stripe: int, pace: Pace) -> list[str]:
-        if await mend_foreign_list(self._client, stripe):
+        if await mend_foreign_list(self.client, stripe):
             _log.error("the scrub found a list of projects of another type", extra={"stripe": stripe})
-            self._metrics.mended_keys.labels("scrub").inc()
-        generation = (await read_head(self._client, stripe)).generation
+            self.metrics.mended_keys.labels("scrub").inc()
+        generation = (await read_head(self.client, stripe)).generation
         with reaching(f"reading the list of projects of stripe {stripe}"):
-            members: Any = await self._client.smembers(projects_key(stripe, generation))
+            members: Any = await self.client.smembers(projects_key(stripe, generation))
         await pace.pause()
         return sorted(member.decode(errors="replace") for member in members)
 
     async def _mend(self, project_id: str, pace: Pace) -> list[Drift]:
-        repair = await mend_project(self._client, project_id, pause=pace.pause)
+        from service.store.audit.unfinished import mend_project  # noqa: PLC0415 - loads numpy, 12 MB, with the first audit
+
+        repair = await mend_project(self.client, project_id, pause=pace.pause)
         mended = len(repair.found) - len(repair.left)
         if repair.found:
             _log.error(
                 "the scrub found drift",
-                extra={
-                    "project_id": project_id,
-                    "mended": mended,
-                    "found": [f"{drift.key} {drift.what}" for drift in repair.found[:_LOGGED_DRIFTS]],
-                    "left": [f"{drift.key} {drift.what}" for drift in repair.left[:_LOGGED_DRIFTS]],
-                },
+                extra={"project_id": project_id, "mended": mended, **describe(repair)},
             )
         if mended:
-            self._metrics.mended_keys.labels("scrub").inc(mended)
+            self.metrics.mended_keys.labels("scrub").inc(mended)
             self.hurry()
         return repair.left

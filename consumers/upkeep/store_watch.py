@@ -1,9 +1,9 @@
 """Keeps an eye on the server of the store: whether it may evict keys, and what its time is."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
-from consumers.waiting import pause
 from service.store.errors import StoreUnavailableError
 from service.store.redis.clock import StoreClock
 from service.store.redis.eviction import check_eviction
@@ -23,11 +23,9 @@ class StoreWatch:
         await check_eviction(self.client)
         await self.clock.measure()
 
-    async def run(self, ended: asyncio.Event) -> None:
-        """Looks again and again until that is set. Raises EvictionError; who writes notices a server that is away."""
-        while not ended.is_set():
-            await pause(ended, self.look_seconds)
-            try:
+    async def run(self) -> None:
+        """Looks again and again until cancelled. Raises EvictionError; who writes notices a server that is away."""
+        while True:
+            await asyncio.sleep(self.look_seconds)
+            with suppress(StoreUnavailableError):
                 await self.look()
-            except StoreUnavailableError:
-                continue

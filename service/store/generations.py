@@ -56,9 +56,9 @@ class BuildingWriter(StoreWriter):
         live = self._building.live
         return [head if stripe in self._stripes else live[stripe] for stripe, head in enumerate(heads)]
 
-    async def apply(self, partitions: int, batches: Sequence[StripeBatch]) -> Applied:
-        """As StoreWriter.apply, where the generation is not live."""
-        return await super().apply(partitions, [batch for batch in batches if batch.stripe in self._stripes])
+    async def try_apply(self, partitions: int, batches: Sequence[StripeBatch]) -> Applied:
+        """Applies, as StoreWriter.try_apply does, the batches of stripes where the generation is not live."""
+        return await super().try_apply(partitions, [batch for batch in batches if batch.stripe in self._stripes])
 
 
 class Generations:

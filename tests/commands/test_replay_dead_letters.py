@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.queue import DeadLetterQueue, WrittenLetters
-from consumers.dead_letters.replay import REPLAYED_HEADER, Outgoing, Source, parse_letter, parse_mark
+from consumers.dead_letters.replay import REPLAYED_HEADER, Source, parse_letter, parse_mark
 from consumers.kafka.record_batches import Header
 from service.events.decoding import Reason
 from service.events.event import JobDeletion
@@ -250,7 +250,7 @@ def record_with(headers: Sequence[Header]) -> Any:
 
 def test_records_that_are_no_letters() -> None:
     """A letter has all of our headers, in their order, at the end; a mark has its own and no others."""
-    ours = DeadLetter("t", 3, 7, 1, None, None, OWN, "refused", "d").all_headers()
+    _, _, ours = DeadLetter("t", 3, 7, 1, None, None, OWN, "refused", "d").content()
     for headers in ([], ours[:-1], ours[::-1], [*ours, ("more", b"")]):
         assert parse_letter(0, record_with(headers)) is None
         assert parse_mark(record_with(headers)) is None
@@ -258,11 +258,11 @@ def test_records_that_are_no_letters() -> None:
     assert letter is not None
     source = Source("t", 3, 7)
     assert (letter.source, letter.origin, letter.reason, list(letter.headers)) == (source, source, "refused", OWN)
-    assert letter.record(2) == Outgoing(1, None, None, [*OWN, (REPLAYED_HEADER, b"t/3/7")])
-    mark = letter.mark()
-    assert mark[:3] == (2, None, None)
-    assert parse_mark(record_with(mark.headers)) == source
-    assert parse_letter(2, record_with(mark.headers)) is None
+    assert letter.record(2) == (1, (None, None, [*OWN, (REPLAYED_HEADER, b"t/3/7")]))
+    partition, (key, value, headers) = letter.mark()
+    assert (partition, key, value) == (2, None, None)
+    assert parse_mark(record_with(headers)) == source
+    assert parse_letter(2, record_with(headers)) is None
 
 
 FOREIGN = [None, b"", b"\xff", b"t/1", b"t/1/2/3", b"t/-1/2", b"t/1/\xd9\xa1", b"t/1/" + b"9" * 30]
@@ -271,7 +271,7 @@ FOREIGN = [None, b"", b"\xff", b"t/1", b"t/1/2/3", b"t/-1/2", b"t/1/\xd9\xa1", b
 @pytest.mark.parametrize("text", FOREIGN)
 def test_headers_of_others_with_the_name_of_ours(text: bytes | None) -> None:
     """A record's own last header may have the name, and mean something else."""
-    headers = DeadLetter("t", 3, 7, 1, None, None, [(REPLAYED_HEADER, text)], "refused", "d").all_headers()
+    _, _, headers = DeadLetter("t", 3, 7, 1, None, None, [(REPLAYED_HEADER, text)], "refused", "d").content()
     letter = parse_letter(0, record_with(headers))
     assert letter is not None
     assert (letter.origin, list(letter.headers)) == (letter.source, [(REPLAYED_HEADER, text)])

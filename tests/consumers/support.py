@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis, RedisCluster
 
 from consumers.consumer import Consumer
-from consumers.health import Pulse
 from consumers.metrics import ConsumerMetrics
 from deploy.local.process import Child
 from deploy.local.servers import free_port, start_redis
@@ -159,14 +159,17 @@ class RunningConsumer:
 async def running_consumer(
     settings: ConsumerSettings,
     local_now_ms: Callable[[], int] = system_now_ms,
-    pulse: Pulse | None = None,
     redis_timeout_seconds: float = WRITE_TIMEOUT_SECONDS,
+    **parts: Any,
 ) -> AsyncIterator[RunningConsumer]:
-    """A consumer with a clock and a pulse of its own, working until the block ends; raises what ended it before."""
+    """A consumer with a clock and other parts of its own, working until the block ends; raises what ended it before.
+
+    `parts` are what Consumer takes by name.
+    """
     registry = CollectorRegistry()
     client = create_writer_client(settings.redis_url, settings.redis_cluster, redis_timeout_seconds)
     writer = StoreWriter(client)
-    consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms, pulse)
+    consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms=local_now_ms, **parts)
     task = asyncio.create_task(consumer.run())
     try:
         yield RunningConsumer(consumer, task, registry, client, writer)

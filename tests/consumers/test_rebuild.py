@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from consumers.rebuild import builder as rebuild_module
 from consumers.rebuild.builder import ShowProgress
 from consumers.rebuild.run import Rebuilt, discard, rebuild
 from deploy.local.process import Child
@@ -201,19 +200,12 @@ def interrupted_after(batches: int) -> ShowProgress:
     return lambda _total: nullcontext(advance)
 
 
-@pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rebuilds read no more than one poll at a time."""
-    monkeypatch.setattr(rebuild_module, "_BATCH_RECORDS", 1)
-
-
 async def finish(child: Child, code: int) -> str:
     """The output of a process that ends with this status."""
     assert await asyncio.to_thread(child.process.wait, 60) == code, child.tail()
     return child.log_path.read_text()
 
 
-@pytest.mark.usefixtures("small_batches")
 async def test_discarded_it_leaves_nothing(
     redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, processes: Processes
 ) -> None:
@@ -222,7 +214,7 @@ async def test_discarded_it_leaves_nothing(
     async with settled(settings, kafka_bootstrap, FIRST) as client:
         before = await everything(client)
         with pytest.raises(BrokenOffError):
-            await rebuild(settings, False, interrupted_after(2))
+            await rebuild(settings, False, interrupted_after(2), batch_records=1)
         assert await offset_built(client, 1) > 0
         child = processes.start("consumers", environment_of(settings), "rebuild", "--discard", "--json")
         assert json.loads(await finish(child, 0))["deleted_keys"] > 100
@@ -232,7 +224,6 @@ async def test_discarded_it_leaves_nothing(
         await assert_equals_oracle(Store(client), FIRST, [("still", None, None, None)])
 
 
-@pytest.mark.usefixtures("small_batches")
 async def test_interrupted_it_goes_on_where_it_was(
     redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str
 ) -> None:
@@ -240,7 +231,7 @@ async def test_interrupted_it_goes_on_where_it_was(
     settings = make_settings(redis_flushed)
     async with settled(settings, kafka_bootstrap, FIRST) as client:
         with pytest.raises(BrokenOffError):
-            await rebuild(settings, False, interrupted_after(3))
+            await rebuild(settings, False, interrupted_after(3), batch_records=1)
         await publish(kafka_bootstrap, settings.kafka_topic, growing(1))
         result = await rebuilt(settings)
         assert result.records < len(FIRST)

@@ -10,7 +10,6 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from redis.asyncio import Redis
 
-from consumers.rebuild import builder as rebuild_module
 from consumers.rebuild.losses import JobsWouldBeLostError
 from consumers.rebuild.run import discard, rebuild
 from deploy.kafka.server import KafkaServers
@@ -88,15 +87,12 @@ async def test_a_compacted_topic_has_lost_nothing(settings: ConsumerSettings) ->
         await assert_equals_oracle(Store(client), [*EVENTS, *again], WHOLE)
 
 
-async def test_partitions_that_come_meanwhile_are_read(
-    settings: ConsumerSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_partitions_that_come_meanwhile_are_read(settings: ConsumerSettings) -> None:
     """A rebuild that was interrupted before the topic got a partition reads that too."""
     more = [event(job, project_id="more") for job in range(50)]
-    monkeypatch.setattr(rebuild_module, "_BATCH_RECORDS", 1)
     async with counted(settings) as client:
         with pytest.raises(BrokenOffError):
-            await rebuild(settings, False, interrupted_after(1))
+            await rebuild(settings, False, interrupted_after(1), batch_records=1)
         async with admin(settings.kafka_bootstrap_servers) as kafka:
             await kafka.create_partitions({settings.kafka_topic: NewPartitions(2)})
         async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as producer:
@@ -124,14 +120,11 @@ async def test_marks_of_transactions_at_the_end_hold_nothing_up(settings: Consum
 
 
 @pytest.mark.parametrize("whose", ["live", "new"])
-async def test_another_topic_of_the_same_name_is_not_taken_for_it(
-    settings: ConsumerSettings, monkeypatch: pytest.MonkeyPatch, whose: str
-) -> None:
+async def test_another_topic_of_the_same_name_is_not_taken_for_it(settings: ConsumerSettings, whose: str) -> None:
     """Offsets of a topic that was deleted and made anew are compared with nothing: the rebuild says which it met."""
-    monkeypatch.setattr(rebuild_module, "_BATCH_RECORDS", 1)
     async with counted(settings) as client:
         with pytest.raises(BrokenOffError):
-            await rebuild(settings, False, interrupted_after(1))
+            await rebuild(settings, False, interrupted_after(1), batch_records=1)
         if whose == "live":
             building = parse_head(await stored(client, building_head_key(0, 1)))
             for stripe, head in enumerate(await StoreWriter(client).read_heads()):

@@ -77,6 +77,7 @@ async def test_each_refused_event_is_found_among_thousands(
         await running.wait_at(len(records))
         await running.wait_counted([event("first", user_id=known)])
         assert running.count("dead_letters", reason="refused") == 10
+        assert running.count("records") == len(records)  # nothing is read again
     letters = await read_letters(kafka_bootstrap, f"{topic}.dead-letters", 10)
     assert {header(letter, "reason") for letter in letters} == {"refused"}
     assert sorted(int(header(letter, "offset")) for letter in letters) == offsets

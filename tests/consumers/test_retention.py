@@ -2,13 +2,10 @@
 
 import json
 import time
-from functools import partial
+from dataclasses import replace
 
-import pytest
-
-from consumers import consumer as consumer_module
-from consumers.policy import WorkerPolicy
-from consumers.upkeep.retention import DAY_MS, find_horizon_ms
+from consumers.policy import policy_of
+from consumers.upkeep.sweeping import DAY_MS, find_horizon_ms
 from service.store.layout.keys import project_prefix
 from service.store.layout.projects import parse_meta
 from service.store.read.reader import RedisStatisticsStore
@@ -17,12 +14,6 @@ from tests.consumers.support import eventually, publish, running_consumer
 from tests.consumers.test_rebuild import settled
 from tests.oracle import Oracle
 from tests.store.support import assert_no_drift, event, stored
-
-
-@pytest.fixture(autouse=True)
-def frequent_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Consumers look several times a second whether there is something to sweep."""
-    monkeypatch.setattr(consumer_module, "WorkerPolicy", partial(WorkerPolicy, sweep_seconds=0.2))
 
 
 async def test_jobs_before_the_horizon_go_while_events_come_in(
@@ -35,9 +26,11 @@ async def test_jobs_before_the_horizon_go_while_events_come_in(
     kept = [each for each in events if each.start_time_ms >= horizon_ms]
     moved = [event(job, sequence=1, start_time_ms=now_ms - 5 * DAY_MS) for job in range(0, 200, 3)]
     last = event("last", project_id="last", start_time_ms=now_ms)
+    settings = make_settings(redis_flushed, retention_days="3")
+    policy = replace(policy_of(settings), sweep_seconds=0.2)
     async with (
         settled(make_settings(redis_flushed), kafka_bootstrap, events),
-        running_consumer(make_settings(redis_flushed, retention_days="3")) as running,
+        running_consumer(settings, policy=policy) as running,
     ):
         for at in range(0, len(moved), 10):
             await publish(kafka_bootstrap, topic, moved[at : at + 10])

@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.upkeep.store_watch import StoreWatch
+from consumers.waiting import cancel
 from service.store.errors import EvictionError
 from service.store.redis.clock import StoreClock, system_now_ms
 from tests.consumers.support import eventually
@@ -22,7 +23,7 @@ async def redis(redis_flushed: str) -> AsyncIterator[Redis]:
 
 async def test_a_policy_that_begins_to_evict_ends_the_watch(redis: Redis) -> None:
     """A consumer ends with it, as it does where the policy is so at start."""
-    watching = asyncio.create_task(StoreWatch(redis, StoreClock(redis), 0.01).run(asyncio.Event()))
+    watching = asyncio.create_task(StoreWatch(redis, StoreClock(redis), 0.01).run())
     await redis.config_set("maxmemory-policy", "allkeys-lru")
     with pytest.raises(EvictionError, match="allkeys-lru"):
         await watching
@@ -32,9 +33,7 @@ async def test_a_policy_that_begins_to_evict_ends_the_watch(redis: Redis) -> Non
 async def test_a_clock_that_is_ahead_is_set_by_the_store(redis: Redis, lead_ms: int) -> None:
     """A clock that is behind stays as it is: what it says of the past is true."""
     clock = StoreClock(redis, lambda: system_now_ms() + lead_ms)
-    ended = asyncio.Event()
-    watching = asyncio.create_task(StoreWatch(redis, clock, 0.01).run(ended))
+    watching = asyncio.create_task(StoreWatch(redis, clock, 0.01).run())
     await eventually(lambda: clock.now_ms() <= system_now_ms() + 1, "the clock is not ahead")
     assert clock.now_ms() >= system_now_ms() + min(lead_ms, 0) - 1_000
-    ended.set()
-    await watching
+    await cancel([watching])

@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
+from dataclasses import replace
 from threading import Thread
 
 import pytest
@@ -15,11 +15,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, Records
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from redis.asyncio import Redis
 
-from consumers import consumer as consumer_module
-from consumers.kafka import clients as kafka_clients
-from consumers.policy import WorkerPolicy
+from consumers.kafka.aiokafka_private import Reader
+from consumers.kafka.clients import create_consumer
+from consumers.policy import policy_of
 from deploy.kafka.server import KafkaServers
-from service.runtime.settings import ConsumerSettings
+from service.runtime.settings import ConsumerSettings, KafkaSettings
 from service.store.layout.heads import NO_TOPIC, Claim, pack_partitions
 from service.store.layout.keys import STRIPES
 from service.store.redis.clock import system_now_ms
@@ -325,19 +325,18 @@ async def test_letter_that_is_too_large_holds_its_partition_and_says_what_to_do(
 
 
 async def test_consumer_that_no_longer_fetches_gets_new_clients(
-    admin: AIOKafkaAdminClient, settings: ConsumerSettings, monkeypatch: pytest.MonkeyPatch
+    admin: AIOKafkaAdminClient, settings: ConsumerSettings
 ) -> None:
     """Records are there, and none comes: that is noticed, counted, and ends with clients that fetch."""
-    made: list[AIOKafkaConsumer] = []
+    made: list[Reader] = []
 
-    def create_consumer(given: ConsumerSettings, now_ms: Callable[[], int]) -> AIOKafkaConsumer:
-        made.append(kafka_clients.create_consumer(given, now_ms))
+    def creating(given: KafkaSettings, now_ms: Callable[[], int]) -> Reader:
+        made.append(create_consumer(given, now_ms))
         return made[-1]
 
-    monkeypatch.setattr(consumer_module, "create_consumer", create_consumer)
-    monkeypatch.setattr(consumer_module, "WorkerPolicy", partial(WorkerPolicy, quiet_seconds=0.5))
+    policy = replace(policy_of(settings), quiet_seconds=0.5)
     await create(admin, settings.kafka_topic)
-    async with running_consumer(settings) as running:
+    async with running_consumer(settings, policy=policy, create_consumer=creating) as running:
         await publish(settings.kafka_bootstrap_servers, settings.kafka_topic, FIRST)
         await running.wait_counted(FIRST)
         made[0]._fetcher._fetch_task.cancel()

@@ -11,9 +11,10 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.queue import DeadLetterQueue, WrittenLetters, create_producer
-from consumers.dead_letters.replay import Letter, RecordSender, parse_letter, read_to_end
+from consumers.dead_letters.replay import StoredLetter, parse_letter, read_to_end
 from consumers.kafka.aiokafka_private import HeaderName, UnreadableError, create_batch
 from consumers.kafka.clients import create_reader
+from consumers.kafka.record_batches import write_records
 from consumers.rebuild.run import rebuild
 from deploy.kafka.server import KafkaServers
 from deploy.kafka.topics import create_topic
@@ -58,7 +59,7 @@ async def read_records(settings: ConsumerSettings, topic: str) -> list[tuple[int
         await reader.stop()
 
 
-async def read_letters(settings: ConsumerSettings) -> list[Letter]:
+async def read_letters(settings: ConsumerSettings) -> list[StoredLetter]:
     """All dead letters."""
     records = await read_records(settings, settings.kafka_dead_letter_topic)
     return [letter for letter in (parse_letter(*each) for each in records) if letter]
@@ -107,7 +108,8 @@ async def test_a_letter_with_a_misnamed_header_that_is_sent_back_is_the_same_let
     await assert_becomes_a_letter(settings)
     [letter] = await read_letters(settings)
     async with create_producer(settings.kafka_bootstrap_servers) as producer, running_consumer(settings) as running:
-        await RecordSender(producer, settings.kafka_topic).send([letter.record(2)])
+        partition, content = letter.record(2)
+        assert await write_records(producer, settings.kafka_topic, {partition: [content]}) == {}
         await eventually(lambda: running.count("dead_letters", reason="bad_headers") == 1, "it is a letter again")
     _, again = await read_letters(settings)
     assert (again.key, again.value, again.headers) == (letter.key, letter.value, letter.headers)

@@ -9,7 +9,6 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from redis.asyncio import Redis
 
-from consumers import consumer as consumer_module
 from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.queue import DeadLetterQueue
 from deploy.local.process import is_ready, wait_until
@@ -103,7 +102,7 @@ async def test_a_writer_that_should_be_gone_is_noticed(
 
 
 async def test_dead_letters_that_cannot_be_written_hold_the_partition(
-    redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
+    redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
 ) -> None:
     """While the dead-letter topic is away nothing of the batch is applied; afterwards nothing was skipped."""
     offsets_when_failing: list[set[int]] = []
@@ -117,8 +116,7 @@ async def test_dead_letters_that_cannot_be_written_hold_the_partition(
             await super().send(letters)
             written.extend(letter.offset for letter in letters)
 
-    monkeypatch.setattr(consumer_module, "DeadLetterQueue", FailingQueue)
-    async with running_consumer(make_settings(redis_flushed)) as running:
+    async with running_consumer(make_settings(redis_flushed), create_queue=FailingQueue) as running:
         await publish(kafka_bootstrap, topic, FIRST)
         await running.wait_counted(FIRST)
         await running.wait_at(len(FIRST))

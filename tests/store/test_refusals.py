@@ -148,3 +148,22 @@ async def test_refused_batch_leaves_answers_as_they_were(store: Store) -> None:
     events = [event(1), event(3)]
     await store.apply([event(3)])
     await assert_equals_oracle(store, events, [("project", None, None, None)])
+
+
+@pytest.mark.parametrize("before", [0, 3_000], ids=["first call", "later call"])
+async def test_refusals_are_told_by_stripe_and_hold_no_other_stripe_back(store: Store, before: int) -> None:
+    """A stripe whose batch is refused, in whichever of its calls, stays at its offsets; all others move."""
+    assert isinstance(store.client, Redis)
+    assert stripe_of("project-63") == STRIPE != stripe_of("project-2")
+    await put_in_the_way(store.client, f"{PREFIX}m")
+    neighbours = [event(job, project_id="project-63") for job in range(before)]
+    others = [event(job, project_id="project-2") for job in range(5_000)]
+    applied = await store.writer.try_apply(1, store.batches([*neighbours, event(1), *others], 7))
+    assert {stripe: refusal.project_id for stripe, refusal in applied.refused.items()} == {STRIPE: "project"}
+    assert applied.moved_ids.keys() == {stripe_of("project-2")}
+    heads = await store.writer.read_heads()
+    assert [any(each.next_offset for each in heads[stripe_of(p)].progress) for p in ("project", "project-2")] == [
+        False,
+        True,
+    ]
+    await assert_equals_oracle(store, others, [("project-2", None, None, None)])

@@ -9,8 +9,10 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from consumers.dead_letters.replay import REPLAYED_HEADER
+from consumers.ingest.batch import Portion
 from consumers.ingest.mending import MendedError, Mender
 from consumers.ingest.sifting import sift
+from consumers.kafka.aiokafka_private import HeaderName, MisnamedRecord
 from consumers.metrics import ConsumerMetrics
 from service.events.event import JobDeletion
 from service.store.errors import RefusedError
@@ -38,9 +40,14 @@ class Record:
     headers: tuple[tuple[str, bytes], ...] = (("trace", b"1"),)
 
 
-def records(events: Sequence[Event]) -> list[tuple[TopicPartition, Record]]:
-    """The records of events, from offset 0 on."""
-    return [(TOPIC, Record(offset, *record_of(each))) for offset, each in enumerate(events)]
+def records(events: Sequence[Event]) -> list[Portion]:
+    """The records of events, from offset 0 on, in two portions."""
+    found = [Record(offset, *record_of(each)) for offset, each in enumerate(events)]
+    return [(TOPIC, found[:2]), (TOPIC, found[2:])]
+
+
+async def helpless(refusal: RefusedError) -> None:
+    """Stands for a Mender that can mend nothing."""
 
 
 @pytest.fixture
@@ -55,7 +62,7 @@ async def test_refused_events_are_found_and_all_others_applied(store: Store, ref
     """Several of them, at both ends and side by side; the stripe stays where it was."""
     events = [refused_user, *GOOD[:20], refused_user, refused_user, *GOOD[20:], refused_user]
     batch = StripeBatch(STRIPE, [Step(0, 0, len(events), 7)], gaps=())
-    letters = await sift(store.writer, 1, batch, records(events))
+    letters = await sift(store.writer, 1, batch, records(events), helpless)
     assert [letter.offset for letter in letters] == [0, 21, 22, 43]
     key, value = record_of(refused_user)
     assert {(letter.key, letter.value, letter.reason, letter.topic, letter.partition) for letter in letters} == {
@@ -73,16 +80,17 @@ async def test_what_the_stripe_is_past_is_left_alone(store: Store, refused_user:
     """A letter of it has been written already; to write it again would be for nothing."""
     await store.writer.apply(1, [StripeBatch(STRIPE, [Step(0, 0, 2, 7)])])
     batch = StripeBatch(STRIPE, [Step(0, 2, 4, 7)])
-    letters = await sift(store.writer, 1, batch, records([refused_user, GOOD[0], refused_user, GOOD[1]]))
+    letters = await sift(store.writer, 1, batch, records([refused_user, GOOD[0], refused_user, GOOD[1]]), helpless)
     assert [letter.offset for letter in letters] == [2]
     await assert_equals_oracle(store, [GOOD[1]], [("project", 0, 100, None)])
 
 
 async def test_other_stripes_and_what_is_no_event_are_left_alone(store: Store) -> None:
-    """Only the records of the stripe that refused its batch are sifted."""
+    """Only the records of the stripe that refused its batch are sifted, and none whose headers are misnamed."""
     others = [event(1, project_id="project-2"), event(2)]
-    found = [*records(others), (TOPIC, Record(2, None, b"no event"))]
-    assert await sift(store.writer, 1, StripeBatch(STRIPE, [Step(0, 0, 3, 7)]), found) == []
+    misnamed = MisnamedRecord(3, 5, *record_of(event(3)), headers=[(HeaderName(b"\xff"), b"")])
+    found = [*records(others), (TOPIC, [Record(2, None, b"no event"), misnamed])]
+    assert await sift(store.writer, 1, StripeBatch(STRIPE, [Step(0, 0, 4, 7)]), found, helpless) == []
     await assert_equals_oracle(store, others[1:], [("project", None, None, None), ("project-2", None, None, None)])
 
 
@@ -101,8 +109,8 @@ async def test_a_write_that_ended_in_part_meanwhile_makes_no_letters(store: Stor
     batch = StripeBatch(STRIPE, [Step(0, 20, 40, 7)])
     await mark(store, 1)
     with pytest.raises(MendedError):
-        await sift(store.writer, 1, batch, records(GOOD), mender)
-    assert await sift(store.writer, 1, batch, records(GOOD), mender) == []
+        await sift(store.writer, 1, batch, records(GOOD), mender.mend)
+    assert await sift(store.writer, 1, batch, records(GOOD), mender.mend) == []
     await assert_equals_oracle(store, GOOD, [("project", None, None, None)])
 
 
@@ -123,7 +131,7 @@ async def test_fault_of_the_store_is_told_with_its_remedy(store: Store) -> None:
     gone = JobDeletion("project", event(0).job_id)
     untouched = event("untouched")
     batch = StripeBatch(STRIPE, [Step(0, len(GOOD), len(GOOD) + 43, 7)])
-    letters = await sift(store.writer, 1, batch, [*records([*GOOD, moved, untouched, gone])])
+    letters = await sift(store.writer, 1, batch, records([*GOOD, moved, untouched, gone]), helpless)
     assert [letter.offset for letter in letters] == [40, 42]
     assert letters[0].detail.startswith("DRIFT no such contribution in ")
     assert letters[0].detail.endswith("verify --repair`, then `python -m consumers replay-dead-letters`")
@@ -135,8 +143,8 @@ async def test_remedy_for_an_event_that_was_sent_back_before(store: Store) -> No
     assert isinstance(store.client, Redis)
     await store.apply(GOOD)
     await store.client.setrange(f"{PREFIX}n:42:0", 1, bytes(21))
-    [(tp, record)] = records([JobDeletion("project", event(0).job_id)])
-    again = replace(record, headers=((REPLAYED_HEADER, b"events/0/7"),))
+    key, value = record_of(JobDeletion("project", event(0).job_id))
+    again = Record(len(GOOD), key, value, headers=((REPLAYED_HEADER, b"events/0/7"),))
     batch = StripeBatch(STRIPE, [Step(0, len(GOOD), len(GOOD) + 1, 7)])
-    [letter] = await sift(store.writer, 1, batch, [(tp, replace(again, offset=len(GOOD)))])
+    [letter] = await sift(store.writer, 1, batch, [(TOPIC, [again])], helpless)
     assert letter.detail.endswith("verify --repair`, then `python -m consumers replay-dead-letters --again`")

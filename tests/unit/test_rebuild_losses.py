@@ -2,18 +2,17 @@
 
 import pytest
 
-from consumers.offsets.progress import Progress
+from consumers.offsets.stripe_offsets import StripeOffsets
 from consumers.rebuild.losses import find_losses
 from service.store.layout.gaps import Gap, GapReason
-from service.store.layout.heads import LAYOUT_VERSION, Head
-from service.store.layout.heads import Progress as Stored
+from service.store.layout.heads import LAYOUT_VERSION, Head, Progress
 
 NOTHING = Head(LAYOUT_VERSION, ())
 
 
 def head(*offsets: int) -> Head:
     """A head with these next offsets."""
-    return Head(LAYOUT_VERSION, tuple(Stored(offset) for offset in offsets))
+    return Head(LAYOUT_VERSION, tuple(Progress(offset) for offset in offsets))
 
 
 def gap(first: int, end: int, reason: GapReason = GapReason.DELETED, partition: int = 1) -> Gap:
@@ -40,6 +39,6 @@ def gap(first: int, end: int, reason: GapReason = GapReason.DELETED, partition: 
 )
 def test_losses(live: Head, gaps: list[Gap], built: int, lost: tuple[int, int] | None) -> None:
     """Lost is what was applied before the topic's beginning, is not built yet, and is in no gap of the live ledger."""
-    building = Progress([head(0, built), head(0, built)], [0, 1])
+    building = StripeOffsets([head(0, built), head(0, built)], [0, 1])
     found = find_losses([NOTHING, live], {1: gaps}, building, {1: 50})
     assert found == ({} if lost is None else {1: lost})

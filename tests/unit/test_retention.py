@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumers.upkeep.retention import DAY_MS, find_horizon_ms
+from consumers.upkeep.sweeping import DAY_MS, find_horizon_ms
 
 NOON_MS = 20_000 * DAY_MS + DAY_MS // 2
 

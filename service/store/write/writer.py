@@ -94,10 +94,13 @@ def _calls(batch: StripeBatch) -> Iterator[StripeBatch]:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of batches: job records that changed, and by stripe the id of the write that last moved its head."""
+    """What became of batches: job records that changed, by stripe the id of the write that last moved its head, and by
+    stripe why its batch was refused.
+    """
 
     changed: int
     moved_ids: Mapping[int, bytes]
+    refused: Mapping[int, RefusedError]
 
 
 class StoreWriter:
@@ -126,21 +129,33 @@ class StoreWriter:
         return await self.client.mget(keys)
 
     async def apply(self, partitions: int, batches: Sequence[StripeBatch]) -> Applied:
-        """Applies the batches, each stripe by itself.
+        """Applies the batches as `try_apply` does, and raises the first refusal, a RefusedError, as well."""
+        applied = await self.try_apply(partitions, batches)
+        for refusal in applied.refused.values():
+            raise refusal
+        return applied
+
+    async def try_apply(self, partitions: int, batches: Sequence[StripeBatch]) -> Applied:
+        """Applies the batches, each stripe by itself; a stripe whose batch is refused stays at its offsets.
 
         `partitions` is the topic's number of partitions. Raises the first failure after all stripes have answered:
         StoreUnavailableError (a stripe may have been applied, or in part; the same batch may be sent again from
-        the offsets that the heads then show), FencedError, RefusedError or LayoutError (that stripe unchanged).
+        the offsets that the heads then show), FencedError or LayoutError (that stripe unchanged).
         """
         calls = [list(_calls(batch)) for batch in batches]
-        changed, moved_ids = 0, dict[int, bytes]()
+        changed, moved_ids, refused = 0, dict[int, bytes](), dict[int, RefusedError]()
         for turn in zip_longest(*calls):
-            some = [call for call in turn if call]
+            some = [call for call in turn if call and call.stripe not in refused]
             replies = await self._run([self._arguments(call, partitions) for call in some])
             for call, reply in zip(some, replies, strict=True):
-                [count, moved_ids[call.stripe]] = _result(call.stripe, reply)
+                try:
+                    [count, moved_id] = _result(call.stripe, reply)
+                except RefusedError as refusal:
+                    refused[call.stripe] = refusal
+                    continue
                 changed += count
-        return Applied(changed, moved_ids)
+                moved_ids[call.stripe] = moved_id
+        return Applied(changed, {each: moved_ids[each] for each in moved_ids if each not in refused}, refused)
 
     async def claim(self, partitions: int, claim: Claim, moved_ids: Mapping[int, bytes], now_ms: int) -> list[int]:
         """Takes down a claim in stripes that have not moved since.

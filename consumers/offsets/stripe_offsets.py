@@ -1,4 +1,4 @@
-"""Where one assignment stands: what each stripe is believed to have stored, and how far the batches reach. Pure."""
+"""The offsets of one assignment: those that each stripe is expected to have, and how far the batches reach. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,32 +6,36 @@ from service.store.layout.heads import Head
 from service.store.write.writer import Step, StripeBatch
 
 
-class Progress:
-    """Offsets of the partitions of one assignment; lives until the next assignment or the next doubt."""
+class StripeOffsets:
+    """Offsets of the partitions of one assignment, from the heads of all stripes; lives until the next resync.
+
+    An offset is the next one to be read. A stripe's stored offset is what its head has, and what the next write to the
+    stripe expects there. A position is how far the batches reach: everything before it is applied to all stripes that
+    it concerns.
+    """
 
     def __init__(self, heads: Sequence[Head], partitions: Sequence[int]) -> None:
         self.partitions = tuple(sorted(partitions))
-        # believed to be stored: the fence that the next write expects, per stripe and partition
-        self._stored = [{p: _next_offset(head, p) for p in self.partitions} for head in heads]
+        self._stored = [{p: next_offset(head, p) for p in self.partitions} for head in heads]
         self._live = [head.live for head in heads]
         self._moved_ids = [head.moved_id for head in heads]
         self.positions = {p: min(stored[p] for stored in self._stored) for p in self.partitions}
-        # A batch's dead letters are written before any stripe moves on: below the furthest stripe all are.
+        # Records that are no events are dead letters before any stripe moves on: below the furthest stripe all are.
         self.settled = {p: max(stored[p] for stored in self._stored) for p in self.partitions}
 
     def steps(self, stripe: int, positions: Mapping[int, int], watermarks_ms: Mapping[int, int]) -> list[Step]:
-        """What moves a stripe to the given positions; a stripe that is further already stays there."""
+        """Returns what moves a stripe to the given positions; a stripe that is further already stays there."""
         stored = self._stored[stripe]
         return [
             Step(p, stored[p], max(stored[p], positions.get(p, 0)), watermarks_ms.get(p, 0)) for p in self.partitions
         ]
 
     def generation(self, stripe: int) -> int:
-        """The generation that a stripe is believed to have."""
+        """Returns the generation that a stripe is expected to have."""
         return self._live[stripe].generation
 
     def stored(self, stripe: int, partition: int) -> int:
-        """The next offset that a stripe is believed to have of a partition."""
+        """Returns a stripe's stored offset of a partition."""
         return self._stored[stripe][partition]
 
     @property
@@ -40,7 +44,7 @@ class Progress:
         return dict(enumerate(self._moved_ids))
 
     def behind(self, horizon_ms: int) -> list[int]:
-        """Stripes that do not know yet how far the batches reach, or how far back jobs count."""
+        """Returns the stripes that do not know yet how far the batches reach, or how far back jobs count."""
         return [
             stripe
             for stripe, stored in enumerate(self._stored)
@@ -61,5 +65,6 @@ class Progress:
         return range(len(self._stored))
 
 
-def _next_offset(head: Head, partition: int) -> int:
+def next_offset(head: Head, partition: int) -> int:
+    """Returns a head's offset of a partition: 0 if the head does not have that partition yet."""
     return head.progress[partition].next_offset if partition < len(head.progress) else 0

@@ -1,19 +1,18 @@
-"""Progress: what the fence expects of each stripe, and where an assignment starts."""
+"""Offsets of stripes: what the fence expects of each stripe, and where an assignment starts."""
 
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.offsets.progress import Progress
-from service.store.layout.heads import LAYOUT_VERSION, Head
-from service.store.layout.heads import Progress as StoredProgress
+from consumers.offsets.stripe_offsets import StripeOffsets
+from service.store.layout.heads import LAYOUT_VERSION, Head, Progress
 from service.store.write.writer import Step, StripeBatch
 
 
 def head(*offsets: int) -> Head:
     """A stripe's head with these next offsets."""
-    return Head(LAYOUT_VERSION, tuple(StoredProgress(offset, 0) for offset in offsets))
+    return Head(LAYOUT_VERSION, tuple(Progress(offset, 0) for offset in offsets))
 
 
 offsets = st.integers(0, 20)
@@ -27,23 +26,23 @@ def stored(each: Head, partition: int) -> int:
 
 def test_an_assignment_starts_where_the_stripe_that_is_least_far_is() -> None:
     """Per partition the smallest offset of all stripes counts; a stripe that has never seen it says 0."""
-    progress = Progress([head(5, 8, 3), head(7, 6, 9)], [2, 0])
+    progress = StripeOffsets([head(5, 8, 3), head(7, 6, 9)], [2, 0])
     assert progress.positions == {0: 5, 2: 3}
     assert progress.partitions == (0, 2)
     assert list(progress.stripes) == [0, 1]
-    assert Progress([head(5, 8), head()], [0, 1]).positions == {0: 0, 1: 0}
+    assert StripeOffsets([head(5, 8), head()], [0, 1]).positions == {0: 0, 1: 0}
 
 
 def test_a_step_expects_what_the_stripe_has() -> None:
     """Each stripe moves from its own offset; one that is further stays; partitions come in ascending order."""
-    progress = Progress([head(5, 8), head(9, 8)], [1, 0])
+    progress = StripeOffsets([head(5, 8), head(9, 8)], [1, 0])
     assert progress.steps(0, {0: 7, 1: 8}, {0: 100}) == [Step(0, 5, 7, 100), Step(1, 8, 8, 0)]
     assert progress.steps(1, {0: 7, 1: 8}, {0: 100, 1: 50}) == [Step(0, 9, 9, 100), Step(1, 8, 8, 50)]
 
 
 def test_what_was_written_is_expected_next() -> None:
     """Only the stripe that took its steps is believed to be there."""
-    progress = Progress([head(5), head(5)], [0])
+    progress = StripeOffsets([head(5), head(5)], [0])
     progress.written(StripeBatch(0, progress.steps(0, {0: 7}, {})), b"12345678")
     assert [progress.steps(stripe, {0: 9}, {}) for stripe in progress.stripes] == [
         [Step(0, 7, 9, 0)],
@@ -55,7 +54,7 @@ def test_what_was_written_is_expected_next() -> None:
 
 def test_stripes_are_behind_until_they_know_of_all_records_and_the_horizon() -> None:
     """A stripe without events is told later how far the batches reach, and how far back jobs count."""
-    progress = Progress([head(5), head(5)], [0])
+    progress = StripeOffsets([head(5), head(5)], [0])
     assert progress.behind(0) == []
     progress.positions[0] = 7
     progress.written(StripeBatch(0, progress.steps(0, {0: 7}, {})), b"12345678")
@@ -69,7 +68,7 @@ def test_no_stripe_moves_back_or_skips_records(
     start: list[Head], turns: list[dict[int, int]], data: st.DataObject
 ) -> None:
     """Whatever some stripes are told, each expects exactly what it took last, and is never moved back."""
-    progress = Progress(start, range(4))
+    progress = StripeOffsets(start, range(4))
     taken = {(stripe, p): [stored(each, p)] for stripe, each in enumerate(start) for p in range(4)}
     for positions in turns:
         for stripe in data.draw(st.sets(st.sampled_from(progress.stripes))):

@@ -1,7 +1,8 @@
-"""Retention: how far back jobs count, and who takes those that no longer do out of the store."""
+"""Sweeps jobs that no longer count, as they start before the horizon of retention, out of the store."""
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
 
@@ -21,42 +22,40 @@ _log = logging.getLogger(__name__)
 
 
 def find_horizon_ms(now_ms: int, days: int | None) -> int:
-    """The start of the UTC day so many days ago (Unix ms): jobs that start before it no longer count; 0 for None."""
+    """Returns the start of the UTC day so many days ago (Unix ms), before which jobs no longer count; 0 for None."""
     return 0 if days is None else max(0, now_ms // DAY_MS - days) * DAY_MS
 
 
-class Retention:
+@dataclass(frozen=True, slots=True)
+class Sweeping:
     """Sweeps the stripes that fall to this consumer by its partitions: in a group each is swept by somebody."""
 
-    def __init__(
-        self, consumer: AIOKafkaConsumer, sweeper: Sweeper, metrics: ConsumerMetrics, policy: WorkerPolicy
-    ) -> None:
-        self._consumer = consumer
-        self._sweeper = sweeper
-        self._metrics = metrics
-        self._policy = policy
+    consumer: AIOKafkaConsumer
+    sweeper: Sweeper
+    metrics: ConsumerMetrics
+    policy: WorkerPolicy
 
     async def run(self) -> None:
-        """Works until cancelled. Raises LayoutError."""
+        """Sweeps again and again until cancelled; a Consumer runs it. Raises LayoutError."""
         while True:
-            stripes = own_stripes(self._consumer, self._policy.topic)
+            stripes = own_stripes(self.consumer, self.policy.topic)
             try:
                 for stripe in stripes:
                     await self._sweep(stripe)
             except (StoreUnavailableError, FencedError) as error:
                 _log.warning("the store is swept later", extra={"error": str(error)})
-            await asyncio.sleep(self._policy.sweep_seconds if stripes else _UNASSIGNED_SECONDS)
+            await asyncio.sleep(self.policy.sweep_seconds if stripes else _UNASSIGNED_SECONDS)
 
     async def _sweep(self, stripe: int) -> None:
         pace = Pace(lambda: _REDIS_SHARE, asyncio.get_running_loop().time)
         try:
-            swept = await self._sweeper.sweep(stripe, pace.pause)
+            swept = await self.sweeper.sweep(stripe, pace.pause)
         except DamagedError as error:
             _log.error("a stripe is damaged and is not swept", extra={"stripe": stripe, "detail": str(error)})
             return
         if swept is None:
             return
-        self._metrics.forgotten_jobs.inc(swept.records)
+        self.metrics.forgotten_jobs.inc(swept.records)
         for project_id, problem in swept.refused.items():
             _log.error(
                 "jobs before the horizon stay in the store: run `python -m consumers verify --repair`",
