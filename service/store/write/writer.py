@@ -10,7 +10,7 @@ from struct import Struct
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import NoScriptError, TryAgainError
+from redis.exceptions import TryAgainError
 
 from service.store.errors import FencedError, RefusedError, StoreUnavailableError
 from service.store.layout.gaps import Gap, pack_gaps
@@ -168,26 +168,9 @@ class StoreWriter:
         return moved
 
     async def _run(self, calls: Sequence[Sequence[Any]], script: Script = _APPLY) -> list[Any]:
-        """Replies, or the errors in their place, of calls of a script by their arguments."""
+        """Returns replies, or the errors in their place, to calls of a script by their arguments."""
         with reaching("calling a script"):
-            replies = await self._send(script.sha, calls)
-            missing = [call for call, reply in zip(calls, replies, strict=True) if isinstance(reply, NoScriptError)]
-            if missing:  # a restart, a failover or SCRIPT FLUSH
-                await script.load(self.client)
-                again = iter(await self._send(script.sha, missing))
-                replies = [next(again) if isinstance(reply, NoScriptError) else reply for reply in replies]
-        return replies
-
-    async def _send(self, sha: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
-        if isinstance(self.client, RedisCluster):  # a pipeline over several nodes may run a command twice
-            return await asyncio.gather(
-                *[self.client.execute_command("EVALSHA", sha, *arguments) for arguments in calls],
-                return_exceptions=True,
-            )
-        async with self.client.pipeline(transaction=False) as pipeline:
-            for arguments in calls:
-                pipeline.execute_command("EVALSHA", sha, *arguments)
-            return await pipeline.execute(raise_on_error=False)
+            return await script.run_each(self.client, calls)
 
     def _arguments(self, batch: StripeBatch, partitions: int) -> list[Any]:
         progress = _STRIPE.pack(
