@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from service.store.audit.tree import possible_children
 from service.store.layout.projects import LISTED_LEAF
-from service.store.layout.tree import TOP_LEVEL, Node
+from service.store.layout.tree import TOP_LEVEL, Node, possible_children
 
 Entry = tuple[int, int]
 """An entry of a shape: see layout.projects.parse_shape."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
+from typing import NamedTuple
 
 from service.events.event import user_number
 
@@ -66,3 +67,26 @@ def pack_shape(entries: Iterable[tuple[int, int]]) -> bytes:
 def parse_user(value: bytes) -> tuple[str, str]:
     """(user id, user name) from a field of a project's users."""
     return value[1 : 1 + value[0]].decode(), value[1 + value[0] :].decode()
+
+
+_NAMING = Struct("<6s7s6s")
+
+
+class Naming(NamedTuple):
+    """An item of a project's string `t`: when a user was named, and the digest of id and name."""
+
+    user: bytes
+    time_ms: int
+    digest: bytes
+
+
+def parse_namings(data: bytes) -> list[Naming]:
+    """Returns the whole items of a project's string `t`."""
+    whole = data[: len(data) // _NAMING.size * _NAMING.size]
+    return [Naming(user, int.from_bytes(time, "little"), digest) for user, time, digest in _NAMING.iter_unpack(whole)]
+
+
+def pack_namings(namings: Iterable[Naming]) -> bytes:
+    """Returns a project's string `t`, sorted by user key."""
+    ordered = sorted(namings, key=lambda naming: int.from_bytes(naming.user, "little"))
+    return b"".join(_NAMING.pack(each.user, each.time_ms.to_bytes(7, "little"), each.digest) for each in ordered)

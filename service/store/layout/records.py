@@ -3,6 +3,10 @@
 import re
 from hashlib import blake2b
 from struct import Struct
+from typing import NamedTuple
+
+from service.events.event import MAX_MS, MAX_SIZE_BYTES, JobStatus
+from service.store.layout.nodes import ENTRY_BYTES
 
 DELETED_STATUS = 7
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
@@ -25,3 +29,55 @@ def job_hash(key: bytes) -> int:
     x: int = a ^ b ^ c ^ d
     x ^= x >> 16
     return x ^ x >> 8
+
+
+JOB_BYTES = 16
+RECORD_BYTES = 32
+_RECORD = Struct("<I7s7s7s6sB")
+_STATUSES = frozenset({*JobStatus, DELETED_STATUS})
+
+
+class Record(NamedTuple):
+    """What is known of a job: the version of its latest event, and what it contributes. `user` is a user key."""
+
+    sequence: int
+    event_time_ms: int
+    start_ms: int
+    size_bytes: int
+    user: bytes
+    status: int
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the job was deleted: then it contributes nothing."""
+        return self.status == DELETED_STATUS
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """What orders the records of one job; the greatest is the latest."""
+        user = int.from_bytes(self.user, "little")
+        return self.sequence, self.event_time_ms, self.status, self.start_ms, self.size_bytes, user
+
+
+def parse_record(data: bytes) -> Record | None:
+    """Returns what a job's record says, or None if no event and no deletion can have left it."""
+    if len(data) != RECORD_BYTES:
+        return None
+    sequence, time, start, size, user, status = _RECORD.unpack(data)
+    start_ms, size_bytes = int.from_bytes(start, "little"), int.from_bytes(size, "little")
+    if status not in _STATUSES or start_ms > MAX_MS or size_bytes > MAX_SIZE_BYTES:
+        return None
+    return Record(sequence, int.from_bytes(time, "little"), start_ms, size_bytes, user, status)
+
+
+def entry_of(record: bytes) -> bytes:
+    """Returns the entry of a job, packed, from its packed record."""
+    return record[-ENTRY_BYTES:]
+
+
+def place_of(job: bytes, hashes: int) -> int:
+    """Returns the number of the hash, of so many, that holds the record of the job with this key."""
+    hashed = job_hash(job)
+    power = 1 << hashes.bit_length() - 1
+    number = hashed % (2 * power)
+    return number if number < hashes else hashed % power

@@ -4,7 +4,7 @@ A node is (level, index): the bucket [index * 2^level, (index + 1) * 2^level) of
 (sums per user), leaves hold the entries of their jobs, nodes of level 0 hold rows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -17,6 +17,15 @@ PARENT_LEVEL = {child: level for level, child in CHILD_LEVEL.items()}
 # The topmost nodes and their children may be far apart: the shape lists those there are.
 LOWEST_LISTED_LEVEL = 36
 Node = tuple[int, int]
+
+
+def possible_children(node: Node) -> Iterator[Node]:
+    """Yields all nodes that may lie right below one; none below level 0."""
+    level, index = node
+    if level > 0:
+        child = CHILD_LEVEL[level]
+        for number in range(index << (level - child), (index + 1) << (level - child)):
+            yield child, number
 
 
 @dataclass(slots=True)
