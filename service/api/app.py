@@ -17,7 +17,6 @@ from service.store.contract import StatisticsStore
 from service.store.errors import LayoutError
 
 METRICS = web.AppKey("metrics", HttpMetrics)
-PROBE_SECONDS = 2.0
 
 
 def create_app(  # noqa: PLR0913 - what an application is made of
@@ -27,7 +26,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     registry: CollectorRegistry,
     give_up: Callable[[LayoutError], None],
     *,
-    probe_seconds: float = PROBE_SECONDS,
+    probe_seconds: float = 2.0,
 ) -> web.Application:
     """Returns the API over a store. What is passed in belongs to the caller, who closes it after the application.
 

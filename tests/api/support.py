@@ -12,7 +12,7 @@ import jwt
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from service.api.app import PROBE_SECONDS, create_app
+from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.api.server import SEND_TIMEOUT_SECONDS, serving
 from service.auth.caller import Authenticator, IdentityUnavailableError
@@ -135,7 +135,7 @@ async def served(
     store: FakeStore | None = None,
     authenticator: Authenticator | None = None,
     per_second: int = 0,
-    probe_seconds: float = PROBE_SECONDS,
+    probe_seconds: float = 2.0,
     send_timeout_seconds: float = SEND_TIMEOUT_SECONDS,
 ) -> AsyncIterator[Api]:
     """The API on a free port of this machine, with a client."""

@@ -90,3 +90,11 @@ def pack_namings(namings: Iterable[Naming]) -> bytes:
     """Returns a project's string `t`, sorted by user key."""
     ordered = sorted(namings, key=lambda naming: int.from_bytes(naming.user, "little"))
     return b"".join(_NAMING.pack(each.user, each.time_ms.to_bytes(7, "little"), each.digest) for each in ordered)
+
+
+def read_user(value: bytes) -> tuple[str, str] | None:
+    """Returns (user id, user name) from a field of a project's users, or None if no write can have left it."""
+    try:
+        return parse_user(value)
+    except (UnicodeDecodeError, IndexError):
+        return None

@@ -45,7 +45,7 @@ class Script:
             return await client.execute_command(*words)
 
     async def run_each(self, client: Redis | RedisCluster, calls: Sequence[Sequence[Any]]) -> list[Any]:
-        """Returns the replies to several calls, or the errors in their place; each is not run, or is run once.
+        """Returns the replies to several calls, or the errors in their place.
 
         A call is the number of its keys, the keys, and the arguments. Raises StoreUnavailableError, and what the client
         raises.
