@@ -6,6 +6,7 @@ one is described here.
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -137,13 +138,18 @@ class TopicState:
         return len(head.progress) > self.partitions
 
 
-async def describe_topic(client: AIOKafkaClient, topic: str, patience_seconds: float = 1.0) -> TopicState:
+async def describe_topic(
+    client: AIOKafkaClient,
+    topic: str,
+    patience_seconds: float = 1.0,
+    shuffle: Callable[[list[int]], None] = random.shuffle,
+) -> TopicState:
     """Asks one broker after the other until one answers; all but the last have so many seconds.
 
     Raises the last one's KafkaError, of which UnknownTopicOrPartitionError is that there is no such topic.
     """
     nodes = [broker.nodeId for broker in client.cluster.brokers()]
-    random.shuffle(nodes)
+    shuffle(nodes)
     for number, node in enumerate(nodes, 1):
         try:
             async with asyncio.timeout(patience_seconds if number < len(nodes) else None):

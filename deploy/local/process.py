@@ -53,12 +53,12 @@ class Child:
         if code is not None:
             raise self.failure(f"has ended by itself (exit code {code})")
 
-    def stop(self) -> None:
-        """Asks the process to end, and kills it after STOP_SECONDS. Does nothing to one that has ended."""
+    def stop(self, patience_seconds: float = STOP_SECONDS) -> None:
+        """Asks the process to end, and kills it after so many seconds. Does nothing to one that has ended."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(STOP_SECONDS)
+                self.process.wait(patience_seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()

@@ -51,9 +51,12 @@ def find_redis() -> str:
     return str(get_redis_server())
 
 
-def free_port(preferred: int = 0) -> int:
-    """The first free TCP port of the loopback address from `preferred` on; 0 takes any."""
-    for port in range(preferred, preferred + PORTS_TO_TRY):
+def free_port(preferred: int = 0, to_try: int = PORTS_TO_TRY) -> int:
+    """Returns the first free TCP port of the loopback address of so many from `preferred` on; 0 takes any.
+
+    Raises MissingServerError.
+    """
+    for port in range(preferred, preferred + to_try):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -61,7 +64,7 @@ def free_port(preferred: int = 0) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise MissingServerError(f"no free port from {preferred} to {preferred + PORTS_TO_TRY - 1}")
+    raise MissingServerError(f"no free port from {preferred} to {preferred + to_try - 1}")
 
 
 def start_broker(program: str, port: int, log_path: Path) -> Child:

@@ -19,16 +19,19 @@ from service.store.errors import LayoutError
 METRICS = web.AppKey("metrics", HttpMetrics)
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - what an application is made of
     store: StatisticsStore,
     authenticator: Authenticator,
     limiter: RateLimiter,
     registry: CollectorRegistry,
     give_up: Callable[[LayoutError], None],
+    *,
+    probe_seconds: float = 2.0,
 ) -> web.Application:
-    """The API over a store. What is passed in belongs to the caller, who closes it after the application.
+    """Returns the API over a store. What is passed in belongs to the caller, who closes it after the application.
 
-    `give_up` is called when the store turns out to be of another layout version.
+    `give_up` is called when the store turns out to be of another layout version. What a readiness check asks has
+    `probe_seconds` to answer.
     """
     metrics = HttpMetrics(registry)
     app = web.Application(middlewares=[create_middleware(metrics, give_up)])
@@ -37,6 +40,7 @@ def create_app(
     app[access.AUTHENTICATOR] = authenticator
     app[access.LIMITER] = limiter
     app[operations.REGISTRY] = registry
+    app[operations.PROBE_SECONDS] = probe_seconds
     app[operations.OPENAPI] = json.dumps(describe(limiter.limit), ensure_ascii=False).encode()
     app.router.add_get(statistics.ROUTE, statistics.get_statistics)
     app.router.add_get("/healthz", operations.get_health)

@@ -1,130 +1,30 @@
-"""The HTTP server under the application: limits, slow clients, and what is refused before a route is known."""
+"""The HTTP server under the application: its limits, its start and its end."""
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from aiohttp import web
 
-from service.api.app import METRICS
-from service.api.errors import BAD_REQUEST, INTERNAL, MALFORMED, ApiError
-from service.api.metrics import HttpMetrics
-from service.api.middleware import from_http_exception
-from service.api.responses import error_response, finish, request_id_of
+from service.api.aiohttp_private import Site
 
-_log = logging.getLogger(__name__)
 # aiohttp waits so long twice: for handlers to end, then for them to be cancelled. Both fit into 10 s.
 SHUTDOWN_TIMEOUT_SECONDS = 4
-SEND_TIMEOUT_SECONDS = 30
-BACKLOG = 1024
-_SMALL_BYTES = 32_768  # with its headers well below what a transport takes before it makes writers wait (64 KiB)
-_LIMITS: dict[str, Any] = {
-    "keepalive_timeout": 75,  # also how long the headers of a connection's first request may take
-    "lingering_time": 1.0,  # how long the rest of a body that nobody wants is read, before the connection ends
-    "max_field_size": 16_384,  # a header; a token too long for us is still read, to be refused as a token
-    "auto_decompress": False,
-    "access_log": None,
-}
-
-
-class _Protocol(web.RequestHandler):
-    """One connection. What aiohttp answers by itself becomes an error of the API."""
-
-    __slots__ = ("_metrics",)
-
-    def __init__(self, server: web.Server, metrics: HttpMetrics) -> None:
-        super().__init__(server, loop=asyncio.get_running_loop(), **_LIMITS)
-        self._metrics = metrics
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """The answer to what could not be read as a request, or failed outside of the application."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun, there is no way to make it an error")
-        request_id = request_id_of(request)
-        if status == 400:
-            error = ApiError(BAD_REQUEST, MALFORMED)
-            _log.debug("malformed request", exc_info=exc, extra={"request_id": request_id})
-        else:
-            error = ApiError(INTERNAL)
-            _log.error("request failed", exc_info=exc, extra={"request_id": request_id})
-        return self._refusal(error, request, request_id)
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        """Send an answer; a client that doesn't take it in time loses the connection."""
-        if isinstance(resp, web.HTTPException):  # an `Expect` that aiohttp refuses before any middleware
-            resp = self._refusal(from_http_exception(resp), request, request_id_of(request))
-        if self._takes_at_once(resp):
-            return await super().finish_response(request, resp, start_time)
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-                return await super().finish_response(request, resp, start_time)
-        except TimeoutError:
-            if isinstance(self.transport, asyncio.Transport):
-                self.transport.abort()
-            return resp, True
-
-    def _takes_at_once(self, response: web.StreamResponse) -> bool:
-        """Whether an answer is small, and nothing before it waits to be sent: then to send it never waits."""
-        transport = self.transport
-        return (
-            isinstance(response, web.Response)
-            and isinstance(transport, asyncio.WriteTransport)
-            and transport.get_write_buffer_size() == 0
-            and (response.content_length or 0) < _SMALL_BYTES
-        )
-
-    def _refusal(self, error: ApiError, request: web.BaseRequest, request_id: str) -> web.Response:
-        self._metrics.malformed(error.kind.status)
-        response = error_response(error, request)
-        finish(response, request_id)
-        response.force_close()
-        return response
-
-
-class _Site(web.BaseSite):
-    """A TCP address whose connections are `_Protocol`s: aiohttp's own sites know no other class than theirs."""
-
-    def __init__(self, runner: web.AppRunner, host: str, port: int) -> None:
-        super().__init__(runner, backlog=BACKLOG)
-        self._host = host
-        self.port = port
-        self._metrics = runner.app[METRICS]
-
-    @property
-    def name(self) -> str:
-        return f"http://{self._host}:{self.port}"
-
-    async def start(self) -> None:
-        await super().start()
-        server = self._runner.server
-        assert server is not None  # noqa: S101 - BaseSite's constructor has seen to it
-        listener = await asyncio.get_running_loop().create_server(
-            lambda: _Protocol(server, self._metrics), self._host, self.port, backlog=self._backlog
-        )
-        self._server = listener
-        self.port = listener.sockets[0].getsockname()[1]
+SEND_TIMEOUT_SECONDS = 30.0
 
 
 @asynccontextmanager
-async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve the application; yields the port (a free one for 0), raises OSError if the address can't be had.
+async def serving(
+    app: web.Application, host: str, port: int, send_timeout_seconds: float = SEND_TIMEOUT_SECONDS
+) -> AsyncIterator[int]:
+    """Serves the application; yields the port (a free one for 0), raises OSError if the address can't be had.
 
-    At the end requests under way are finished, for at most twice SHUTDOWN_TIMEOUT_SECONDS.
+    A client that does not take an answer within `send_timeout_seconds` loses its connection. At the end requests under
+    way are finished, for at most twice SHUTDOWN_TIMEOUT_SECONDS.
     """
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_TIMEOUT_SECONDS)
     await runner.setup()
     try:
-        site = _Site(runner, host, port)
+        site = Site(runner, host, port, send_timeout_seconds)
         await site.start()
         yield site.port
     finally:

@@ -91,8 +91,10 @@ class JwtAuthenticator:
         keys: VerificationKeys,
         admin_roles: frozenset[str],
         unix_time_seconds: Callable[[], float] = time.time,
+        max_remembered: int = MAX_REMEMBERED_TOKENS,
     ) -> None:
         self._keys = keys
+        self._max_remembered = max_remembered
         self._admin_roles = admin_roles
         self._unix_time_seconds = unix_time_seconds
         self._jws = PyJWS()
@@ -117,7 +119,7 @@ class JwtAuthenticator:
         if known is not None and await self._keys.find(known.key_id) is known.key:
             return known.claims
         verified = await self._verify(token)
-        if len(self._verified) >= MAX_REMEMBERED_TOKENS:
+        if len(self._verified) >= self._max_remembered:
             del self._verified[next(iter(self._verified))]
         self._verified[digest] = verified
         return verified.claims

@@ -14,7 +14,7 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 
 from service.store.errors import FencedError
-from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, Head
+from service.store.layout.heads import LAYOUT_VERSION, Head, pack_expected
 from service.store.layout.keys import head_key, project_prefix, projects_key, swept_key
 from service.store.layout.projects import pack_shape, parse_meta, parse_shape
 from service.store.pruning import find_groups, without
@@ -31,7 +31,6 @@ _TREE = ["apply/4_tree.lua", "apply/5_rows.lua", "apply/6_split.lua", "apply/7_r
 _FENCE = ["apply/1_layout.lua", "sweep/fence.lua"]
 _FLAGS = "#!lua flags=allow-oom"  # a sweep makes room
 _PROJECT = [*_FENCE, *_TREE, "sweep/project.lua"]
-_EXPECTED = Struct("<IIQQ16sB")  # as of a batch: see StoreWriter
 _HASHES = Struct("<II")
 
 Pause = Callable[[], Awaitable[None]]
@@ -131,8 +130,7 @@ class Sweeper:
         return True
 
     async def _run(self, turn: _Turn, script: Script, *arguments: bytes | str) -> Any:
-        expected = _EXPECTED.pack(0, turn.head.generation, turn.horizon_ms, 0, NO_TOPIC, False)
-        keys = [head_key(turn.stripe)]
+        keys, expected = [head_key(turn.stripe)], pack_expected(0, turn.head.live)
         reply = await script.run(self._client, keys, LAYOUT_VERSION, os.urandom(8), expected, *arguments)
         await turn.pause()
         if reply[0] == b"fenced":

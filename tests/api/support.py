@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
-from service.api.server import serving
+from service.api.server import SEND_TIMEOUT_SECONDS, serving
 from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwt import JwtAuthenticator, SecretKey
 from service.statistics import ProjectStatistics, UserStatistics
@@ -132,7 +132,11 @@ def as_caller(**claims: Any) -> dict[str, str]:
 
 @asynccontextmanager
 async def served(
-    store: FakeStore | None = None, authenticator: Authenticator | None = None, per_second: int = 0
+    store: FakeStore | None = None,
+    authenticator: Authenticator | None = None,
+    per_second: int = 0,
+    probe_seconds: float = 2.0,
+    send_timeout_seconds: float = SEND_TIMEOUT_SECONDS,
 ) -> AsyncIterator[Api]:
     """The API on a free port of this machine, with a client."""
     store = store or FakeStore()
@@ -140,7 +144,7 @@ async def served(
     authenticator = authenticator or JwtAuthenticator(SecretKey(SECRET), frozenset({"admin", "te_admin"}))
     misfits: list[LayoutError] = []
     limiter = RateLimiter(RateLimit(per_second), clock)
-    app = create_app(store, authenticator, limiter, CollectorRegistry(), misfits.append)
+    app = create_app(store, authenticator, limiter, CollectorRegistry(), misfits.append, probe_seconds=probe_seconds)
     stopping = asyncio.Event()
 
     async def tell(app: web.Application) -> None:
@@ -148,7 +152,7 @@ async def served(
 
     app.on_shutdown.append(tell)
     async with (
-        serving(app, "127.0.0.1", 0) as port,
+        serving(app, "127.0.0.1", 0, send_timeout_seconds) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
         yield Api(client, port, store, clock, stopping, misfits)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,17 +68,24 @@ class Issuer:
         return True
 
 
-@pytest.fixture
-async def issuer() -> AsyncIterator[Issuer]:
-    """An issuer of an RSA key `r` and an EC key `e`."""
+@asynccontextmanager
+async def issuing(policy: JwksPolicy) -> AsyncIterator[Issuer]:
+    """Yields an issuer of an RSA key `r` and an EC key `e`."""
     issuer = Issuer()
     issuer.publish(rsa_jwk("r"), ec_jwk("e"))
     issuer.gate.set()
     app = web.Application()
     app.router.add_get("/jwks", issuer.answer)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        keys = JwksKeys(str(server.make_url("/jwks")), session, POLICY, issuer.clock)
+        keys = JwksKeys(str(server.make_url("/jwks")), session, policy, issuer.clock)
         issuer.authenticator = JwtAuthenticator(keys, frozenset({"admin"}))
+        yield issuer
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    """An issuer of an RSA key `r` and an EC key `e`."""
+    async with issuing(POLICY) as issuer:
         yield issuer
 
 
@@ -215,15 +223,13 @@ async def test_unreachable_issuer_tells_no_url(unused_tcp_port: int) -> None:
     assert "password" not in str(raised.value)
 
 
-async def test_slow_issuer_is_given_up(issuer: Issuer) -> None:
+async def test_slow_issuer_is_given_up() -> None:
     """A fetch is bounded by time: an issuer that never answers is an outage."""
-    issuer.gate.clear()
-    keys = issuer.authenticator._keys
-    assert isinstance(keys, JwksKeys)
-    keys._policy = JwksPolicy(timeout_seconds=0.05)
-    with pytest.raises(IdentityUnavailableError):
-        await issuer.authenticator.authenticate(by_rsa())
-    issuer.gate.set()
+    async with issuing(JwksPolicy(timeout_seconds=0.05)) as issuer:
+        issuer.gate.clear()
+        with pytest.raises(IdentityUnavailableError):
+            await issuer.authenticator.authenticate(by_rsa())
+        issuer.gate.set()
 
 
 async def test_claims_count_here_too(issuer: Issuer) -> None:

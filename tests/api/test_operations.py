@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from service.api.errors import CATALOGUE
-from service.api.resources import operations
 from service.statistics import ProjectStatistics, UserStatistics
 from service.store.errors import LayoutError, StoreUnavailableError
 from tests.api.support import PATH, TOTALS, USER, Api, AwayAuthenticator, FakeStore, as_caller, exchange, served
@@ -44,12 +43,12 @@ async def test_readiness_names_all_that_is_away() -> None:
         assert (await response.json())["error_msg"] == "无法访问：redis, identity。"
 
 
-async def test_readiness_is_bounded_by_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_readiness_is_bounded_by_time() -> None:
     """A store that never answers is named after the time for a probe."""
-    monkeypatch.setattr(operations, "PROBE_TIMEOUT_SECONDS", 0.01)
-    api.store.gate.clear()
-    async with api.client.get("/readyz") as response:
-        assert (response.status, (await response.json())["error_msg"]) == (503, "Cannot be reached: redis.")
+    async with served(probe_seconds=0.01) as api:
+        api.store.gate.clear()
+        async with api.client.get("/readyz") as response:
+            assert (response.status, (await response.json())["error_msg"]) == (503, "Cannot be reached: redis.")
 
 
 async def test_metrics_count_by_bounded_labels(api: Api) -> None:

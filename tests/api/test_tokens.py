@@ -172,10 +172,30 @@ async def test_remembered_token_vouches_for_no_other(api: Api) -> None:
             assert response.status == status
 
 
-async def test_few_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many tokens come, a bounded number is remembered, and all are good."""
-    monkeypatch.setattr("service.auth.jwt.MAX_REMEMBERED_TOKENS", 2)
-    authenticator = JwtAuthenticator(SecretKey(SECRET), frozenset())
-    for user in "abcabc":
-        assert (await authenticator.authenticate(token(sub=user))).user_id == user
-        assert len(authenticator._verified) <= 2
+class RenewedKeys:
+    """Gives the one secret as another object each time, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def find(self, key_id: str | None) -> jwt.PyJWK:
+        """Returns the secret."""
+        self.asked += 1
+        return await SecretKey(SECRET).find(key_id)
+
+    async def ping(self) -> None:
+        """There is nothing to reach."""
+
+
+async def test_few_tokens_are_remembered() -> None:
+    """However many tokens come, a bounded number is remembered, and all are good.
+
+    A key is asked for twice for a token that is remembered: whether it is still the same, and as it is not, to verify.
+    """
+    keys = RenewedKeys()
+    authenticator = JwtAuthenticator(keys, frozenset(), max_remembered=2)
+    tokens = {user: token(sub=user) for user in "abc"}
+    for user, asked in zip("aabcabcc", (1, 2, 1, 1, 1, 1, 1, 2), strict=True):
+        before = keys.asked
+        assert (await authenticator.authenticate(tokens[user])).user_id == user
+        assert keys.asked - before == asked

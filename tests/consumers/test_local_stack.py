@@ -22,7 +22,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from deploy.local import process
 from deploy.local.history import differences
 from deploy.local.plan import Ports, settings
 from deploy.local.process import Child, ChildFailedError, start_child, wait_ready
@@ -67,11 +66,10 @@ def test_a_child_that_does_not_get_ready_is_stopped(log_path: Path) -> None:
     assert child.process.returncode == -signal.SIGTERM
 
 
-def test_a_child_that_ignores_the_request_to_end_is_killed(log_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_ignores_the_request_to_end_is_killed(log_path: Path) -> None:
     """Stopping ends a child that ignores SIGTERM."""
-    monkeypatch.setattr(process, "STOP_SECONDS", 0.1)
     child = start_awake(STUBBORN, log_path)
-    child.stop()
+    child.stop(patience_seconds=0.1)
     assert child.process.returncode == -signal.SIGKILL
 
 
@@ -101,13 +99,12 @@ def test_a_taken_port_is_passed_over() -> None:
         assert taken < free_port(taken) < taken + 100
 
 
-def test_no_free_port_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_free_port_is_an_error() -> None:
     """If no port of the range is free the error names the range."""
-    monkeypatch.setattr("deploy.local.servers.PORTS_TO_TRY", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
         with pytest.raises(MissingServerError, match=f"no free port from {taken} to {taken}"):
-            free_port(taken)
+            free_port(taken, to_try=1)
 
 
 def test_the_secret_is_kept_and_private(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What stands in the way of a batch is found before the first write."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
@@ -9,7 +10,7 @@ from service.store.errors import RefusedError
 from service.store.layout.keys import project_prefix, stripe_of, stripe_tag
 from service.store.layout.projects import user_key
 from service.store.layout.tree import TOP_LEVEL
-from service.store.write import batch
+from service.store.write.writer import StripeBatch
 from tests.store.support import NOON_MS, Event, Store, assert_equals_oracle, event, everything
 
 PREFIX = project_prefix("project")
@@ -18,10 +19,20 @@ ONE_MS = f"n:0:{NOON_MS}"
 LESS_THAN_NONE = "DRIFT a user has fewer jobs or bytes than none"
 
 
-@pytest.fixture
-def known_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every user has the same key: a collision of digests, which nobody can make."""
-    monkeypatch.setattr(batch, "user_key", lambda _: b"samekey"[:6])
+class OneKey(Store):
+    """Writes as if ann and bob had the same key: a collision of digests, which nobody can make."""
+
+    def batches(self, events: Sequence[Event], watermark_ms: int = 0) -> list[StripeBatch]:
+        """Returns batches that name the two under that key."""
+        return [
+            replace(batch, projects=[replace(each, users=with_one_key(each.users)) for each in batch.projects])
+            for batch in super().batches(events, watermark_ms)
+        ]
+
+
+def with_one_key(users: bytes) -> bytes:
+    """Returns packed users with the same key for ann and bob."""
+    return users.replace(user_key("ann"), b"sameke").replace(user_key("bob"), b"sameke")
 
 
 async def put_in_the_way(client: Redis, key: str) -> None:
@@ -81,18 +92,17 @@ async def test_refused_project_holds_back_its_whole_stripe(store: Store) -> None
     await assert_refused(store, [event(project_id="project-63"), event()], "WRONGTYPE")
 
 
-@pytest.mark.usefixtures("known_users")
 async def test_users_who_share_a_key_are_refused(store: Store) -> None:
     """A user whose key another has is never counted under it; both are named."""
+    store = OneKey(store.client)
     await store.apply([event(1, user_id="ann")])
     await assert_refused(store, [event(2, user_id="bob")], "COLLISION users ann and bob share a key")
     assert await store.apply([event(3, user_id="ann")]) == 1
 
 
-@pytest.mark.usefixtures("known_users")
 async def test_new_users_who_share_a_key_in_one_batch_are_refused(store: Store) -> None:
     """The same, when the store has seen neither before."""
-    await assert_refused(store, [event(1, user_id="ann"), event(2, user_id="bob")], "COLLISION")
+    await assert_refused(OneKey(store.client), [event(1, user_id="ann"), event(2, user_id="bob")], "COLLISION")
 
 
 async def test_stored_user_under_a_foreign_key_is_a_collision(store: Store) -> None:

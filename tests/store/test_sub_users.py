@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 
 from service.store.layout.nodes import ENTRY_BYTES, ROW_BYTES
 from service.store.layout.projects import user_key
-from service.store.read import learning, reader
+from service.store.read.reader import RedisStatisticsStore
 from service.store.read.sums import only_user
 from tests.store.support import Store, event
 
@@ -39,11 +39,10 @@ def test_numbers_of_a_row_that_look_like_a_user_key_are_no_user(shift: int, widt
     assert only_user(b"".join(rows), width, KEY) == rows[1]
 
 
-async def test_user_whose_key_is_another_users_sees_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_user_whose_key_is_another_users_sees_nothing(store: Store) -> None:
     """The id under a key decides whose jobs they are: who merely shares the key gets zeros."""
     await store.apply([event(user_id="user")])
-    for module in (reader, learning):
-        monkeypatch.setattr(module, "user_key", lambda _: KEY)
+    store.reader = RedisStatisticsStore(store.client, key_of_user=lambda _: KEY)
     assert (await store.body("project", user_id="user"))["total_running_num"] == 1
     assert (await store.body("project", user_id="stranger"))["total_running_num"] == 0
 

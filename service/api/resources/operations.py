@@ -15,10 +15,10 @@ from service.auth.caller import IdentityUnavailableError
 from service.store.errors import LayoutError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
-PROBE_TIMEOUT_SECONDS = 2.0
 
 REGISTRY = web.AppKey("registry", CollectorRegistry)
 OPENAPI = web.AppKey("openapi", bytes)
+PROBE_SECONDS = web.AppKey("probe_seconds", float)
 
 
 async def get_health(request: web.Request) -> web.Response:
@@ -29,16 +29,17 @@ async def get_health(request: web.Request) -> web.Response:
 async def get_readiness(request: web.Request) -> web.Response:
     """Redis and the identity service answer; otherwise 503, and which of them does not."""
     probes = {"redis": request.app[STORE].ping, "identity": request.app[AUTHENTICATOR].ping}
-    answers = await asyncio.gather(*(_answers(name, ping) for name, ping in probes.items()))
+    patience_seconds = request.app[PROBE_SECONDS]
+    answers = await asyncio.gather(*(_answers(name, ping, patience_seconds) for name, ping in probes.items()))
     away = [name for name, answered in zip(probes, answers, strict=True) if not answered]
     if away:
         raise ApiError(UNAVAILABLE, UNREACHABLE, {"names": ", ".join(away)}, RETRY_AFTER)
     return json_response('{"status":"ready"}')
 
 
-async def _answers(name: str, ping: Callable[[], Awaitable[None]]) -> bool:
+async def _answers(name: str, ping: Callable[[], Awaitable[None]], patience_seconds: float) -> bool:
     try:
-        async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+        async with asyncio.timeout(patience_seconds):
             await ping()
     except (StoreUnavailableError, LayoutError, IdentityUnavailableError, TimeoutError) as error:
         _log.warning("not ready: %s: %s", name, str(error) or "no answer in time")

@@ -15,6 +15,8 @@ _NEVER_MOVED = bytes(8)
 _HEAD = Struct("<IIIIQ8s16s")
 _VERSION = Struct("<I")
 _PROGRESS = Struct("<QQ")
+# partitions, generation, horizon, the writer's time, id of the topic, whether the head is to become one of it
+_EXPECTED = Struct("<IIQQ16sB")
 # watermark, bytes that follow
 _CLAIM = Struct("<QH")
 
@@ -121,6 +123,13 @@ def pack_head(head: Head) -> bytes:
         head.layout_version, partitions, head.generation, head.gaps, horizon_ms, head.moved_id, head.topic_id
     )
     return first + b"".join(_PROGRESS.pack(each.next_offset, each.watermark_ms) for each in head.progress)
+
+
+def pack_expected(
+    partitions: int, live: Live, now_ms: int = 0, topic_id: bytes = NO_TOPIC, *, adopts: bool = False
+) -> bytes:
+    """Returns what a script compares a head with, or makes of it, before it writes anything."""
+    return _EXPECTED.pack(partitions, live.generation, live.horizon_ms, now_ms, topic_id, adopts)
 
 
 def check_layout(head: Head) -> Head:

@@ -19,6 +19,15 @@ LOWEST_LISTED_LEVEL = 36
 Node = tuple[int, int]
 
 
+def possible_children(node: Node) -> Iterator[Node]:
+    """Yields all nodes that may lie right below one; none below level 0."""
+    level, index = node
+    if level > 0:
+        child = CHILD_LEVEL[level]
+        for number in range(index << (level - child), (index + 1) << (level - child)):
+            yield child, number
+
+
 @dataclass(slots=True)
 class Shape:
     """Which nodes of a project are inner, and which there are of those too far apart to try all."""

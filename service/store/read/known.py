@@ -3,13 +3,10 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from service.store.layout.heads import Head
-from service.store.layout.projects import Meta
 from service.store.layout.tree import Shape
-from service.store.read.answer_cache import Stamp
 from service.store.read.names import Names
+from service.store.read.view import Look
 
 MAX_PROJECTS = 4_096
 MAX_USERS = 500_000  # of all projects together: some 300 bytes each
@@ -23,15 +20,6 @@ class KnownShape:
     shape: Shape
 
 
-class Look(NamedTuple):
-    """What a stripe's head and a project's last write were, at this time or later."""
-
-    asked_at_seconds: float
-    head: Head
-    as_of_ms: int
-    stamp: Stamp
-
-
 @dataclass(slots=True)
 class Known:
     """What is known of a project between reads. Reads overlap, so whoever awaits must look at it again."""
@@ -41,12 +29,6 @@ class Known:
     look: Look | None = None
     wants_namings: bool = True  # whether names were others when last looked at: then the next read asks at once
     fetching_names: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def saw(self, asked_at_seconds: float, head: Head, as_of_ms: int, meta: Meta) -> Stamp:
-        """Takes down what a view says of the project's last write; returns the stamp of answers from it."""
-        stamp = Stamp(meta.write_id, head.live)
-        self.look = Look(asked_at_seconds, head, as_of_ms, stamp)
-        return stamp
 
 
 class KnownProjects:

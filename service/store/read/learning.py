@@ -1,12 +1,13 @@
 """What a reader asks for beside the strings of a cover: shapes, names, and whether what is missing was ever there."""
 
+from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoPermissionError, ResponseError
 
 from service.store.layout.keys import head_key, project_prefix, stripe_of
-from service.store.layout.projects import parse_meta, parse_shape, parse_user, user_key
+from service.store.layout.projects import parse_meta, parse_shape, parse_user
 from service.store.layout.tree import TOP_LEVEL, Shape
 from service.store.read.known import Known, KnownShape
 from service.store.read.names import Names, Namings
@@ -21,8 +22,9 @@ _TOPMOST_NODES = 1 << 53 - TOP_LEVEL
 class Learning:
     """Asks Redis; everything raises what the client raises, and DamagedError for what no writer leaves behind."""
 
-    def __init__(self, client: Redis | RedisCluster) -> None:
+    def __init__(self, client: Redis | RedisCluster, key_of_user: Callable[[str], bytes]) -> None:
         self._client: Any = client
+        self._key_of_user = key_of_user
         self._ids: dict[tuple[str, str], bytes] = {}  # whose keys are theirs, by the id of the names that said so
 
     async def shape(self, project_id: str, generation: int) -> KnownShape:
@@ -71,12 +73,12 @@ class Learning:
         asked = project_id, user_id
         if self._ids.get(asked) == names_id:
             return True
-        key, field = f"{project_prefix(project_id, generation)}u", user_key(user_id)
+        key, field = f"{project_prefix(project_id, generation)}u", self._key_of_user(user_id)
         [value] = await self._fields(key, [field])
         if value is None:
             return None
         found, _ = parsed(key, parse_user, value)
-        if user_key(found) != field:
+        if self._key_of_user(found) != field:
             raise DamagedError(key, f"has user {found} under another's key")
         if found != user_id:
             return False

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.store.layout.projects import NAMING_BYTES, naming_digest, parse_user
+from service.store.layout.widths import NAMING_DIGEST, NAMING_KEY
 from service.store.read.sums import Sums, Users
 from service.store.redis.views import DamagedError
 
 Numbers = NDArray[np.uint64]
 
-_KEY, _DIGEST = slice(0, 6), slice(13, 19)
 _MANY = 8  # where more than one name in so many changes, all are sorted anew
 
 
@@ -34,7 +34,7 @@ class Namings(NamedTuple):
 def parse_namings(data: bytes) -> Namings:
     """Returns what a project's string `t` says; raises ValueError if it has the length of no such string."""
     items = np.frombuffer(data, np.uint8).reshape(-1, NAMING_BYTES)
-    return Namings(_numbers(items[:, _KEY]), _numbers(items[:, _DIGEST]))
+    return Namings(_numbers(items[:, NAMING_KEY]), _numbers(items[:, NAMING_DIGEST]))
 
 
 def _numbers(columns: NDArray[np.uint8]) -> Numbers:

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from service.store.layout import widths
 from service.store.layout.nodes import ENTRY_BYTES, ROW_BYTES
 from service.store.read.cover import Cut
 from service.store.redis.views import DamagedError
@@ -21,27 +22,25 @@ Vector = NDArray[np.float64]
 _STATUSES = 6
 _LOW, _MIDDLE, _COLUMNS = 6, 7, 9
 _HALF_WORD = 1 << 30  # of a middle word: with the low word added it still fits into 63 bits
-_USER_OFFSET = {**dict.fromkeys(ROW_BYTES.values(), 0), ENTRY_BYTES: 14}
+_USER_OFFSET = {**dict.fromkeys(ROW_BYTES.values(), 0), ENTRY_BYTES: widths.USER_IN_ENTRY}
 
 # What whole strings of small projects come to is remembered: most of a tree does not change between questions.
 _SMALL_USERS = 64
 _SMALL_NODES = 8_192
 
 
-def _weights(*widths: int) -> Vector:
+def _weights(*sizes: int) -> Vector:
     """The matrix that turns bytes into little-endian numbers of so many bytes each."""
-    matrix = np.zeros((sum(widths), len(widths)))
+    matrix = np.zeros((sum(sizes), len(sizes)))
     at = 0
-    for column, width in enumerate(widths):
+    for column, width in enumerate(sizes):
         matrix[at : at + width, column] = 256.0 ** np.arange(width)
         at += width
     return matrix
 
 
-# user key; then the cells of a row
-_ROW_WEIGHTS = {b"r": _weights(6, *[1] * 6, 4, 3), b"R": _weights(6, *[4] * 6, 4, 4, 2)}
-# start, low and middle word of the bytes, user key, status
-_ENTRY_WEIGHTS = _weights(7, 4, 3, 6, 1)
+_ROW_WEIGHTS = {marker: _weights(*row) for marker, row in widths.ROW_WIDTHS.items()}
+_ENTRY_WEIGHTS = _weights(*widths.ENTRY_WIDTHS)
 
 
 class UnknownUserError(DamagedError):
@@ -102,7 +101,7 @@ class Summing:
         """Adds, or by the sign takes off, what counts of the leaves on the edges of the interval."""
         pairs = [(cut, self._only_asked(string)) for cut, string in zip(cuts, strings, strict=True) if string]
         entries = _unpack(b"".join([string[1:] for _, string in pairs]), _ENTRY_WEIGHTS)
-        starts = entries[:, 0]
+        starts = entries[:, widths.START]
         counted = (starts >= interval.start) & (starts < interval.stop)
         signs = np.ones(len(entries))
         first = 0
@@ -159,11 +158,11 @@ def _add(total: Vector, string: bytes, sign: int, users: Users) -> None:
 
 
 def _add_entries(total: Vector, entries: Vector, signs: Vector, users: Users) -> None:
-    if (entries[:, 4] >= _STATUSES).any():
+    if (entries[:, widths.STATUS] >= _STATUSES).any():
         raise DamagedError("n", "has a leaf with a job in no status")
-    at = users.positions(entries[:, 3]) * _COLUMNS
-    cells = np.concatenate((at + entries[:, 4].astype(np.intp), at + _LOW, at + _MIDDLE))
-    amounts = np.concatenate((signs, entries[:, 1] * signs, entries[:, 2] * signs))
+    at = users.positions(entries[:, widths.USER]) * _COLUMNS
+    cells = np.concatenate((at + entries[:, widths.STATUS].astype(np.intp), at + _LOW, at + _MIDDLE))
+    amounts = np.concatenate((signs, entries[:, widths.SIZE_LOW] * signs, entries[:, widths.SIZE_HIGH] * signs))
     total += np.bincount(cells, amounts, total.size).reshape(total.shape)
 
 

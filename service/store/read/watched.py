@@ -8,7 +8,8 @@ from redis.asyncio import Redis, RedisCluster
 
 from service.store.contract import Answer, StatisticsStore
 from service.store.errors import EvictionError, StoreUnavailableError
-from service.store.redis.eviction import check_policies, read_info, warn_of_silence
+from service.store.redis.eviction import ASKING, check_policies, warn_of_silence
+from service.store.redis.info import read_info
 from service.store.redis.pool import Pool
 
 _log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class WatchedStore:
 
         One that turns out to be a replica is dialled again: it may have been demoted, and the address lead elsewhere.
         """
-        infos = await read_info(self._client, "memory", "replication")
+        infos = await read_info(self._client, ASKING, "memory", "replication")
         if infos is None and not self._has_warned:
             warn_of_silence()
             self._has_warned = True

@@ -2,12 +2,10 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import NoPermissionError
 
-from service.store.redis.outages import reaching
+from service.store.redis.info import read_info
 
 
 def system_now_ms() -> int:
@@ -61,17 +59,9 @@ async def measure_lead_ms(client: Redis | RedisCluster, now_ms: Callable[[], int
     user may not run INFO. Raises StoreUnavailableError.
     """
     asked_ms = now_ms()
-    with reaching("asking for the time of Redis"):
-        try:
-            if isinstance(client, RedisCluster):
-                infos: Any = await client.info("server", target_nodes=RedisCluster.PRIMARIES)
-                servers = list(infos.values()) if "server_time_usec" not in infos else [infos]
-            else:
-                servers = [await client.info("server")]
-        except NoPermissionError:
-            return None
+    servers = await read_info(client, "asking for the time of Redis", "server")
     answered_ms = now_ms()
-    times_ms = [int(server["server_time_usec"]) // 1_000 for server in servers if "server_time_usec" in server]
+    times_ms = [int(server["server_time_usec"]) // 1_000 for server in servers or [] if "server_time_usec" in server]
     if not times_ms:
         return None
     return asked_ms - min(times_ms), answered_ms - min(times_ms)

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import NoPermissionError
 
 from service.store.errors import EvictionError
-from service.store.redis.outages import reaching
+from service.store.redis.info import read_info
 
+ASKING = "asking for the eviction policy"
 _log = logging.getLogger(__name__)
 
 
@@ -18,22 +18,10 @@ async def check_eviction(client: Redis | RedisCluster) -> None:
 
     Redis may forbid INFO; then nobody can tell, and a line in the log says so.
     """
-    memories = await read_info(client, "memory")
+    memories = await read_info(client, ASKING, "memory")
     if memories is None:
         warn_of_silence()
     check_policies(memories or [])
-
-
-async def read_info(client: Redis | RedisCluster, *sections: str) -> Sequence[Mapping[str, Any]] | None:
-    """Returns what each primary says of itself, None if Redis forbids INFO. Raises StoreUnavailableError."""
-    with reaching("asking for the eviction policy"):
-        try:
-            if not isinstance(client, RedisCluster):
-                return [await client.info(*sections)]
-            infos = await client.info(*sections, target_nodes=RedisCluster.PRIMARIES)
-            return [infos] if "maxmemory_policy" in infos else list(infos.values())
-        except NoPermissionError:
-            return None
 
 
 def check_policies(memories: Sequence[Mapping[str, Any]]) -> None:

@@ -19,6 +19,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
 from service.store.errors import StoreUnavailableError
+from service.store.redis.cluster import borrowed
 from service.store.redis.outages import is_outage
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.02, 1.0
@@ -44,16 +45,14 @@ async def _load_into_primaries(client: RedisCluster, text: str) -> None:
     await client.initialize()
     errors = []
     for node in client.get_primaries():
-        connection = node.acquire_connection()
         try:
-            await connection.connect()  # type: ignore[no-untyped-call]
-            await _load(connection, text)
+            async with borrowed(node) as connection:
+                await connection.connect()  # type: ignore[no-untyped-call]
+                await _load(connection, text)
         except Exception as error:
             if not is_outage(error):
                 raise
             errors.append(error)
-        finally:
-            node.release(connection)
     if errors:
         raise errors[0]
 

@@ -1,5 +1,6 @@
 """Lua scripts: their text, their call, and the one gate through which they come to a server."""
 
+import asyncio
 from collections.abc import Sequence
 from hashlib import sha1
 from importlib import resources
@@ -42,6 +43,30 @@ class Script:
         except NoScriptError:  # the server has started, or become a primary, since the script was loaded
             await self.load(client)
             return await client.execute_command(*words)
+
+    async def run_each(self, client: Redis | RedisCluster, calls: Sequence[Sequence[Any]]) -> list[Any]:
+        """Returns the replies to several calls, or the errors in their place.
+
+        A call is the number of its keys, the keys, and the arguments. Raises StoreUnavailableError, and what the client
+        raises.
+        """
+        replies = await self._send(client, calls)
+        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:  # as in run
+            await self.load(client)
+            for at, reply in zip(unknown, await self._send(client, [calls[at] for at in unknown]), strict=True):
+                replies[at] = reply
+        return replies
+
+    async def _send(self, client: Redis | RedisCluster, calls: Sequence[Sequence[Any]]) -> list[Any]:
+        commands = [("EVALSHA", self.sha, *call) for call in calls]
+        if isinstance(client, RedisCluster):  # a pipeline over several nodes may run a command twice
+            sent = [client.execute_command(*command) for command in commands]
+            return await asyncio.gather(*sent, return_exceptions=True)
+        async with client.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            return await pipeline.execute(raise_on_error=False)
 
 
 async def write(client: Redis | RedisCluster, *commands: tuple[str | bytes | int, ...]) -> Any:

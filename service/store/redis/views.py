@@ -7,7 +7,7 @@ from typing import Any, Final
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ResponseError
 
-from service.store.layout.heads import Head, check_layout, pack_head, parse_head
+from service.store.layout.heads import Head, check_layout, head_bytes, parse_head
 from service.store.layout.keys import head_key
 from service.store.redis.cluster import Cluster
 from service.store.redis.outages import reaching
@@ -44,7 +44,7 @@ def parse_stored_head(stripe: int, data: bytes | Foreign | None) -> Head:
         head = check_layout(parse_head(data))
     except struct.error:
         raise DamagedError(head_key(stripe), f"is no head: {len(data or b'')} bytes") from None
-    if data is not None and pack_head(head) != data:
+    if data is not None and len(data) != head_bytes(len(head.progress)):
         raise DamagedError(head_key(stripe), f"is no head: {len(data)} bytes, {len(head.progress)} partitions")
     return head
 

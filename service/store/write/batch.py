@@ -5,38 +5,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
 
-from service.events.event import JobDeletion, JobEvent, is_newer, user_number
+from service.events.event import JobDeletion, JobEvent, is_newer
+from service.store.layout.jobs import PACKED_JOB_BYTES, pack_deletion, pack_job
 from service.store.layout.keys import stripe_of
 from service.store.layout.projects import naming_digest, user_key
-from service.store.layout.records import DELETED_STATUS, job_hash, job_key
 
-# key 16, hash 4, then the record: sequence 4, event time 7, start 7, size 7, user key 6, status 1; little-endian.
-# 7-byte numbers straddle the 8-byte words that struct can pack.
-_JOB = Struct("<16sIIQQQI")
 _USER = Struct("<6sIHB6sBH")
-_DELETED_SEQUENCE = 0xFFFFFFFF
 _NEVER_NAMED = (-1, "")
-
-
-def pack_job(event: JobEvent) -> bytes:
-    """52 bytes: the job's key and hash, and the record that the event asks for."""
-    key = job_key(event.job_id)
-    start, size, user = event.start_time_ms, event.input_size_bytes, user_number(event.user_id)
-    return _JOB.pack(
-        key,
-        job_hash(key),
-        event.sequence,
-        event.event_time_ms | (start & 0xFF) << 56,
-        start >> 8 | (size & 0xFFFF) << 48,
-        size >> 16 | (user & 0xFFFFFF) << 40,
-        user >> 24 | event.status << 24,
-    )
-
-
-def pack_deletion(deletion: JobDeletion) -> bytes:
-    """52 bytes: a record greater than that of any event."""
-    key = job_key(deletion.job_id)
-    return _JOB.pack(key, job_hash(key), _DELETED_SEQUENCE, 0, 0, 0, DELETED_STATUS << 24)
 
 
 @lru_cache(maxsize=65_536)
@@ -72,11 +47,11 @@ class ProjectBatch:
     jobs: bytes
 
     def __len__(self) -> int:
-        return len(self.jobs) // _JOB.size
+        return len(self.jobs) // PACKED_JOB_BYTES
 
     def pieces(self, jobs: int) -> "list[ProjectBatch]":
         """This batch in pieces of at most so many jobs; the first names the users."""
-        size = jobs * _JOB.size
+        size = jobs * PACKED_JOB_BYTES
         return [
             ProjectBatch(self.project_id, b"" if at else self.users, self.jobs[at : at + size])
             for at in range(0, len(self.jobs), size)

@@ -2,16 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import ResponseError
 
 from service.store.layout.gaps import Gap, parse_gaps
 from service.store.layout.heads import Head
 from service.store.layout.keys import gaps_key
-from service.store.redis.outages import reaching
-from service.store.redis.views import is_foreign
+from service.store.redis.views import read_at_once
 
 
 async def read_gaps(client: Redis | RedisCluster, heads: Sequence[Head]) -> dict[int, list[Gap]]:
@@ -25,11 +22,5 @@ async def read_gaps(client: Redis | RedisCluster, heads: Sequence[Head]) -> dict
 
 
 async def _read_ledger(client: Redis | RedisCluster, stripe: int, generation: int) -> bytes:
-    with reaching("reading the ledger of gaps"):
-        try:
-            ledger: Any = await client.get(gaps_key(stripe, generation))
-        except ResponseError as error:
-            if is_foreign(error):
-                return b""
-            raise
-    return bytes(ledger or b"")
+    [ledger] = await read_at_once(client, [("GET", gaps_key(stripe, generation))])
+    return ledger if isinstance(ledger, bytes) else b""

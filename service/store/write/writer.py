@@ -10,11 +10,11 @@ from struct import Struct
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import NoScriptError, TryAgainError
+from redis.exceptions import TryAgainError
 
 from service.store.errors import FencedError, RefusedError, StoreUnavailableError
 from service.store.layout.gaps import Gap, pack_gaps
-from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, Claim, Head, check_layout
+from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, Claim, Head, Live, check_layout, pack_expected
 from service.store.layout.keys import STRIPES, claims_key, head_key
 from service.store.redis.outages import reaching
 from service.store.redis.script import Script
@@ -25,8 +25,6 @@ from service.store.write.batch import ProjectBatch
 MAX_JOBS_PER_CALL = 2_000
 
 _STEP = Struct("<IQQQ")
-# partitions, generation, horizon, the writer's time, id of the topic, whether the head is to become one of it
-_STRIPE = Struct("<IIQQ16sB")
 _CLAIM = Struct("<QQI")
 
 _APPLY = Script(
@@ -183,36 +181,19 @@ class StoreWriter:
         return moved
 
     async def _run(self, calls: Sequence[Sequence[Any]], script: Script = _APPLY) -> list[Any]:
-        """Replies, or the errors in their place, of calls of a script by their arguments."""
+        """Returns replies, or the errors in their place, to calls of a script by their arguments."""
         with reaching("calling a script"):
-            replies = await self._send(script.sha, calls)
-            missing = [call for call, reply in zip(calls, replies, strict=True) if isinstance(reply, NoScriptError)]
-            if missing:  # a restart, a failover or SCRIPT FLUSH
-                await script.load(self.client)
-                again = iter(await self._send(script.sha, missing))
-                replies = [next(again) if isinstance(reply, NoScriptError) else reply for reply in replies]
-        return replies
-
-    async def _send(self, sha: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
-        if isinstance(self.client, RedisCluster):  # a pipeline over several nodes may run a command twice
-            return await asyncio.gather(
-                *[self.client.execute_command("EVALSHA", sha, *arguments) for arguments in calls],
-                return_exceptions=True,
-            )
-        async with self.client.pipeline(transaction=False) as pipeline:
-            for arguments in calls:
-                pipeline.execute_command("EVALSHA", sha, *arguments)
-            return await pipeline.execute(raise_on_error=False)
+            return await script.run_each(self.client, calls)
 
     def _arguments(self, batch: StripeBatch, partitions: int) -> list[Any]:
-        progress = _STRIPE.pack(
-            partitions, batch.generation, batch.horizon_ms, batch.now_ms, batch.topic_id, batch.adopts
-        ) + b"".join(
+        live = Live(batch.generation, batch.horizon_ms)
+        expected = pack_expected(partitions, live, batch.now_ms, batch.topic_id, adopts=batch.adopts)
+        steps = b"".join(
             _STEP.pack(step.partition, step.expected_offset, step.next_offset, step.watermark_ms)
             for step in sorted(batch.steps, key=attrgetter("partition"))
         )
-        gaps = pack_gaps(batch.gaps)
-        arguments: list[Any] = [1, self._key_of_head(batch.stripe), LAYOUT_VERSION, os.urandom(8), progress, gaps]
+        arguments: list[Any] = [1, self._key_of_head(batch.stripe), LAYOUT_VERSION, os.urandom(8)]
+        arguments += expected + steps, pack_gaps(batch.gaps)
         for project in batch.projects:
             arguments += project.project_id, project.users, project.jobs
         return arguments

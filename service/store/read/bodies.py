@@ -1,0 +1,97 @@
+"""From a view of a project to the body of an answer; what the view does not say itself is asked for."""
+
+from collections.abc import Callable
+
+from service.store.layout.keys import project_prefix
+from service.store.layout.projects import Meta
+from service.store.read.answer_cache import Question
+from service.store.read.answers import administrator_body, sub_user_body
+from service.store.read.known import Known, KnownProjects
+from service.store.read.learning import Learning
+from service.store.read.names import Names, parse_namings
+from service.store.read.node_checks import parsed
+from service.store.read.sums import Summing, Users
+from service.store.read.view import View
+from service.store.redis.views import DamagedError
+
+_DOUBTS = 3
+
+
+class Doubts:
+    """Counts what a view lacks that may have come or gone since; after so many reads in a row it is damage."""
+
+    def __init__(self) -> None:
+        self._left = _DOUBTS
+
+    def take(self) -> bool:
+        """Counts one more; returns False if there were enough."""
+        self._left -= 1
+        return self._left >= 0
+
+    def add(self, key: str, what: str) -> None:
+        """Counts one more; raises DamagedError if there were enough."""
+        if not self.take():
+            raise DamagedError(key, what)
+
+
+class Bodies:
+    """Makes the bodies of answers to one reader's questions.
+
+    Its methods return None if the view has to be read again, and raise DamagedError and what the client raises.
+    """
+
+    def __init__(self, learning: Learning, projects: KnownProjects, key_of_user: Callable[[str], bytes]) -> None:
+        self._learning = learning
+        self._projects = projects
+        self._key_of_user = key_of_user
+
+    async def of(self, question: Question, known: Known, view: View, doubts: Doubts) -> bytes | None:
+        """Returns the body for a view whose nodes are of the shape that the view's meta names."""
+        if view.meta is None:
+            return await self._of_nothing(question, view, doubts)
+        if question.user_id is not None:
+            return await self._of_user(question.project_id, question.user_id, view, view.meta, doubts)
+        names = await self._names(question.project_id, known, view, view.meta, doubts)
+        return None if names is None else administrator_body(view.sums(names.users, None), names)
+
+    async def _of_nothing(self, question: Question, view: View, doubts: Doubts) -> bytes | None:
+        remains = await self._learning.remains(question.project_id, view.asked.generation)
+        if remains is None:
+            return _nothing(question.user_id)
+        doubts.add(remains, "is not there, or no string")
+        return None
+
+    async def _of_user(self, project_id: str, user_id: str, view: View, meta: Meta, doubts: Doubts) -> bytes | None:
+        key = self._key_of_user(user_id)
+        sums = view.sums(Users([int.from_bytes(key, "little")]), key)
+        if not sums.counts.any():
+            return sub_user_body(sums)
+        is_user = await self._learning.is_user(project_id, view.asked.generation, user_id, meta.names_id)
+        if is_user is None:
+            doubts.add("u", "lacks a user who has jobs")
+            return None
+        return sub_user_body(sums) if is_user else _nothing(user_id)
+
+    async def _names(self, project_id: str, known: Known, view: View, meta: Meta, doubts: Doubts) -> Names | None:
+        """Returns a view's names; some may be newer where renaming goes on."""
+        known.wants_namings = meta.names_id != known.names.names_id
+        if not known.wants_namings:
+            return known.names
+        if view.namings is None:
+            return None
+        generation = view.asked.generation
+        namings = parsed(f"{project_prefix(project_id, generation)}t", parse_namings, view.namings)
+        names = await self._learning.names(project_id, generation, known, namings)
+        if not names.lacking(namings):
+            names.names_id = meta.names_id
+        elif doubts.take():
+            return None
+        self._projects.forget_names()
+        return names
+
+
+def _nothing(user_id: str | None) -> bytes:
+    """Returns the body of an answer without jobs."""
+    if user_id is None:
+        return administrator_body(Summing(Users([]), None).result(), Names())
+    return sub_user_body(Summing(Users([0]), None).result())

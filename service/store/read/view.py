@@ -1,0 +1,80 @@
+"""One look at a project: a stripe's head, the project's meta, and the strings of a cover, all of one instant."""
+
+from itertools import chain
+from typing import NamedTuple
+
+from service.store.errors import StoreUnavailableError
+from service.store.layout.heads import Head, as_of_ms
+from service.store.layout.keys import claims_key, head_key, node_key, project_prefix, stripe_of, stripe_tag
+from service.store.layout.projects import Meta, parse_meta
+from service.store.read.answer_cache import Stamp
+from service.store.read.cover import Cover
+from service.store.read.node_checks import parsed
+from service.store.read.shared_read import SharedRead
+from service.store.read.sums import Summing, Sums, Users
+from service.store.redis.views import DamagedError, parse_stored_head
+
+
+class Asked(NamedTuple):
+    """What is asked for beside head and meta: the nodes of a generation that cover an interval, and maybe namings."""
+
+    generation: int
+    interval: range = range(0)
+    cover: Cover = Cover()
+    wants_namings: bool = False
+
+
+class Look(NamedTuple):
+    """What a stripe's head and a project's last write were, at this time or later."""
+
+    asked_at_seconds: float
+    head: Head
+    as_of_ms: int
+    stamp: Stamp
+
+
+class View(NamedTuple):
+    """What a look saw: `meta` is None where there is no project, `namings` where they were not asked for."""
+
+    asked: Asked
+    look: Look
+    meta: Meta | None
+    namings: bytes | None
+    nodes: list[bytes | None]
+
+    def sums(self, users: Users, user: bytes | None) -> Sums:
+        """Returns the sums of all users or, with a user's key, of that one. Raises DamagedError."""
+        summing, cover = Summing(users, user), self.asked.cover
+        added, cuts = sum(len(indexes) for _, indexes in cover.added), len(self.nodes) - len(cover.cuts)
+        summing.add(self.nodes[:added], 1)
+        summing.add(self.nodes[added:cuts], -1)
+        if cover.cuts:
+            summing.add_parts(cover.cuts, self.nodes[cuts:], self.asked.interval)
+        return summing.result()
+
+
+async def read_view(shared: SharedRead, project_id: str, asked: Asked, now_seconds: float) -> View:
+    """Returns what Redis holds now; a reader awaits it.
+
+    Raises DamagedError, LayoutError, StoreUnavailableError if the project is marked, and what the client raises.
+    """
+    stripe, prefix = stripe_of(project_id), project_prefix(project_id, asked.generation)
+    keys = [head_key(stripe), claims_key(stripe), f"{prefix}m", *([f"{prefix}t"] if asked.wants_namings else ())]
+    nodes_at = len(keys)
+    for level, indexes in chain(asked.cover.added, asked.cover.taken):
+        stem = f"{prefix}n:{level}:"
+        keys += [f"{stem}{index}" for index in indexes]
+    keys += [node_key(prefix, cut.node) for cut in asked.cover.cuts]
+    strings = await shared.mget(stripe_tag(stripe), keys)
+    head_data, claims_data, meta_data = strings[:3]
+    head = parse_stored_head(stripe, head_data)
+    meta = None if meta_data is None else parsed(keys[2], parse_meta, meta_data)
+    if meta is not None and meta.unfinished_hashes:
+        raise StoreUnavailableError(f"a write of project {project_id} ended in part; it will be mended")
+    if meta is not None and head_data is None:
+        raise DamagedError(keys[0], "is not there, though projects are")
+    stamp = Stamp(b"" if meta is None else meta.write_id, head.live)
+    namings = (strings[3] or b"") if asked.wants_namings else None
+    return View(
+        asked, Look(now_seconds, head, as_of_ms(head_data, claims_data), stamp), meta, namings, strings[nodes_at:]
+    )
