@@ -30,6 +30,7 @@ hypothesis_settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+hypothesis_settings.register_profile("check", hypothesis_settings.get_profile("project"), max_examples=20)
 hypothesis_settings.load_profile("project")
 
 
