@@ -5,4 +5,4 @@ from hypothesis import settings
 
 def examples(times: float) -> int:
     """Returns `times` the number of the profile in force: 100, or 20 with `--hypothesis-profile=check`."""
-    return max(1, round(times * settings.default.max_examples))
+    return max(1, round(times * settings().max_examples))
