@@ -29,7 +29,9 @@ test: $(VENV)/.ready-test ## check style and types, run all tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	@mkdir -p .local
+	$(BIN)/python -m coverage run -m pytest
+	@$(BIN)/python -m coverage report
 
 chaos: $(VENV)/.ready-test ## break a running system by chance: MINUTES=10, SEED=... repeats a run
 	$(BIN)/python -m pytest tests/chaos tests/faults/test_records.py --log-cli-level=INFO --timeout=0 \
