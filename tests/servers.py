@@ -14,11 +14,20 @@ from deploy.local.process import Child, is_ready, start_child, wait_until
 from deploy.local.servers import find_redis, free_port, start_redis
 
 CLUSTER_SLOTS = 16384
+PROJECT = Path(__file__).parents[1]
 
 
 def redis_program() -> str:
-    """The Redis to test with: the one that STATS_TEST_REDIS_SERVER names, else the one the local stack takes."""
-    return os.environ.get("STATS_TEST_REDIS_SERVER") or find_redis()
+    """The Redis to test with: the one that STATS_TEST_REDIS_SERVER names, else the one the local stack takes.
+
+    The variable holds a program's path, `wheel` (Redis 8), or `valkey`.
+    """
+    named = os.environ.get("STATS_TEST_REDIS_SERVER")
+    if named == "wheel":
+        return str(get_redis_server())
+    if named == "valkey":
+        return _valkey_program(PROJECT)
+    return named or find_redis()
 
 
 def redis_programs(project: Path) -> dict[str, str]:
@@ -27,8 +36,12 @@ def redis_programs(project: Path) -> dict[str, str]:
     The Valkey is that on the PATH, or what `tests/get-valkey` has put into the project.
     """
     programs = {"usual": redis_program(), "wheel": str(get_redis_server())}
-    valkey = shutil.which("valkey-server") or str(project / ".local" / "valkey" / "valkey-server")
+    valkey = _valkey_program(project)
     return {**programs, "valkey": valkey} if Path(valkey).exists() else programs
+
+
+def _valkey_program(project: Path) -> str:
+    return shutil.which("valkey-server") or str(project / ".local" / "valkey" / "valkey-server")
 
 
 def start_one_node_cluster(program: str, port: int, folder: Path) -> Child:

@@ -1,0 +1,1 @@
+"""The HTTP API: routes, middleware, errors, and what it measures."""

@@ -1,0 +1,1 @@
+"""What is kept in Redis: written by batches, read for answers, audited, rebuilt."""

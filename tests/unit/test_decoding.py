@@ -19,6 +19,7 @@ from service.events.decoding import (
 )
 from service.events.event import MAX_MS, MAX_SEQUENCE, JobDeletion, JobEvent, JobStatus
 from service.events.json_members import NotJsonError, split_members
+from tests.examples import examples
 
 FIELDS: dict[str, Any] = {
     "event_id": "3f0c4a9e8f5d4d0d9f7f0a0e4c1b2a39",
@@ -414,7 +415,7 @@ def records(draw: st.DrawFn) -> tuple[bytes | None, bytes]:
     return draw(st.sampled_from([right_key, right_key, None, b"", right_key[1:], right_key + b"\x00"])), value
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=examples(10))
 @given(records())
 @example((KEY, with_raw(unknown=b'"\xff"')))
 @example((KEY, with_raw(unknown=b"[" * 250 + b"]" * 250)))
@@ -423,7 +424,7 @@ def test_the_fast_way_never_accepts_more_or_other_than_the_strict_one(record: tu
     assert_agreement(*record)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(5))
 @given(records())
 def test_what_is_json_is_so_for_every_reader(record: tuple[bytes | None, bytes]) -> None:
     """What another reader takes is taken apart into the same names; what is refused others refuse as well."""

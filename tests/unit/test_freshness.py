@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from consumers.ingest.watermarks import Freshness, Watermarks
 from consumers.kafka.leadership import CaughtUp
+from tests.examples import examples
 
 milliseconds = st.integers(0, 5)  # small, so that much happens in the same millisecond
 
@@ -102,7 +103,7 @@ class Partition(RuleBasedStateMachine):
 
 
 PartitionTest = Partition.TestCase
-PartitionTest.settings = settings(max_examples=400, stateful_step_count=40)
+PartitionTest.settings = settings(max_examples=examples(4), stateful_step_count=40)
 
 
 def test_an_empty_fetch_proves_what_was_published_before_it_was_sent() -> None:

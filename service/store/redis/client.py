@@ -5,6 +5,7 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
 from redis.maint_notifications import MaintNotificationsConfig
 
 from service.store.redis.cluster import Cluster
@@ -16,12 +17,14 @@ _CONNECT_TIMEOUT_SECONDS = 2.0
 WRITE_TIMEOUT_SECONDS = 10.0  # many times the longest script
 _WRITE_CONNECTIONS = 64
 
-# What both share: the older protocol, whose replies the parsers expect, and no notices of a managed service.
+# What both share: the older protocol, whose replies the parsers expect, and the name of the library, made once: each
+# connection would else look for the library's version in files, and hold up the loop.
 _COMMON: dict[str, Any] = {
     "protocol": 2,
     "decode_responses": False,
     "socket_connect_timeout": _CONNECT_TIMEOUT_SECONDS,
     "socket_keepalive": True,
+    "driver_info": DriverInfo(),
 }
 
 
