@@ -6,9 +6,9 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user behind a token, in the one project that the token is for."""
+    """The user behind a token, in the one project that the token is for; None for a token of a domain or the system."""
 
-    project_id: str
+    project_id: str | None
     user_id: str
     is_administrator: bool
 

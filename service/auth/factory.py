@@ -1,18 +1,22 @@
 """The authenticator that the settings ask for."""
 
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
 from jwt.exceptions import InvalidKeyError
 
-from service.auth.caller import Authenticator
+from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwks import JwksKeys
 from service.auth.jwt import JwtAuthenticator, SecretKey
+from service.auth.keystone import KeystoneAuthenticator, KeystonePolicy
+from service.auth.keystone_client import Credentials, CredentialsRefusedError, KeystoneClient
 from service.runtime.settings import ServiceSettings, SettingsError
 
 _log = logging.getLogger(__name__)
+_KEYSTONE_CONNECTIONS = 32
 _SHORTEST_GOOD_SECRET_BYTES = 32  # RFC 7518, 3.2: a key of the size of the hash, or larger
 
 
@@ -20,13 +24,49 @@ _SHORTEST_GOOD_SECRET_BYTES = 32  # RFC 7518, 3.2: a key of the size of the hash
 async def create_authenticator(settings: ServiceSettings) -> AsyncIterator[Authenticator]:
     """An authenticator, with what it holds open; raises SettingsError for one that can't be made."""
     if settings.auth == "keystone":
-        raise SettingsError(["STATS_AUTH: keystone is not available in this version"])
+        async with _keystone(settings) as authenticator:
+            yield authenticator
+        return
     if settings.jwt_secret is not None:
         yield JwtAuthenticator(_secret_key(settings.jwt_secret.get_secret_value()), settings.admin_roles)
         return
     assert settings.jwt_jwks_url is not None  # noqa: S101 - what ServiceSettings promises
     async with aiohttp.ClientSession() as session:
         yield JwtAuthenticator(JwksKeys(settings.jwt_jwks_url, session), settings.admin_roles)
+
+
+@asynccontextmanager
+async def _keystone(settings: ServiceSettings) -> AsyncIterator[Authenticator]:
+    """Raises SettingsError if Keystone refuses this service; one that is away is asked again later."""
+    policy = KeystonePolicy(settings.keystone_cache_seconds)
+    connector = aiohttp.TCPConnector(limit=_KEYSTONE_CONNECTIONS, ssl=_trusting(settings.keystone_cafile))
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        client = KeystoneClient(str(settings.keystone_url), _credentials(settings), session)
+        authenticator = KeystoneAuthenticator(client, settings.admin_roles, policy)
+        try:
+            await authenticator.ping()
+        except CredentialsRefusedError as error:
+            raise SettingsError([str(error)]) from error
+        except IdentityUnavailableError as error:
+            _log.error("Keystone is away, requests get 503 until it answers", extra={"reason": str(error)})
+        try:
+            yield authenticator
+        finally:
+            await authenticator.close()
+
+
+def _credentials(settings: ServiceSettings) -> Credentials:
+    username, password = settings.keystone_username, settings.keystone_password
+    project, domain = settings.keystone_project, settings.keystone_domain
+    assert username and password and project and domain  # noqa: S101, PT018 - what ServiceSettings promises
+    return Credentials(username, password.get_secret_value(), project, domain)
+
+
+def _trusting(cafile: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except (ssl.SSLError, OSError):
+        raise SettingsError(["STATS_KEYSTONE_CAFILE: no certificates in it; allowed: a PEM file"]) from None
 
 
 def _secret_key(secret: str) -> SecretKey:

@@ -114,6 +114,10 @@ class ServiceSettings(CommonSettings):
     keystone_password: SecretStr | None = Field(None, description=f"a password; {_WITH_KEYSTONE}")
     keystone_project: str | None = Field(None, description=f"a name; {_WITH_KEYSTONE}")
     keystone_domain: str | None = Field(None, description=f"a name; {_WITH_KEYSTONE}")
+    keystone_cache_seconds: Annotated[WholeNumber, Field(le=300)] = Field(
+        60, description="0 to 300: how many seconds an answer of Keystone holds"
+    )
+    keystone_cafile: FilePath | None = Field(None, description="a file of CA certificates (PEM)")
     admin_roles: Annotated[Names, NoDecode] = Field(
         frozenset({"admin", "te_admin"}), description="one name or more, with commas between"
     )

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,7 @@ from redis.asyncio import Redis
 
 from service.store.layout.keys import head_key, stripe_of
 from tests.api.support import PATH, PROJECT, SECRET, as_caller
+from tests.keystone import Keystone
 
 
 @asynccontextmanager
@@ -63,13 +65,20 @@ async def test_bad_settings_stop_it_with_a_line_each() -> None:
     assert [line.split(":")[0] for line in lines] == ["STATS_HTTP_PORT", "STATS_RATE_LIMIT"]
 
 
-async def test_keystone_is_not_there_yet() -> None:
-    """Good settings of keystone stop the process with one line that says so."""
+async def test_keystone_that_refuses_us_stops_it(keystone: Keystone, tmp_path: Path) -> None:
+    """One line names the settings, and none of their values; so it is with a file that holds no certificates."""
     names = ("USERNAME", "PASSWORD", "PROJECT", "DOMAIN")
-    keystone = {f"STATS_KEYSTONE_{name}": "x" for name in names} | {"STATS_KEYSTONE_URL": "http://h"}
-    assert await refusal(STATS_AUTH="keystone", **keystone) == (
+    variables = {f"STATS_KEYSTONE_{name}": "s3cr3t" for name in names}
+    variables |= {"STATS_AUTH": "keystone", "STATS_KEYSTONE_URL": keystone.url}
+    refused = "Keystone refuses STATS_KEYSTONE_USERNAME, _PASSWORD, _PROJECT and _DOMAIN of this service"
+    status, lines = await refusal(**variables)
+    assert (status, lines[-1]) == (2, refused)
+    assert "s3cr3t" not in "".join(lines)
+    no_certificates = tmp_path / "ca.pem"
+    no_certificates.write_text("no certificate")
+    assert await refusal(STATS_KEYSTONE_CAFILE=str(no_certificates), **variables) == (
         2,
-        ["STATS_AUTH: keystone is not available in this version"],
+        ["STATS_KEYSTONE_CAFILE: no certificates in it; allowed: a PEM file"],
     )
 
 

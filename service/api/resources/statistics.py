@@ -18,7 +18,7 @@ async def get_statistics(request: web.Request) -> web.Response:
     caller = await admit(request)
     start_ms, end_ms = parse_interval(request.query)
     user_id = None if caller.is_administrator else caller.user_id
-    answer = await request.app[STORE].read(caller.project_id, start_ms, end_ms, user_id)
+    answer = await request.app[STORE].read(request.match_info["project_id"], start_ms, end_ms, user_id)
     response = json_response(answer.body)
     response.headers[AS_OF] = str(answer.as_of_ms)
     if answer.horizon_ms > (start_ms or 0):

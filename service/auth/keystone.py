@@ -1,0 +1,141 @@
+"""Callers from tokens of a Keystone v3 identity service, which is asked about each token and remembered for a while.
+
+The API: https://docs.openstack.org/api-ref/identity/v3/#validate-and-show-information-for-token
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple
+
+from service.auth.caller import Caller, IdentityUnavailableError, InvalidTokenError
+from service.auth.keystone_client import KeystoneClient
+
+MAX_TOKEN_LENGTH = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class KeystonePolicy:
+    """How long answers hold, how many are remembered of each kind, and how long a request waits for one.
+
+    A refusal holds shorter: Keystone may not know a token yet that it has just given out. A question goes on for
+    longer than a request waits for it, so that a slow Keystone's answer is there for the next request.
+    """
+
+    cache_seconds: float = 60
+    refusal_seconds: float = 2
+    patience_seconds: float = 2
+    question_seconds: float = 10
+    most_questions: int = 1_000
+    most_tokens: int = 20_000
+
+
+class _Known(NamedTuple):
+    """What Keystone said of a token, None for a refusal, and until when it holds (monotonic seconds)."""
+
+    caller: Caller | None
+    until: float
+
+
+class KeystoneAuthenticator:
+    """An Authenticator that asks Keystone: once for each token, however many requests wait, then not for a while.
+
+    Tokens are kept as digests. Good tokens and refusals are remembered apart, so that made-up tokens push out none
+    that is good.
+    """
+
+    def __init__(
+        self,
+        client: KeystoneClient,
+        admin_roles: frozenset[str],
+        policy: KeystonePolicy,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
+        unix_time_seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = client
+        self._admin_roles = admin_roles
+        self._policy = policy
+        self._monotonic_seconds = monotonic_seconds
+        self._unix_time_seconds = unix_time_seconds
+        self._callers: dict[bytes, _Known] = {}
+        self._refusals: dict[bytes, _Known] = {}
+        self._asking: dict[bytes, asyncio.Task[Caller | None]] = {}
+
+    async def authenticate(self, token: str) -> Caller:
+        """Returns the caller a token names; raises InvalidTokenError or IdentityUnavailableError within two seconds."""
+        if not 0 < len(token) <= MAX_TOKEN_LENGTH or not token.isascii() or not token.isprintable():
+            raise InvalidTokenError("no token, too long, or not printable ASCII")
+        digest = sha256(token.encode()).digest()
+        known = self._callers.get(digest) or self._refusals.get(digest)
+        if known is not None and self._monotonic_seconds() < known.until:
+            caller = known.caller
+        else:
+            caller = await self._ask(digest, token)
+        if caller is None:
+            raise InvalidTokenError("Keystone does not know it")
+        return caller
+
+    async def ping(self) -> None:
+        """Raises IdentityUnavailableError unless Keystone checks tokens for this service now."""
+        async with _patience(self._policy.patience_seconds):
+            await self._client.ping()
+
+    async def _ask(self, digest: bytes, token: str) -> Caller | None:
+        """Waits for Keystone's answer; one question is under way for a token, and goes on when a caller leaves."""
+        asking = self._asking.get(digest)
+        if asking is None:
+            if len(self._asking) >= self._policy.most_questions:
+                raise IdentityUnavailableError("too many tokens wait for Keystone")
+            asking = self._asking[digest] = asyncio.create_task(self._look_up(digest, token))
+            asking.add_done_callback(lambda task: self._asked(digest, task))
+        async with _patience(self._policy.patience_seconds):
+            return await asyncio.shield(asking)
+
+    def _asked(self, digest: bytes, task: asyncio.Task[Caller | None]) -> None:
+        del self._asking[digest]
+        if not task.cancelled():
+            task.exception()  # every caller may have left: asyncio would log that nobody has looked
+
+    async def _look_up(self, digest: bytes, token: str) -> Caller | None:
+        asked_at = self._monotonic_seconds()
+        async with asyncio.timeout(self._policy.question_seconds):
+            described = await self._client.validate(token)
+        self._callers.pop(digest, None)
+        self._refusals.pop(digest, None)
+        left_seconds = described.expires_at.timestamp() - self._unix_time_seconds() if described is not None else 0.0
+        if described is None or left_seconds <= 0:
+            seconds = min(self._policy.refusal_seconds, self._policy.cache_seconds)
+            self._remember(self._refusals, digest, _Known(None, asked_at + seconds))
+            return None
+        project = described.project
+        is_administrator = not self._admin_roles.isdisjoint(described.role_names)
+        caller = Caller(project.id if project else None, described.user.id, is_administrator)
+        seconds = min(left_seconds, self._policy.cache_seconds)
+        self._remember(self._callers, digest, _Known(caller, asked_at + seconds))
+        return caller
+
+    def _remember(self, where: dict[bytes, _Known], digest: bytes, known: _Known) -> None:
+        while len(where) >= self._policy.most_tokens:
+            del where[next(iter(where))]
+        where[digest] = known
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        await self._client.close()
+
+
+@asynccontextmanager
+async def _patience(seconds: float) -> AsyncIterator[None]:
+    """Bounds a wait for Keystone: what comes too late is an identity service that cannot be asked."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise IdentityUnavailableError(f"Keystone does not answer within {seconds:g} s") from None
