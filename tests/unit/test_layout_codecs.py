@@ -3,10 +3,11 @@
 import pytest
 
 from service.events.event import JobDeletion, JobStatus
+from service.store.layout.jobs import pack_deletion, pack_job
 from service.store.layout.nodes import Row, pack_leaf, pack_rows, parse_entry, parse_rows, split_leaf
 from service.store.layout.projects import Naming, naming_digest, pack_namings, parse_namings, user_key
 from service.store.layout.records import Record, entry_of, job_hash, parse_record, place_of
-from service.store.write.batch import pack_deletion, pack_job, pack_user
+from service.store.write.batch import pack_user
 from tests.store.support import event
 
 _RECORD = slice(20, 52)  # of what is sent of a job, after its key and hash

@@ -68,15 +68,6 @@ class Shape:
         return range(index << width, (index + 1) << width)
 
 
-def possible_children(node: Node) -> Iterator[Node]:
-    """Returns all nodes that may lie right below one; none below level 0."""
-    level, index = node
-    if level > 0:
-        child = CHILD_LEVEL[level]
-        for number in range(index << (level - child), (index + 1) << (level - child)):
-            yield child, number
-
-
 def path_of(node: Node) -> list[Node]:
     """Returns the nodes above one, from right above it to the topmost."""
     level, index = node
