@@ -149,10 +149,17 @@ def _document(verdict: _Verdict) -> dict[str, object]:
     }
 
 
+def _remedy(drift: Drift) -> str:
+    if drift.cause is not None:
+        return "verify --repair mends it"
+    is_head = drift.key.endswith("}:head")  # a rebuild goes by the heads itself
+    return "takes a snapshot, or the stripe anew" if is_head else "takes a rebuild"
+
+
 def _lines(verdict: _Verdict) -> Iterator[str]:
     drifts = list(verdict.drifts)
     for drift, is_left in drifts:
-        remedy = "verify --repair mends it" if drift.cause is not None else "takes a rebuild"
+        remedy = _remedy(drift)
         yield f"drift   {drift.key}  {drift.what}  [{remedy if is_left else 'mended'}]"
     for gap, stripes in verdict.gaps.items():
         offsets = f"partition {gap.partition}, offsets {gap.from_offset} to {gap.to_offset - 1}"

@@ -7,6 +7,7 @@ from subprocess import CalledProcessError
 import pytest
 
 from tests.api.support import Api, served
+from tests.blocking import no_blocking_calls
 from tests.conftest import require_part
 from tests.keystone import Keystone, install_keystone, set_up_keystone
 
@@ -29,3 +30,10 @@ def keystone(servers_folder: Path, pytestconfig: pytest.Config) -> Iterator[Keys
     keystone = set_up_keystone(python, servers_folder / "keystone")
     yield keystone
     keystone.child.stop()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def event_loop_is_watched() -> Iterator[None]:
+    """Fails a test in which the API blocks the loop."""
+    with no_blocking_calls():
+        yield

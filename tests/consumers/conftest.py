@@ -1,13 +1,14 @@
 """A topic of a test's own, and the settings of a consumer that reads it."""
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
 from deploy.kafka.server import KafkaServers
 from deploy.kafka.topics import create_topic
 from service.runtime.settings import ConsumerSettings
+from tests.blocking import no_blocking_calls
 from tests.conftest import MakeTopic
 
 MakeSettings = Callable[..., ConsumerSettings]
@@ -55,3 +56,10 @@ def make_settings_on(redis_flushed: str) -> MakeSettingsOn:
         )
 
     return make
+
+
+@pytest.fixture(scope="package", autouse=True)
+def event_loop_is_watched() -> Iterator[None]:
+    """Fails a test in which a consumer blocks the loop."""
+    with no_blocking_calls():
+        yield

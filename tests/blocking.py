@@ -1,0 +1,26 @@
+"""Calls of the service or the consumers that would block their event loop fail the test, but for those named here."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from blockbuster import blockbuster_ctx
+
+ALLOWED = [
+    # A line of the log leaves at once: it may be the last.
+    ("logging/__init__.py", "emit"),
+    # Lua, some KB: read once, before a consumer has partitions.
+    ("service/store/redis/script.py", "__init__"),
+    # A client of a test's own, whose connections look for the library's version. Those of the service do not.
+    ("redis/utils.py", "get_lib_version"),
+]
+"""Who may block, and why: a file's end and a function, whatever it calls."""
+
+
+@contextmanager
+def no_blocking_calls() -> Iterator[None]:
+    """Watches calls with a frame of `service` or `consumers` on the stack: what tests themselves do may block."""
+    with blockbuster_ctx(["service", "consumers"]) as watch:
+        for call in watch.functions.values():
+            for file, function in ALLOWED:
+                call.can_block_in(file, function)
+        yield
