@@ -68,6 +68,8 @@ def test_defaults_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
         "keystone_password": None,
         "keystone_project": None,
         "keystone_domain": None,
+        "keystone_cache_seconds": 60,
+        "keystone_cafile": None,
         "admin_roles": frozenset({"admin", "te_admin"}),
         "rate_limit": 1000,
     }
