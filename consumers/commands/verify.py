@@ -5,21 +5,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from consumers.commands.arguments import project_id
 from consumers.commands.terminal import Advance, Terminal, instant
 from service.runtime.settings import ConsumerSettings
+from service.store.audit.audit import audit_project
 from service.store.audit.findings import Drift, WrongMembers
+from service.store.audit.repair import Repair
 from service.store.audit.repair_lists import mend_list
 from service.store.audit.scope import Scope, survey
+from service.store.audit.unfinished import mend_project
 from service.store.layout.gaps import Gap
 from service.store.layout.keys import project_prefix, stripe_of
 from service.store.redis.client import create_writer_client
 from service.store.redis.views import Client
-
-if TYPE_CHECKING:  # numpy, 12 MB, is loaded by the first audit, and not by other commands and consumers
-    from service.store.audit.repair import Repair
 
 SUMMARY = "compare what is counted with the job records, and mend it"
 DESCRIPTION = """\
@@ -72,9 +71,7 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
     return 1 if is_unknown or any(repair.left for repair in repairs) else 0
 
 
-async def _stripes(client: Client, scope: Scope, is_repair: bool) -> "Repair":
-    from service.store.audit.repair import Repair  # noqa: PLC0415 - loads numpy
-
+async def _stripes(client: Client, scope: Scope, is_repair: bool) -> Repair:
     left = []
     for drift in scope.drifts:
         if is_repair and isinstance(drift.cause, WrongMembers):
@@ -84,11 +81,7 @@ async def _stripes(client: Client, scope: Scope, is_repair: bool) -> "Repair":
     return Repair(scope.drifts, left)
 
 
-async def _project(client: Client, project: str, scope: Scope, is_repair: bool, advance: Advance) -> "Repair":
-    from service.store.audit.audit import audit_project  # noqa: PLC0415 - loads numpy
-    from service.store.audit.repair import Repair  # noqa: PLC0415 - the same
-    from service.store.audit.unfinished import mend_project  # noqa: PLC0415 - the same
-
+async def _project(client: Client, project: str, scope: Scope, is_repair: bool, advance: Advance) -> Repair:
     if is_repair:
         repair = await mend_project(client, project, advance)
     else:
@@ -101,7 +94,7 @@ async def _project(client: Client, project: str, scope: Scope, is_repair: bool, 
     return repair
 
 
-def _once(repair: "Repair") -> Iterable[Drift]:
+def _once(repair: Repair) -> Iterable[Drift]:
     return dict.fromkeys([*repair.found, *repair.left])
 
 

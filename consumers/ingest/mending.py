@@ -3,16 +3,14 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from consumers.metrics import ConsumerMetrics
 from service.store.audit.findings import Unfinished
+from service.store.audit.repair import Repair
 from service.store.audit.repair_lists import mend_foreign_list
+from service.store.audit.unfinished import mend_project
 from service.store.errors import RefusedError
 from service.store.redis.views import Client
-
-if TYPE_CHECKING:
-    from service.store.audit.repair import Repair
 
 # What is wrong with the store, and not with the event.
 MARKED = "MARKED"
@@ -44,7 +42,6 @@ class Mender:
         """
         if not refusal.problem.startswith(STORE_IS_WRONG):
             return
-        from service.store.audit.unfinished import mend_project  # noqa: PLC0415 - loads numpy, 12 MB, with the first audit
 
         is_list = refusal.problem.startswith("WRONGTYPE") and await mend_foreign_list(self.client, refusal.stripe)
         repair = await mend_project(self.client, refusal.project_id)
@@ -61,7 +58,7 @@ class Mender:
             raise MendedError(f"project {refusal.project_id}: {mended} keys mended") from refusal
 
 
-def describe(repair: "Repair") -> dict[str, list[str]]:
+def describe(repair: Repair) -> dict[str, list[str]]:
     """Returns fields for the log: what was found, and what of it is left."""
     drifts = {"found": repair.found, "left": repair.left}
     return {name: [f"{drift.key} {drift.what}" for drift in some[:_LOGGED_DRIFTS]] for name, some in drifts.items()}

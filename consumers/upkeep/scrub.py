@@ -15,6 +15,7 @@ from consumers.policy import WorkerPolicy
 from consumers.upkeep.pace import Pace, own_stripes
 from service.store.audit.findings import Drift
 from service.store.audit.repair_lists import mend_foreign_list
+from service.store.audit.unfinished import mend_project
 from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import projects_key
 from service.store.redis.outages import reaching
@@ -83,7 +84,6 @@ class Scrub:
         return sorted(member.decode(errors="replace") for member in members)
 
     async def _mend(self, project_id: str, pace: Pace) -> list[Drift]:
-        from service.store.audit.unfinished import mend_project  # noqa: PLC0415 - loads numpy, 12 MB, with the first audit
 
         repair = await mend_project(self.client, project_id, pause=pace.pause)
         mended = len(repair.found) - len(repair.left)

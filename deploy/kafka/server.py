@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from deploy.kafka.jars import KafkaProgram
 from deploy.local.process import Child, accepts_connections, start_child
 from deploy.local.servers import free_port
-from tests.consumers.support import eventually
+from deploy.local.waiting import eventually
 
 _CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qg"
 _JAVA_OPTIONS = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")

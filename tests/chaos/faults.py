@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaProducer
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from deploy.local.waiting import eventually
 from tests.chaos.rig import Rig
 from tests.chaos.store import CONSUMERS
-from tests.consumers.support import eventually
 from tests.end_to_end.system import RunningConsumer
 from tests.end_to_end.traffic import life, make_record
 

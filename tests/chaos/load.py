@@ -7,9 +7,9 @@ from random import Random
 
 import msgspec
 
+from deploy.local.waiting import eventually
 from service.events.event import JobEvent, JobStatus
 from tests.chaos.known import Growing, Moving
-from tests.consumers.support import eventually
 from tests.end_to_end.publisher import Publisher, now_ms
 from tests.end_to_end.traffic import NOON_MS, Record, make_record
 from tests.store.support import job_uuid

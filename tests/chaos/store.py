@@ -10,7 +10,8 @@ from random import Random
 from redis.asyncio import Redis
 
 from deploy.local.process import ChildFailedError
-from tests.consumers.support import RedisServer, eventually
+from deploy.local.waiting import eventually
+from tests.consumers.support import RedisServer
 from tests.store.proxy import Proxy, running_proxy
 
 CONSUMERS, SERVICE = "consumers", "service"  # users of Redis

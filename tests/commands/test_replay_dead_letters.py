@@ -12,6 +12,7 @@ from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.queue import DeadLetterQueue, WrittenLetters
 from consumers.dead_letters.replay import REPLAYED_HEADER, Source, parse_letter, parse_mark
 from consumers.kafka.record_batches import Header
+from deploy.local.waiting import eventually
 from service.events.decoding import Reason
 from service.events.event import JobDeletion
 from service.runtime.settings import ConsumerSettings
@@ -19,7 +20,7 @@ from service.store.layout.keys import project_prefix
 from service.store.layout.projects import user_key
 from tests.commands.support import run
 from tests.conftest import MakeTopic
-from tests.consumers.support import Event, eventually, publish, record_of, running_consumer
+from tests.consumers.support import Event, publish, record_of, running_consumer
 from tests.consumers.test_dead_letters import read_all
 from tests.store.support import event, stored_hash
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from consumers.consumer import Consumer
 from consumers.metrics import ConsumerMetrics
 from deploy.local.process import Child
 from deploy.local.servers import free_port, start_redis
+from deploy.local.waiting import eventually
 from service.events.event import JobDeletion, JobEvent
 from service.runtime.settings import ConsumerSettings
 from service.store.errors import StoreUnavailableError
@@ -28,23 +29,6 @@ from tests.servers import redis_program
 from tests.wire import required_fields
 
 Event = JobEvent | JobDeletion
-
-_POLL_SECONDS = 0.05
-
-
-async def eventually(
-    condition: Callable[[], Awaitable[bool]] | Callable[[], bool], what: str, within_seconds: float = 30
-) -> None:
-    """Returns once the condition holds; fails, saying what did not come true, when the time is over."""
-    try:
-        async with asyncio.timeout(within_seconds):
-            while True:
-                holds = condition()
-                if holds if isinstance(holds, bool) else await holds:
-                    return
-                await asyncio.sleep(_POLL_SECONDS)
-    except TimeoutError:
-        raise AssertionError(f"not so within {within_seconds} s: {what}") from None
 
 
 def environment_of(settings: ConsumerSettings) -> dict[str, str]:

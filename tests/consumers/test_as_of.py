@@ -10,10 +10,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.kafka.server import KafkaServers
+from deploy.local.waiting import eventually
 from service.store.errors import StoreUnavailableError
 from service.store.read.reader import RedisStatisticsStore
 from tests.consumers.conftest import MakeSettingsOn
-from tests.consumers.support import Event, RunningConsumer, eventually, publish, record_of, running_consumer
+from tests.consumers.support import Event, RunningConsumer, publish, record_of, running_consumer
 from tests.store.support import event
 
 FIRST: list[Event] = [event(job, project_id="acme") for job in range(20)]

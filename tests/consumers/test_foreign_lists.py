@@ -5,10 +5,10 @@ from redis.asyncio import Redis
 
 from consumers.ingest.mending import MendedError, Mender
 from consumers.metrics import ConsumerMetrics
+from deploy.local.waiting import eventually
 from service.store.errors import RefusedError
 from service.store.layout.keys import projects_key, stripe_of
 from service.store.layout.projects import parse_meta
-from tests.consumers.support import eventually
 from tests.consumers.test_scrub import EVENTS, WHOLE, mended, scrubbing
 from tests.store.damages import META
 from tests.store.support import Store, assert_equals_oracle, event, stored

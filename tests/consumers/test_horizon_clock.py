@@ -2,10 +2,11 @@
 
 import asyncio
 
+from deploy.local.waiting import eventually
 from service.store.read.reader import RedisStatisticsStore
 from service.store.redis.clock import system_now_ms
 from tests.consumers.conftest import MakeSettings
-from tests.consumers.support import eventually, publish, running_consumer
+from tests.consumers.support import publish, running_consumer
 from tests.store.support import Event, event
 
 DAY_MS = 86_400_000

@@ -13,9 +13,10 @@ from consumers.kafka.metadata import describe_topic
 from deploy.kafka.jars import KafkaProgram
 from deploy.kafka.server import KafkaNode, KafkaServers, start_kafka
 from deploy.kafka.topics import admin, create_topic
+from deploy.local.waiting import eventually
 from service.runtime.settings import ConsumerSettings
 from tests.consumers.conftest import MakeSettingsOn
-from tests.consumers.support import Event, RunningConsumer, eventually, running_consumer
+from tests.consumers.support import Event, RunningConsumer, running_consumer
 from tests.consumers.test_unreadable import publish_batch
 from tests.store.support import event
 

@@ -12,12 +12,13 @@ from itertools import count
 import pytest
 from redis.crc import key_slot
 
+from deploy.local.waiting import eventually
 from service.store.contract import StatisticsStore
 from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import STRIPES, head_key, stripe_of
 from service.store.read.client import create_reader_store
 from tests.consumers.conftest import MakeSettings
-from tests.consumers.support import RunningConsumer, eventually, publish, running_consumer
+from tests.consumers.support import RunningConsumer, publish, running_consumer
 from tests.oracle import Oracle
 from tests.redis_cluster import ClusterNode, ThreePrimaries, empty_cluster
 from tests.store.support import NOON_MS, Event, assert_no_drift, event

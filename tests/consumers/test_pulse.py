@@ -5,8 +5,9 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from consumers.health import Pulse
+from deploy.local.waiting import eventually
 from tests.consumers.conftest import MakeSettings
-from tests.consumers.support import RedisServer, eventually, publish, running_consumer
+from tests.consumers.support import RedisServer, publish, running_consumer
 from tests.store.support import Event, event
 
 FIRST: list[Event] = [event(job) for job in range(3)]

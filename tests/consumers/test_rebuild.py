@@ -14,6 +14,7 @@ from consumers.rebuild.builder import ShowProgress
 from consumers.rebuild.run import Rebuilt, discard, rebuild
 from deploy.local.process import Child
 from deploy.local.servers import free_port
+from deploy.local.waiting import eventually
 from service.events.event import JobDeletion
 from service.runtime.settings import ConsumerSettings
 from service.store.generations import GenerationError
@@ -25,7 +26,7 @@ from service.store.redis.client import create_writer_client
 from service.store.write.batch import fold
 from service.store.write.writer import Step, StoreWriter, StripeBatch
 from tests.consumers.conftest import MakeSettings
-from tests.consumers.support import Event, environment_of, eventually, publish, running_consumer
+from tests.consumers.support import Event, environment_of, publish, running_consumer
 from tests.consumers.test_refused import read_letters
 from tests.oracle import Oracle
 from tests.servers import Processes

@@ -7,13 +7,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from redis.asyncio import Redis
 
+from deploy.local.waiting import eventually
 from service.events.event import JobDeletion
 from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import head_key, project_prefix, stripe_of
 from service.store.read.reader import RedisStatisticsStore
 from service.store.redis.client import create_writer_client
 from tests.consumers.conftest import MakeSettings
-from tests.consumers.support import Event, RunningConsumer, eventually, publish, running_consumer
+from tests.consumers.support import Event, RunningConsumer, publish, running_consumer
 from tests.end_to_end.publisher import read_topic
 from tests.store.support import COLLIDING_USERS, Store, acl, event
 

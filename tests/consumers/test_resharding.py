@@ -7,11 +7,12 @@ from redis.asyncio import RedisCluster
 
 from deploy.local.process import is_ready
 from deploy.local.servers import free_port
+from deploy.local.waiting import eventually
 from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import STRIPES, head_key, stripe_of
 from service.store.redis.client import create_writer_client
 from tests.consumers.conftest import MakeSettings
-from tests.consumers.support import Event, environment_of, eventually, publish
+from tests.consumers.support import Event, environment_of, publish
 from tests.oracle import Oracle
 from tests.redis_cluster import ThreePrimaries, empty_cluster
 from tests.servers import Processes

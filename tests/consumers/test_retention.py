@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from consumers.policy import policy_of
 from consumers.upkeep.sweeping import DAY_MS, find_horizon_ms
+from deploy.local.waiting import eventually
 from service.store.layout.keys import project_prefix
 from service.store.layout.projects import parse_meta
 from service.store.read.reader import RedisStatisticsStore
 from tests.consumers.conftest import MakeSettings
-from tests.consumers.support import eventually, publish, running_consumer
+from tests.consumers.support import publish, running_consumer
 from tests.consumers.test_rebuild import settled
 from tests.oracle import Oracle
 from tests.store.support import assert_no_drift, event, stored

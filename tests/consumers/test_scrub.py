@@ -12,9 +12,10 @@ from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.upkeep.scrub import Scrub
 from consumers.waiting import cancel
+from deploy.local.waiting import eventually
 from service.store.layout.keys import project_prefix
 from service.store.layout.projects import parse_meta
-from tests.consumers.support import Event, eventually
+from tests.consumers.support import Event
 from tests.store.damages import META, NAMES
 from tests.store.support import Store, assert_equals_oracle, event, stored
 

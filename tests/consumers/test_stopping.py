@@ -16,10 +16,11 @@ from consumers.kafka.clients import connection_options, create_consumer
 from consumers.kafka.stopping import stop_client
 from deploy.kafka.server import KafkaServers
 from deploy.kafka.topics import create_topic
+from deploy.local.waiting import eventually
 from service.runtime.settings import ConsumerSettings
 from service.store.redis.clock import system_now_ms
 from tests.consumers.conftest import MakeSettingsOn
-from tests.consumers.support import eventually, running_consumer
+from tests.consumers.support import running_consumer
 
 
 @pytest.fixture

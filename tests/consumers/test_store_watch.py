@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 
 from consumers.upkeep.store_watch import StoreWatch
 from consumers.waiting import cancel
+from deploy.local.waiting import eventually
 from service.store.errors import EvictionError
 from service.store.redis.clock import StoreClock, system_now_ms
-from tests.consumers.support import eventually
 
 
 @pytest.fixture

@@ -19,13 +19,14 @@ from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.clients import create_consumer
 from consumers.policy import policy_of
 from deploy.kafka.server import KafkaServers
+from deploy.local.waiting import eventually
 from service.runtime.settings import ConsumerSettings, KafkaSettings
 from service.store.layout.heads import NO_TOPIC, Claim, pack_partitions
 from service.store.layout.keys import STRIPES
 from service.store.redis.clock import system_now_ms
 from service.store.write.gaps import read_gaps
 from service.store.write.writer import StoreWriter
-from tests.consumers.support import Event, RunningConsumer, eventually, publish, record_of, running_consumer
+from tests.consumers.support import Event, RunningConsumer, publish, record_of, running_consumer
 from tests.servers import Processes
 from tests.store.support import event, stripe_as_of_ms
 

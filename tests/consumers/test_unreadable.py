@@ -18,11 +18,12 @@ from consumers.kafka.record_batches import write_records
 from consumers.rebuild.run import rebuild
 from deploy.kafka.server import KafkaServers
 from deploy.kafka.topics import create_topic
+from deploy.local.waiting import eventually
 from service.runtime.settings import ConsumerSettings
 from service.store.write.gaps import read_gaps
 from tests.commands.support import run
 from tests.consumers.conftest import MakeSettings, MakeSettingsOn
-from tests.consumers.support import Event, RunningConsumer, eventually, record_of, running_consumer
+from tests.consumers.support import Event, RunningConsumer, record_of, running_consumer
 from tests.store.support import event
 
 HEADERS = [("plain", b"1"), (HeaderName(b"trace\xff\xfe"), b"\x00\xff"), (HeaderName(b"\xed\xa0\x80"), None)]

@@ -13,6 +13,7 @@ from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.queue import DeadLetterQueue
 from deploy.local.process import is_ready, wait_until
 from deploy.local.servers import create_topics, find_broker, free_port, start_broker
+from deploy.local.waiting import eventually
 from service.store.errors import EvictionError
 from service.store.layout.heads import LAYOUT_VERSION
 from service.store.layout.keys import STRIPES, head_key, topic_name_key
@@ -21,7 +22,7 @@ from service.store.write.batch import fold
 from service.store.write.writer import Step, StripeBatch
 from tests.conftest import MakeTopic
 from tests.consumers.conftest import MakeSettings
-from tests.consumers.support import Event, RedisServer, eventually, publish, running_consumer
+from tests.consumers.support import Event, RedisServer, publish, running_consumer
 from tests.servers import Processes
 from tests.store.proxy import Proxy, Replies, running_proxy
 from tests.store.support import event

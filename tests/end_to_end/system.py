@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from deploy.local.process import Child, is_ready, wait_until
 from deploy.local.servers import free_port
 from deploy.local.tokens import sign_token
-from tests.consumers.support import eventually
+from deploy.local.waiting import eventually
 from tests.servers import Processes
 
 SECRET = "a secret of tests that is long enough"

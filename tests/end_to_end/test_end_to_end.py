@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from random import Random
 
-from tests.consumers.support import eventually
+from deploy.local.waiting import eventually
 from tests.end_to_end.checks import assert_answers, assert_dead_letters
 from tests.end_to_end.history import make_history, waves
 from tests.end_to_end.publisher import Publisher

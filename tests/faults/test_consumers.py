@@ -2,9 +2,9 @@
 
 import signal
 
+from deploy.local.waiting import eventually
 from tests.chaos.faults import consumer_hangs, consumer_joins, consumer_killed, consumer_stopped, stop_consumer
 from tests.chaos.rig import Rig
-from tests.consumers.support import eventually
 from tests.store.proxy import running_proxy
 
 ALL_PARTITIONS = '"partitions": [0, 1, 2, 3]'

@@ -9,10 +9,10 @@ import pytest
 
 from deploy.kafka.jars import KafkaProgram
 from deploy.kafka.server import KafkaServers, start_kafka
+from deploy.local.waiting import eventually
 from tests.chaos.faults import kafka_hangs, kafka_killed
 from tests.chaos.load import GROWING
 from tests.chaos.rig import Rig, running_rig
-from tests.consumers.support import eventually
 
 HANGING_MS = 3_000
 

@@ -9,9 +9,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from deploy.kafka.server import KafkaServers
 from deploy.kafka.topics import admin, create_topic
+from deploy.local.waiting import eventually
 from service.events.event import JobEvent, JobStatus
 from tests.chaos.rig import LARGEST_BATCH_BYTES, LARGEST_LETTER_BYTES, Rig, running_rig
-from tests.consumers.support import eventually
 from tests.end_to_end.checks import assert_dead_letters
 from tests.end_to_end.history import BREAKS
 from tests.end_to_end.publisher import read_topic

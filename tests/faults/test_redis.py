@@ -2,10 +2,10 @@
 
 import pytest
 
+from deploy.local.waiting import eventually
 from tests.chaos import faults
 from tests.chaos.faults import Fault
 from tests.chaos.rig import Rig
-from tests.consumers.support import eventually
 
 # by fault: what the consumers say of it at last; nothing of one that does not keep them from writing
 SAYINGS: dict[Fault, str | None] = {

@@ -7,12 +7,12 @@ import pytest
 from redis.asyncio import Redis, RedisCluster
 
 from deploy.local.servers import free_port
+from deploy.local.waiting import eventually
 from service.store.contract import StatisticsStore
 from service.store.errors import EvictionError, StoreUnavailableError
 from service.store.read.client import create_reader_store
 from service.store.redis.client import create_writer_client
 from service.store.redis.eviction import check_eviction
-from tests.consumers.support import eventually
 from tests.store.support import Store, event
 
 

@@ -8,13 +8,13 @@ import pytest
 from redis.asyncio import RedisCluster
 
 from deploy.local.process import wait_until
+from deploy.local.waiting import eventually
 from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import head_key, project_prefix, stripe_of
 from service.store.read.client import create_reader_client
 from service.store.read.reader import RedisStatisticsStore
 from service.store.redis.client import create_writer_client
 from service.store.redis.outages import reaching
-from tests.consumers.support import eventually
 from tests.redis_cluster import ClusterNode, ThreePrimaries, empty_cluster
 from tests.store.support import Event, Query, Store, assert_equals_oracle, assert_no_drift, event
 

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]], ids=["consumer", "help"])
 def test_a_consumer_starts_without_numpy(arguments: list[str]) -> None:
-    """The scrub loads it with the first project that it audits; so do mending and `verify`."""
+    """Only the API adds up rows; audits and repairs count without it."""
     program = f"""
 import sys
 sys.argv[1:] = {arguments}
