@@ -149,8 +149,8 @@ async def describe_topic(
 ) -> TopicState:
     """Asks one broker after the other to describe the topic, until one answers.
 
-    All but the last have `patience_seconds`. Raises the last broker's KafkaError; UnknownTopicOrPartitionError means that
-    there is no such topic.
+    All but the last have `patience_seconds`. Raises the last broker's KafkaError. UnknownTopicOrPartitionError means
+    that there is no such topic.
     """
     nodes = [broker.nodeId for broker in client.cluster.brokers()]
     shuffle(nodes)
