@@ -73,7 +73,7 @@ class Synchronizer:
         return Synchronized(offsets, topic, moves.unanswered)
 
     async def _adopt(self, topic: TopicState, heads: Sequence[Head], stripes: Sequence[int]) -> None:
-        """Turns stripes of another topic into stripes of this one, at its beginning; the other topic's jobs still count."""
+        """Turns stripes of another topic into stripes of this one, at its beginning; the other's jobs still count."""
         _log.error(
             "the topic is another than the one that the store has applied; reading it from its beginning",
             extra={"topic": self.topic, "topic_id": topic.topic_id, "stripes": len(stripes)},
