@@ -81,8 +81,8 @@ class DeadLetterQueue:
     async def send(self, letters: Sequence[DeadLetter]) -> None:
         """Writes letters, and returns once the broker has acknowledged every one of them.
 
-        Raises the broker's KafkaError if it refused a letter. For a letter that is too large that is LetterTooLargeError:
-        a letter is never cut, nor left out.
+        Raises the broker's KafkaError if it refused a letter. For a letter that is too large that is
+        LetterTooLargeError: a letter is never cut, nor left out.
 
         After an error some letters may have been written. The caller sends all of them again until that succeeds. So a
         letter whose acknowledgement was lost may be there twice (its topic, partition and offset tell), but none is

@@ -53,8 +53,8 @@ class Applier:
         """Writes a batch to the stripes that it has events for, and moves the heads of the stripes in `others`.
 
         Readings and rebuilds await it. Events that the store refuses become dead letters. Raises
-        DeadLettersUnavailableError, and what StoreWriter.try_apply and `mend` raise. After an error the offsets may differ
-        from those of the store.
+        DeadLettersUnavailableError, and what StoreWriter.try_apply and `mend` raise. After an error the offsets may
+        differ from those of the store.
         """
         # letters go before the offsets: once the store is past a record, nobody reads it again
         letters = [each for each in batch.dead_letters if each.offset >= self.offsets.settled[each.partition]]

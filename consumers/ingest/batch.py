@@ -47,7 +47,7 @@ class Batch:
         return self._fold.dead_letters
 
     async def add(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> int:
-        """Decodes and folds the records that `getmany` returned, and returns their number; other tasks run in between."""
+        """Decodes and folds the records that `getmany` returned, and returns their number; lets other tasks run."""
         count = 0
         for tp, records in polled.items():
             for some in self._split(records):
@@ -65,7 +65,7 @@ class Batch:
         self.stripes = self._fold.stripes()
 
     def _split(self, records: Sequence[Any]) -> Iterator[Sequence[Any]]:
-        """Yields the records in portions that are decoded within some milliseconds: fewer records where they are large."""
+        """Yields the records in portions that are decoded within some milliseconds: fewer where they are large."""
         for first in range(0, len(records), _DECODE_RECORDS):
             some = records[first : first + _DECODE_RECORDS]
             size_bytes = sum([len(record.value) for record in some if record.value])

@@ -42,8 +42,8 @@ class Mender:
     async def mend(self, refusal: RefusedError) -> None:
         """Mends the project of a refusal, and raises MendedError if this or another consumer has mended it.
 
-        Returns if nothing can be mended. `sift` calls it. Awaits the reading of all of the project's records, and the
-        batch waits with it. Raises StoreUnavailableError, LayoutError.
+        Returns if nothing can be mended. `sift` calls it. Awaits the reading of all of the project's records, and
+        the batch waits with it. Raises StoreUnavailableError, LayoutError.
         """
         if not refusal.problem.startswith(STORE_IS_WRONG):
             return

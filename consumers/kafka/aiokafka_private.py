@@ -263,7 +263,7 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
 
 
 class _Records(PartitionRecords):  # type: ignore[misc]
-    """Yields the records of one partition in one response, up to where they cannot be read; `_records` are its bytes."""
+    """Yields the records of one partition in one response, up to where they can't be read; `_records` are its bytes."""
 
     stop: Callable[[int, Exception], None]
     go_on: Callable[[], None]
@@ -406,7 +406,7 @@ def connections_of(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaClient)
 
 
 def tasks_of(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaClient) -> set[asyncio.Task[Any]]:
-    """Returns the tasks that a client still has; fails what a producer has not sent, as one of the tasks awaits that."""
+    """Returns the tasks that a client still has; fails what a producer has not sent, as one of the tasks awaits it."""
     tasks: list[asyncio.Task[Any] | None] = []
     if isinstance(client, AIOKafkaConsumer):
         names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")

@@ -23,7 +23,7 @@ class Committer:
         self._task: asyncio.Task[None] | None = None
 
     def offer(self, positions: Mapping[int, int]) -> None:
-        """Begins to commit these applied offsets if the interval has passed and no commit is under way; does not wait."""
+        """Begins to commit these applied offsets if the interval has passed and no commit is under way."""
         now = asyncio.get_running_loop().time()
         if now >= self._next and (self._task is None or self._task.done()):
             self._next = now + self._interval_seconds
