@@ -61,7 +61,7 @@ class _Tally:
     found: Counter[str] = field(default_factory=Counter)
     valid_now: Counter[str] = field(default_factory=Counter)
     sent_before: Counter[str] = field(default_factory=Counter)
-    refused_again: Counter[str] = field(default_factory=Counter)  # sent back before, refused once more, and not sent now
+    refused_again: Counter[str] = field(default_factory=Counter)  # sent back before, refused once more, and left
     sent: Counter[str] = field(default_factory=Counter)
 
 

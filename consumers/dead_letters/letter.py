@@ -38,7 +38,7 @@ class DeadLetter:
     detail: str
 
     def content(self) -> Content:
-        """Returns the record's key and value, its headers, unchanged and in order, then the letter's headers (UTF-8)."""
+        """Returns the record's key, value and headers, unchanged and in order, then the letter's headers (UTF-8)."""
         ours = {
             REASON_HEADER: self.reason,
             DETAIL_HEADER: self.detail,
