@@ -58,7 +58,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
-    """Audits one project or all, mends them with --repair, and shows the result; returns 1 if any drift is left.
+    """Audits one project or all, mends drift with --repair, and shows the result; returns 0 or 1.
 
     Raises StoreUnavailableError, LayoutError.
     """
