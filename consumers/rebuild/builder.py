@@ -27,7 +27,7 @@ from service.store.generations import Building, BuildingWriter, GenerationError,
 from service.store.write.gaps import read_gaps
 
 _POLL_TIMEOUT_MS = 50
-_EVENT_IS_WRONG = ("COLLISION", "OVERFLOW")  # such an event is refused by every store, and is a dead letter already
+_EVENT_IS_WRONG = ("COLLISION", "OVERFLOW")  # refused whatever the store holds, and so a dead letter already
 
 ShowProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 """Takes the number of offsets to read, and yields a function that is called with how many more have been read."""
