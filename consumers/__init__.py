@@ -1,1 +1,1 @@
-"""Ingest: job events from Kafka into the store."""
+"""The consumer process: it reads job events from Kafka, and writes them to the store in Redis."""

@@ -1,4 +1,4 @@
-"""`python -m consumers`: one consumer process, until SIGTERM or SIGINT."""
+"""The entry of `python -m consumers`: runs one consumer process until SIGTERM or SIGINT, or an operator's command."""
 
 import asyncio
 import logging
@@ -26,9 +26,10 @@ EXIT_SETTINGS, EXIT_LAYOUT = 2, 3
 
 
 async def _greet(writer: StoreWriter, topic: str) -> None:
-    """Raises LayoutError, EvictionError or TopicNameError before the group is joined.
+    """Checks that Redis does not evict, that its data is of this topic, and that this version can read the heads.
 
-    A store that is away is waited for later.
+    `run` awaits it before the consumer joins its group. Raises EvictionError, TopicNameError, or LayoutError. It only
+    logs that Redis does not answer: the consumer itself waits for Redis later.
     """
     try:
         await check_eviction(writer.client)
@@ -39,7 +40,10 @@ async def _greet(writer: StoreWriter, topic: str) -> None:
 
 
 async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = system_now_ms) -> int:
-    """Runs the process, by that clock; returns its exit status."""
+    """Runs the consumer process until a signal stops it, and returns its exit status.
+
+    `local_now_ms` is this machine's clock (Unix ms).
+    """
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
@@ -50,7 +54,7 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
         asyncio.get_running_loop().add_signal_handler(number, consumer.stop)
     try:
         async with serve_health(settings.metrics_port, registry, consumer.not_ready, consumer.pulse):
-            look_rarely(200_000, 50)  # what a batch makes is let go by counting references alone
+            look_rarely(200_000, 50)  # reference counts alone free what a batch allocates
             await _greet(writer, settings.kafka_topic)
             await consumer.run()
     except (LayoutError, EvictionError) as error:

@@ -1,4 +1,7 @@
-"""Keeps a worker running, with Kafka clients made anew when they fail for good."""
+"""Keeps a worker running, and makes its Kafka clients anew when they have failed for good.
+
+The entry (`consumers/__main__.py`) runs a Consumer. The Consumer connects the parts, and the worker moves the records.
+"""
 
 import asyncio
 import logging
@@ -37,14 +40,14 @@ from service.store.write.writer import StoreWriter
 _log = logging.getLogger(__name__)
 
 _TOPIC_CHECK_SECONDS = 1.0
-_STEADY_SECONDS = 30.0  # clients that have worked for so long fail for another reason than those before them
+_STEADY_SECONDS = 30.0  # clients that worked for longer than this failed for a new reason, so the backoff begins again
 
 CreateConsumer = Callable[[KafkaSettings, Callable[[], int]], Reader]
 CreateQueue = Callable[[AIOKafkaProducer, str, WrittenLetters], DeadLetterQueue]
 
 
 class Consumer:
-    """A consumer process: keeps a worker running, with Kafka clients made anew when they fail for good."""
+    """Keeps a worker running, and makes its Kafka clients anew when they have failed for good."""
 
     def __init__(  # noqa: PLR0913 - tests give their own of each
         self,
@@ -66,24 +69,24 @@ class Consumer:
         self._create_consumer = create_consumer
         self._create_queue = create_queue
         self._worker: Worker | None = None
-        self._letters = WrittenLetters(metrics.dead_letters)  # it outlives the clients
+        self._letters = WrittenLetters(metrics.dead_letters)  # kept when the clients are made anew
         self._stop = asyncio.Event()
         self.pulse = pulse or Pulse(time.monotonic)
 
     def stop(self) -> None:
-        """Asks the process to finish what it has begun and end."""
+        """Asks the process to finish the batch that it has begun, and then to end."""
         self._stop.set()
         if self._worker is not None:
             self._worker.stop()
 
     async def not_ready(self) -> list[str]:
-        """Returns what keeps the process from being ready."""
+        """Returns the reasons why the process is not ready; `/readyz` asks for them."""
         return self._worker.not_ready() if self._worker is not None else ["kafka"]
 
     async def run(self) -> None:
-        """Reads the topic until `stop` is called; a broker that is away is waited for.
+        """Reads the topic until `stop` is called, and waits for a broker that does not answer.
 
-        Raises LayoutError, EvictionError, TopicNameError.
+        The entry of the process awaits it. Raises LayoutError, EvictionError, TopicNameError.
         """
         backoff, failures = ExponentialWithJitterBackoff(base=0.2, cap=5.0), 0
         while not self._stop.is_set():
@@ -103,7 +106,7 @@ class Consumer:
                 await pause(self._stop, delay_seconds)
 
     async def _work(self) -> None:
-        """Makes Kafka clients and works with them. Raises KafkaError when they are of no more use."""
+        """Makes Kafka clients, and reads with them until they fail or the process stops. Raises KafkaError."""
         settings, policy, options = self._settings, self._policy, connection_options(self._settings)
         async with AsyncExitStack() as stack:
             client = AIOKafkaClient(**options)
@@ -124,7 +127,7 @@ class Consumer:
                 await self._read(consumer, TopicWatch(client, policy.topic, clock.now_ms), letters, clock)
 
     async def _read(self, consumer: Reader, watch: TopicWatch, letters: DeadLetterQueue, clock: StoreClock) -> None:
-        """Reads with clients that have started, until they or the process end."""
+        """Reads with clients that have started, until they fail or the process stops."""
         writer, store, metrics, policy = self._writer, self._writer.client, self._metrics, self._policy
         store_watch = StoreWatch(store, clock)
         scrub = Scrub(consumer, store, metrics, policy)
@@ -136,7 +139,7 @@ class Consumer:
 
         synchronizer = Synchronizer(consumer, writer, watch, store_watch, metrics, policy.topic, clock.now_ms)
         worker = Worker(consumer, synchronizer, start_reading, scrub.hurry, metrics, policy, self.pulse)
-        consumer.subscribe([policy.topic], listener=worker)  # before start(), it would wait for partitions
+        consumer.subscribe([policy.topic], listener=worker)  # before start(), start() would wait for partitions
         beside = [watch.run(), store_watch.run()]
         if policy.scrub_share:
             beside.append(scrub.run())
@@ -150,7 +153,7 @@ class Consumer:
 
 
 async def _run_beside(worker: Worker, endless: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Runs the worker until it ends, and what goes on beside it; raises what ended either."""
+    """Runs the worker and the endless tasks beside it, until one of them ends; raises the error that ended it."""
     working, others = asyncio.create_task(worker.run()), [asyncio.create_task(each) for each in endless]
     await asyncio.wait({working, *others}, return_when=asyncio.FIRST_COMPLETED)
     worker.stop()

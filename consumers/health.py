@@ -1,4 +1,4 @@
-"""The consumer's own small HTTP server: `/metrics` for Prometheus, `/healthz` and `/readyz` for an orchestrator."""
+"""The consumer's own HTTP server: `/metrics` for Prometheus, `/healthz` and `/readyz` for an orchestrator."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 NotReady = Callable[[], Awaitable[Sequence[str]]]
-"""Names what the process still waits for; empty when it is ready. Must not raise, and must bound its waiting."""
+"""Returns what the process still waits for, nothing when it is ready. It must not raise, and must not wait for ever."""
 
-# A probe or a scrape under way at the end is not worth a longer wait.
+# How long the end of the process waits for a probe or a scrape that is under way.
 _SHUTDOWN_SECONDS = 1.0
 _ALIVE_SECONDS = 60.0
 
@@ -20,24 +20,24 @@ _log = logging.getLogger(__name__)
 
 
 class Pulse:
-    """Beats with every turn of the loop that does the work; `clock` gives seconds that never go back."""
+    """Knows whether the worker's loop still turns; `clock` gives seconds that never go back."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._beat = clock()
 
     def beat(self) -> None:
-        """Says that the loop turns."""
+        """Notes that the loop has turned; the loop calls it."""
         self._beat = self._clock()
 
     def is_alive(self) -> bool:
-        """Whether the loop has turned within the last minute."""
+        """Returns whether the loop has turned within the last minute; `/healthz` asks for it."""
         return self._clock() - self._beat < _ALIVE_SECONDS
 
 
 @asynccontextmanager
 async def serve_health(port: int, registry: CollectorRegistry, not_ready: NotReady, pulse: Pulse) -> AsyncIterator[int]:
-    """Serve until the block ends; gives the port bound (with port 0, one that was free).
+    """Serves health and metrics until the block ends, and yields the port that it has bound (a free one for port 0).
 
     Raises OSError if the port cannot be bound.
     """

@@ -1,4 +1,7 @@
-"""What a consumer process tells Prometheus. Base units; no label names a project, a user or a job."""
+"""The metrics of a consumer process for Prometheus, in base units.
+
+No label names a project, a user or a job.
+"""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -11,7 +14,7 @@ BATCH_RECORDS_BUCKETS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 5
 
 
 class ConsumerMetrics:
-    """The metrics of one consumer, on the registry given."""
+    """Holds the metrics of one consumer process, registered in the given registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -81,7 +84,7 @@ class ConsumerMetrics:
 
     @contextmanager
     def measuring(self, records: int, last_timestamp_ms: int, watermarks_ms: Mapping[int, int]) -> Iterator[None]:
-        """Takes in a batch that is applied within the block, if that raises nothing."""
+        """Measures a batch that is applied within the block, and counts it unless the block raises."""
         started = time.perf_counter()
         yield
         for partition, watermark_ms in watermarks_ms.items():
@@ -94,7 +97,7 @@ class ConsumerMetrics:
             self.last_applied_seconds.set(last_timestamp_ms / 1000)
 
     def forget_partition(self, partition: int) -> None:
-        """Drop the series of a partition that is no longer ours; their last values would stay for ever."""
+        """Drops the series of a partition that this consumer no longer has; their last values would stay for ever."""
         self.lag_records.remove(partition)
         self.watermark_seconds.remove(partition)
         self.gap_records.remove(partition)

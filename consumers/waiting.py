@@ -1,4 +1,4 @@
-"""Waiting that ends when the process is to stop, with nothing left of what was waited for."""
+"""Waits that end when the process is to stop, and that leave no task behind."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable
@@ -11,7 +11,10 @@ _CANCEL_SECONDS = 0.2
 
 
 async def cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Cancels tasks until all have ended: one cancellation may get lost in a response that comes just then."""
+    """Cancels tasks until all of them have ended.
+
+    It cancels a task repeatedly: a cancellation can get lost if the response that the task awaits comes at that moment.
+    """
     left = set(tasks)
     while left := {task for task in left if not task.done()}:
         for task in left:
@@ -20,7 +23,7 @@ async def cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
 
 
 async def unless_set(event: asyncio.Event, work: Awaitable[T]) -> T | None:
-    """Returns what the work gives; None as soon as the event is set, with the work cancelled."""
+    """Awaits the work and returns its result; once the event is set, cancels the work and returns None."""
     working = asyncio.ensure_future(work)
     waiting = asyncio.create_task(event.wait())
     try:
@@ -34,7 +37,7 @@ async def unless_set(event: asyncio.Event, work: Awaitable[T]) -> T | None:
 
 
 async def pause(event: asyncio.Event, seconds: float) -> None:
-    """Waits so long, or until the event is set."""
+    """Waits for so many seconds, or until the event is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,1 +1,1 @@
-"""What runs the processes: the local stack, its traffic, and Apache Kafka for tests."""
+"""Starts processes: the local stack, its sample traffic, and Apache Kafka for tests."""

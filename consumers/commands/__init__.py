@@ -1,1 +1,1 @@
-"""The operator's commands: `python -m consumers COMMAND`. Each is a module that `frame.Command` describes."""
+"""Holds the operator's commands, `python -m consumers COMMAND`, one module each, as `frame.Command` describes."""

@@ -1,4 +1,4 @@
-"""Kinds of arguments, and what makes one valid: each raises ArgumentTypeError with what it should be."""
+"""Parses the arguments of commands; each function raises ArgumentTypeError, which says what the argument should be."""
 
 import re
 from argparse import ArgumentTypeError
@@ -9,14 +9,14 @@ _WHAT_AN_ID_IS = "1 to 64 characters of A-Z a-z 0-9 _ -"
 
 
 def project_id(text: str) -> str:
-    """A project's id."""
+    """Returns the text if it is a project's id."""
     if not _ID.fullmatch(text):
         raise ArgumentTypeError(f"not a project id: {_WHAT_AN_ID_IS}")
     return text
 
 
 def job_name(text: str) -> tuple[str, str]:
-    """(project id, job id) from the text that is an event's key."""
+    """Returns the ids of project and job from the text that is an event's key."""
     project, slash, job = text.partition("/")
     if not slash or not _ID.fullmatch(project) or not _ID.fullmatch(job):
         raise ArgumentTypeError(f"not PROJECT/JOB, each {_WHAT_AN_ID_IS}")
@@ -24,7 +24,7 @@ def job_name(text: str) -> tuple[str, str]:
 
 
 def instant_ms(text: str) -> int:
-    """Unix milliseconds, from these or from ISO 8601; without an offset it is UTC."""
+    """Returns Unix milliseconds, from these or from ISO 8601; a time without an offset is UTC."""
     if re.fullmatch(r"[0-9]{1,16}", text):
         return int(text)
     try:

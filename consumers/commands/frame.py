@@ -1,4 +1,4 @@
-"""The command line of `python -m consumers COMMAND`: arguments, settings, exit codes."""
+"""Runs the command line of `python -m consumers COMMAND`: arguments, settings, exit codes."""
 
 import asyncio
 import signal
@@ -32,12 +32,12 @@ exit codes:
 
 
 class Command(Protocol):
-    """What a module has that is a command."""
+    """Describes what a module must have to be a command."""
 
     SUMMARY: str
-    """One line."""
+    """What the command does, in one line for the list of commands."""
     DESCRIPTION: str
-    """What it does, with an example."""
+    """What the command does, with an example."""
     FOUND: str
     """What exit code 1 means."""
 
@@ -45,7 +45,10 @@ class Command(Protocol):
         """Adds the command's own arguments."""
 
     async def run(self, settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
-        """Does it; returns 0 or 1. Raises StoreUnavailableError, LayoutError, KafkaError."""
+        """Runs the command, and returns 0, or 1 if it found something.
+
+        Raises StoreUnavailableError, LayoutError, KafkaError.
+        """
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -57,7 +60,7 @@ COMMANDS: Mapping[str, Command] = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command that the arguments name; returns the exit status."""
+    """Runs the command that the arguments name, and returns its exit status; `consumers/__main__.py` calls it."""
     arguments = create_parser().parse_args(argv)
     try:
         settings = load(ConsumerSettings)
@@ -79,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def create_parser() -> ArgumentParser:
-    """Reads `COMMAND [arguments]`; exits with 2 if they are not valid."""
+    """Returns the parser of `COMMAND [arguments]`, which exits with 2 if they are not valid."""
     parser = ArgumentParser(
         prog="python -m consumers",
         description="Without a command: one consumer process, until SIGTERM. With one: what an operator needs.",
@@ -99,7 +102,7 @@ def create_parser() -> ArgumentParser:
 
 
 async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:
-    """Returns what the command returns; raises KeyboardInterrupt on SIGINT, once the command has ended."""
+    """Awaits the command and returns its status; raises KeyboardInterrupt on SIGINT, once the command has ended."""
     interrupted = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
     status = await unless_set(interrupted, command)

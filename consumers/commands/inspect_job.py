@@ -1,4 +1,4 @@
-"""`inspect`: what the store knows of one job, and where it counts it."""
+"""Implements `inspect`: shows what the store knows of one job, and in which nodes it counts the job."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
-    """Looks one job up. Raises StoreUnavailableError, LayoutError."""
+    """Looks up one job and shows it; returns 0 or 1. Raises StoreUnavailableError, LayoutError."""
     project_id, job_id = arguments.job
     async with aclosing(create_writer_client(settings.redis_url, settings.redis_cluster)) as client:
         try:

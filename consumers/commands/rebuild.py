@@ -1,4 +1,4 @@
-"""`rebuild`: reads the topic from its beginning into a new generation of keys, and makes it the live one."""
+"""Implements `rebuild`: reads the topic from its beginning into a new generation, and makes it the live one."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -36,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
-    """Rebuilds, or discards. Raises StoreUnavailableError, LayoutError, KafkaError."""
+    """Rebuilds the store, or discards an unfinished rebuild. Raises StoreUnavailableError, LayoutError, KafkaError."""
     try:
         if arguments.discard:
             await _discard(settings, terminal)

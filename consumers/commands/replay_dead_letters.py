@@ -1,4 +1,4 @@
-"""`replay-dead-letters`: sends back what is an event by now."""
+"""Implements `replay-dead-letters`: sends back the dead letters that are events by now."""
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
@@ -37,12 +37,12 @@ example:
 FOUND = "some of the letters are no events, or were refused again, and stay"
 
 Records = Sequence[tuple[int, Any]]
-"""Of the dead-letter topic, each with its partition."""
+"""Records of the dead-letter topic, each with its partition."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Filter:
-    """Which letters are looked at: by reason (none: any), and by when they were written, `[since_ms, until_ms)`."""
+    """Selects letters by topic, by reason (none: any), and by when they were written, `[since_ms, until_ms)`."""
 
     topic: str
     reasons: frozenset[str]
@@ -56,18 +56,18 @@ class _Filter:
 
 @dataclass(slots=True)
 class _Tally:
-    """Letters by reason, a column each."""
+    """Counts letters by reason, in one counter for each column of the output."""
 
     found: Counter[str] = field(default_factory=Counter)
     valid_now: Counter[str] = field(default_factory=Counter)
     sent_before: Counter[str] = field(default_factory=Counter)
-    refused_again: Counter[str] = field(default_factory=Counter)  # sent back, refused once more, and left
+    refused_again: Counter[str] = field(default_factory=Counter)  # sent back before, refused once more, and left
     sent: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """Sends letters back to a topic of events with so many partitions, and notes that in their own topic."""
+    """Sends letters back to a topic of events with so many partitions, and their marks to the dead-letter topic."""
 
     producer: AIOKafkaProducer
     events: str
@@ -75,9 +75,9 @@ class _Sender:
     letters: str
 
     async def send(self, going: Iterable[StoredLetter], unmarked: Iterable[StoredLetter]) -> None:
-        """Sends letters back, then marks others as sent back. Raises KafkaError.
+        """Sends the letters `going` back, then marks those in `unmarked` as sent back. Raises KafkaError.
 
-        A run that is interrupted in between loses nothing: the next one sends the same letters once more.
+        A run that is interrupted in between loses nothing: the next run sends the same letters once more.
         """
         await self._write(self.events, (each.record(self.partitions) for each in going))
         await self._write(self.letters, (each.mark() for each in unmarked))
@@ -106,7 +106,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
-    """Reads, decodes and sends. Raises KafkaError."""
+    """Reads the dead letters, decodes each, and sends back those that are events. Raises KafkaError."""
     now_ms = system_now_ms()
     until_ms = now_ms if arguments.until is None else arguments.until
     wanted = _Filter(settings.kafka_topic, frozenset(arguments.reason), arguments.since, until_ms)
@@ -133,7 +133,10 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
 
 
 async def _read_sent(polls: AsyncIterator[Records], topic: str, advance: Callable[[int], None]) -> set[Source]:
-    """Which letters of the topic were sent back: marks say so, and what was sent back and is a letter again."""
+    """Returns the sources of the letters of the topic that were sent back.
+
+    A mark names one, and so does a letter whose record was sent back before.
+    """
     sent: set[Source] = set()
     async for records in polls:
         for partition, record in records:
@@ -147,17 +150,17 @@ async def _read_sent(polls: AsyncIterator[Records], topic: str, advance: Callabl
 
 @dataclass(slots=True)
 class _Replay:
-    """Sends letters back as they are read, each event once."""
+    """Sends letters back as they are read, and each event only once."""
 
     wanted: _Filter
     sent: set[Source]
     is_again: bool
-    sender: _Sender | None  # None: nothing is sent
+    sender: _Sender | None  # None with --dry-run: nothing is sent
     tally: _Tally = field(default_factory=_Tally)
-    _gone: set[Source] = field(default_factory=set)  # origins of what this run has sent
+    _gone: set[Source] = field(default_factory=set)  # the origins of the letters that this run has sent
 
     async def take(self, records: Records) -> None:
-        """Sends what is to be sent of these records, and then notes that it was. Raises KafkaError."""
+        """Sends back those of these records that should be, and then marks their letters. Raises KafkaError."""
         parsed = [parse_letter(partition, record) for partition, record in records]
         letters = [letter for letter in parsed if letter and self.wanted.takes(letter)]
         valid = [letter for letter in letters if _is_event(letter)]

@@ -1,4 +1,4 @@
-"""What a command shows: its result on standard output, how far it is on standard error if that is a terminal."""
+"""Shows a command's result on standard output, and its progress on standard error if that is a terminal."""
 
 import json
 import os
@@ -14,22 +14,22 @@ Advance = Callable[[int], None]
 
 
 class Terminal:
-    """Text for people, or with `as_json` one JSON document for programs."""
+    """Prints text for people, or with `as_json` one JSON document for programs."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
 
     def result(self, document: Mapping[str, object], lines: Iterable[str]) -> None:
-        """Prints the document, or the lines that say the same."""
+        """Prints the document, or the lines that say the same; a reader that closes the pipe is no error."""
         text = json.dumps(document) if self._as_json else "\n".join(lines)
         try:
             print(text, file=sys.stdout, flush=True)  # noqa: T201 - what the command is for
-        except BrokenPipeError:  # whoever reads has seen enough, as `head` has
+        except BrokenPipeError:  # the reader has seen enough, as `head` has
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Advance]:
-        """A bar while the block runs; give it how many of the total have been done since it was last told."""
+        """Shows a bar while the block runs, and yields a function to call with how many more of the total are done."""
         console = Console(stderr=True)
         columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -38,7 +38,7 @@ class Terminal:
 
 
 def instant(time_ms: int) -> str:
-    """An instant for people: ISO 8601, UTC, milliseconds; one that no calendar has as Unix milliseconds."""
+    """Returns an instant for people, in ISO 8601 (UTC, milliseconds), or in Unix ms if no calendar has it."""
     try:
         time = datetime.fromtimestamp(time_ms / 1000, UTC)
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""`verify`: recomputes what the store counts from its job records, and mends it on demand."""
+"""Implements `verify`: recomputes what the store counts from its job records, and mends drift with `--repair`."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ FOUND = "there is drift (with --repair: some that could not be mended), or no su
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What was looked at, and what was found."""
+    """Holds what a run of `verify` has looked at, and what it has found."""
 
     projects: Mapping[str, int]  # job records by project
     repairs: "Sequence[Repair]"
@@ -46,7 +46,7 @@ class _Verdict:
 
     @property
     def drifts(self) -> Iterator[tuple[Drift, bool]]:
-        """Each drift, and whether it is still there."""
+        """Returns each drift, and whether it is still there."""
         return ((drift, drift in repair.left) for repair in self.repairs for drift in _once(repair))
 
 
@@ -57,7 +57,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
-    """Audits one project or all. Raises StoreUnavailableError, LayoutError."""
+    """Audits one project or all, mends drift with --repair, and shows the result; returns 0 or 1.
+
+    Raises StoreUnavailableError, LayoutError.
+    """
     async with aclosing(create_writer_client(settings.redis_url, settings.redis_cluster)) as client:
         scope = await survey(client, arguments.project)
         repairs = [await _stripes(client, scope, arguments.repair)]
@@ -145,7 +148,7 @@ def _document(verdict: _Verdict) -> dict[str, object]:
 def _remedy(drift: Drift) -> str:
     if drift.cause is not None:
         return "verify --repair mends it"
-    is_head = drift.key.endswith("}:head")  # a rebuild goes by the heads itself
+    is_head = drift.key.endswith("}:head")  # a rebuild itself relies on the heads
     return "takes a snapshot, or the stripe anew" if is_head else "takes a rebuild"
 
 

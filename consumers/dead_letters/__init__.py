@@ -1,1 +1,1 @@
-"""Records that are no events: written to a topic of their own, read back, sent back."""
+"""Writes dead letters to their topic, reads them back, and sends them back to the topic of events."""

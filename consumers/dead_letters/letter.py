@@ -1,4 +1,4 @@
-"""A dead letter: a record that is no event, whole, with the reason and where it came from."""
+"""Describes a dead letter: a whole record that is no event or was refused, with the reason and where it came from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from consumers.kafka.record_batches import Content, Header
 from service.events.decoding import Reason
 
 REASON_HEADER = "dead-letter-reason"
-"""One of `service.events.decoding.Reason`."""
+"""The header with the reason, one of `service.events.decoding.Reason`."""
 DETAIL_HEADER = "dead-letter-detail"
-"""Which field is wrong, and how, for people."""
+"""The header that says, for people, which field is wrong, and how."""
 TOPIC_HEADER = "dead-letter-topic"
-"""The topic that the record was read from."""
+"""The header with the topic that the record was read from."""
 PARTITION_HEADER = "dead-letter-partition"
-"""The partition that it was read from, a decimal number."""
+"""The header with the record's partition in that topic, a decimal number."""
 OFFSET_HEADER = "dead-letter-offset"
-"""Its offset there, a decimal number."""
+"""The header with the record's offset in that partition, a decimal number."""
 TIMESTAMP_HEADER = "dead-letter-timestamp"
-"""Its timestamp there, Unix milliseconds, a decimal number."""
+"""The header with the record's timestamp, Unix milliseconds, a decimal number."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that is no event, as it was read, and why it is none."""
+    """Holds a record that is no event or was refused, as it was read, and the reason."""
 
     topic: str
     partition: int
@@ -38,7 +38,7 @@ class DeadLetter:
     detail: str
 
     def content(self) -> Content:
-        """Returns key and value of the record, its own headers, unchanged and in order, then ours (UTF-8 text)."""
+        """Returns the record's key, value and headers, unchanged and in order, then the letter's headers (UTF-8)."""
         ours = {
             REASON_HEADER: self.reason,
             DETAIL_HEADER: self.detail,
@@ -51,12 +51,12 @@ class DeadLetter:
 
 
 def dead_letter(tp: TopicPartition, record: Any, reason: Reason, detail: str) -> DeadLetter:
-    """Returns the letter of a record as aiokafka gives it."""
+    """Returns the letter of a record as aiokafka returns records."""
     return DeadLetter(
         topic=tp.topic,
         partition=tp.partition,
         offset=record.offset,
-        timestamp_ms=record.timestamp or 0,  # the oldest format has none
+        timestamp_ms=record.timestamp or 0,  # records of the oldest format have no timestamp
         key=record.key,
         value=record.value,
         headers=tuple(record.headers),

@@ -1,4 +1,7 @@
-"""The dead-letter topic: where records go that are no events, whole, with the reason and where they came from."""
+"""Writes dead letters to the dead-letter topic.
+
+The Applier sends letters here before the store moves past their records.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +16,11 @@ from consumers.kafka.record_batches import BatchTooLargeError, write_records
 
 
 def create_producer(bootstrap_servers: str, **connection: Any) -> AIOKafkaProducer:
-    """Returns a producer for dead letters, not started; `connection` holds aiokafka's security arguments.
+    """Returns a producer for dead letters that is not started; `connection` holds aiokafka's security arguments.
 
-    Letters are compressed with zstd, the strongest codec: a record that came in just below the broker's size
-    limit thanks to compression must fit again with our headers on top. Idempotence would gain nothing, since a letter
-    may be sent twice anyway (see DeadLetterQueue.send), and not every broker offers it.
+    It compresses letters with zstd, the strongest codec: a record that fitted the broker's size limit only thanks to
+    compression must fit again with the letter's headers. The producer is not idempotent: a letter may be sent twice
+    anyway (see DeadLetterQueue.send), and not every broker has idempotent producers.
     """
     return AIOKafkaProducer(
         bootstrap_servers=bootstrap_servers,
@@ -29,13 +32,13 @@ def create_producer(bootstrap_servers: str, **connection: Any) -> AIOKafkaProduc
 
 
 class LetterTooLargeError(MessageSizeTooLargeError):  # type: ignore[misc]  # aiokafka has no types
-    """The dead-letter topic takes no record as large as this letter; the text names the letter and the limit."""
+    """Says that a letter is too large for the dead-letter topic; the text names the letter and the limit."""
 
 
 class WrittenLetters:
     """Remembers and counts the letters that this process has written, the last `most` of them.
 
-    While the store takes no writes a batch is read again every few seconds: its letters are not to pile up.
+    While the store takes no writes, a batch is read again every few seconds, and its letters must not pile up.
     """
 
     def __init__(self, counter: Counter | None = None, most: int = 50_000) -> None:
@@ -45,14 +48,14 @@ class WrittenLetters:
         self._letters: dict[tuple[str, int, int, int, str, int], None] = {}
 
     def missing(self, letters: Sequence[DeadLetter], topic_id: str) -> list[DeadLetter]:
-        """Returns which of these letters the dead-letter topic with that id has not got from this process."""
-        if topic_id != self._topic_id:  # it was deleted and made anew
+        """Returns those of the letters that this process has not written to the dead-letter topic with this id."""
+        if topic_id != self._topic_id:  # the topic was deleted and made anew
             self._letters.clear()
             self._topic_id = topic_id
         return [letter for letter in letters if _identity(letter) not in self._letters]
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
-        """Takes in that the broker has acknowledged these letters."""
+        """Notes and counts letters that the broker has acknowledged."""
         for letter in letters:
             self._letters[_identity(letter)] = None
             if self._counter is not None:
@@ -62,13 +65,13 @@ class WrittenLetters:
 
 
 def _identity(letter: DeadLetter) -> tuple[str, int, int, int, str, int]:
-    """Tells letters apart: in a topic that was made anew another record may lie at the same offset."""
+    """Returns what tells letters apart: in a topic that was made anew another record may lie at the same offset."""
     content = hash((letter.key, letter.value))
     return letter.topic, letter.partition, letter.offset, letter.timestamp_ms, letter.reason, content
 
 
 class DeadLetterQueue:
-    """Writes dead letters with a started producer, which belongs to the caller; those written before are left out."""
+    """Writes dead letters with the caller's started producer; leaves out letters that this process has written."""
 
     def __init__(self, producer: AIOKafkaProducer, topic: str, written: WrittenLetters) -> None:
         self._producer = producer
@@ -76,18 +79,19 @@ class DeadLetterQueue:
         self._written = written
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Returns once the broker has acknowledged every letter; raises its KafkaError if it refused one.
+        """Writes letters, and returns once the broker has acknowledged every one of them.
 
-        For a letter that is too large that is LetterTooLargeError: it is never cut, nor left out.
+        Raises the broker's KafkaError if it refused a letter. For a letter that is too large that is
+        LetterTooLargeError: a letter is never cut, nor left out.
 
-        After an error some letters may have been written. The caller sends all of them again until it succeeds, so a
-        letter of which the acknowledgement was lost is there twice (its topic, partition and offset tell), but none is
+        After an error some letters may have been written. The caller sends all of them again until that succeeds. So a
+        letter whose acknowledgement was lost may be there twice (its topic, partition and offset tell), but none is
         missing. Letters of one source partition stay in order while no partition of the dead-letter topic loses its
-        leader: others take its place.
+        leader: other partitions take its place.
         """
         if not letters:
             return
-        # asked each time: for a topic that was deleted meanwhile the producer would look without any pause
+        # the broker is asked each time: the producer would look for a deleted topic without any pause
         topic = await describe_topic(self._producer.client, self._topic)
         if not topic.with_leader:
             raise LeaderNotAvailableError(f"no partition of {self._topic} has a leader")

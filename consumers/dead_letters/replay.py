@@ -1,8 +1,9 @@
-"""Dead letters read back from their topic, sent back to where they came from, and marked there as sent back.
+"""Reads dead letters back from their topic, for sending them back to where they came from, and describes marks.
 
-What is sent back carries a header that names the record that first became a dead letter. If it becomes one again, the
-new letter is known by that header to be of the same event. A mark is a record of the dead-letter topic that names a
-letter which was sent back; it lies in the letter's own partition, behind it, so retention never takes it first.
+A record that is sent back carries a header that names the record that first became a dead letter. If the record
+becomes a dead letter once more, that header tells that the new letter is of the same event. A mark is a record of the
+dead-letter topic that names a letter which was sent back. It lies in the letter's own partition, behind the letter,
+so retention never takes the mark first.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -24,7 +25,7 @@ from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.record_batches import Content, Header
 
 REPLAYED_HEADER = "replayed-dead-letter"
-"""`TOPIC/PARTITION/OFFSET` of the record that first became a dead letter; the last header of what is sent back."""
+"""The last header of a record that is sent back: `TOPIC/PARTITION/OFFSET` of the record that first became a letter."""
 SENT_BACK = "sent_back"
 """The reason that a mark has in place of a letter's."""
 
@@ -35,7 +36,7 @@ _EMPTY_POLLS = 15
 
 
 class Source(NamedTuple):
-    """Where a record was read from that became a dead letter: this identifies the letter."""
+    """Says where a record was read from that became a dead letter, and so identifies the letter."""
 
     topic: str
     partition: int
@@ -44,9 +45,9 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredLetter:
-    """A letter as it lies in its topic: the record, why it is a letter, when it was written (Unix ms), its partition.
+    """Holds a letter as it lies in its topic: the record, the reason, when it was written (Unix ms), and its partition.
 
-    `origin` is the source of the first letter of the same event: its own, unless it was sent back before.
+    `origin` is the source of the first letter of the same event: the letter's own, unless it was sent back before.
     """
 
     key: bytes | None
@@ -60,30 +61,30 @@ class StoredLetter:
 
     @property
     def was_sent_before(self) -> bool:
-        """Whether it holds a record that was sent back, and was refused again."""
+        """Returns whether the letter's record was sent back before, and was refused again."""
         return self.origin != self.source
 
     def record(self, partitions: int) -> tuple[int, Content]:
-        """Returns the partition that it came from, of so many, and the record, with the origin as its last header."""
+        """Returns the record with the origin as its last header, and the partition that it goes back to, of so many."""
         origin = "/".join(map(str, self.origin)).encode()
         content = self.key, self.value, [*self.headers, (REPLAYED_HEADER, origin)]
         return self.source.partition % partitions, content
 
     def mark(self) -> tuple[int, Content]:
-        """Returns where the letter lies, and what says there that it was sent back."""
+        """Returns the mark that says that the letter was sent back, and the partition in which the letter lies."""
         texts = (SENT_BACK, *map(str, self.source))
         return self.lies_in, (None, None, [(n, text.encode()) for n, text in zip(_MARKS, texts, strict=True)])
 
 
 def was_sent_back(headers: Sequence[Header]) -> bool:
-    """Returns whether a record with these headers is a letter that was sent back."""
+    """Returns whether a record with these headers was sent back before."""
     return _origin(headers) is not None
 
 
 def parse_letter(partition: int, record: Any) -> StoredLetter | None:
-    """Returns the letter that a record of this partition of the dead-letter topic is; None if it is of another kind.
+    """Returns the letter that a record of this partition of the dead-letter topic is, or None if it is no letter.
 
-    Our headers are the last ones: the record's own may have the same names.
+    The letter's headers are the last ones, as the record's own headers may have the same names.
     """
     headers = list(record.headers)
     own, ours = headers[: -len(_OURS)], headers[-len(_OURS) :]
@@ -101,7 +102,7 @@ def parse_letter(partition: int, record: Any) -> StoredLetter | None:
 
 
 def parse_mark(record: Any) -> Source | None:
-    """Returns the source of the letter that a mark says was sent back; None if the record is no mark."""
+    """Returns the source of the letter that a mark names, or None if the record is no mark."""
     headers = list(record.headers)
     if [name for name, _ in headers] != list(_MARKS):
         return None
@@ -132,9 +133,9 @@ async def read_to_end(
 ) -> AsyncIterator[Sequence[tuple[int, Any]]]:
     """Yields all records of these partitions, each with its partition, as they are polled.
 
-    Those that are written after `until_ms` may be missing. `consumer` is started and has no group. The end is where
-    nothing more comes, at or behind the end that the broker says there is, which may be short of it. Raises KafkaError,
-    of which UnreadableError names a partition, and the offset from which it cannot be read.
+    Records that are written after `until_ms` may be missing. `consumer` is started and has no group. Reading ends where
+    no more records come, at or after the end that the broker gives, which may be before the real one. Raises
+    KafkaError; UnreadableError names a partition, and the offset from which it cannot be read.
     """
     if not tps:
         return

@@ -1,1 +1,1 @@
-"""The way of a record into the store."""
+"""Brings records into the store: polls, decodes and folds them into batches, and writes the batches."""

@@ -1,4 +1,4 @@
-"""Carries one batch out: dead letters first, then one script per stripe, then what the store has refused."""
+"""Writes one batch: first its dead letters, then one script call for each stripe, then the events that were refused."""
 
 import logging
 from collections import Counter
@@ -22,12 +22,12 @@ _log = logging.getLogger(__name__)
 
 
 class DeadLettersUnavailableError(Exception):
-    """Dead letters could not be written; the batch that they are from must wait."""
+    """Says that dead letters could not be written; the batch that they are from must wait."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """Records that were applied, and by reason those of them that are dead letters."""
+    """Counts the records that were applied, and by reason those of them that became dead letters."""
 
     records: int = 0
     dead_letters: Counter[str] = field(default_factory=Counter)
@@ -35,9 +35,9 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """Writes batches to the store; the offsets are those of the topic given.
+    """Writes batches to the store, at the offsets of the given topic.
 
-    Without a queue dead letters are counted alone: who reads records again does not send their letters again.
+    Without a queue it only counts dead letters: a rebuild reads records again, and must not send their letters again.
     """
 
     writer: StoreWriter
@@ -50,13 +50,13 @@ class Applier:
     async def apply(
         self, batch: Batch, watermarks_ms: Mapping[int, int], others: Iterable[int], horizon_ms: int
     ) -> Counts:
-        """Writes a batch to the stripes that it has events for, and to others, so that they learn how far it reaches.
+        """Writes a batch to the stripes that it has events for, and moves the heads of the stripes in `others`.
 
-        Readings and rebuilds call it. Events that the store refuses become dead letters. Raises
-        DeadLettersUnavailableError, what StoreWriter.try_apply and `mend` raise; then the offsets are
-        no longer those of the store.
+        Readings and rebuilds await it. Events that the store refuses become dead letters. Raises
+        DeadLettersUnavailableError, and what StoreWriter.try_apply and `mend` raise. After an error the offsets may
+        differ from those of the store.
         """
-        # before the offsets: once the store is past a record, nobody reads it again
+        # letters go before the offsets: once the store is past a record, nobody reads it again
         letters = [each for each in batch.dead_letters if each.offset >= self.offsets.settled[each.partition]]
         await self._send(letters)
         positions = {**self.offsets.positions, **batch.positions}
@@ -71,9 +71,9 @@ class Applier:
         return Counts(batch.records, Counter(letter.reason for letter in letters))
 
     async def claim(self, watermarks_ms: Mapping[int, int], horizon_ms: int) -> None:
-        """Lets all stripes know how fresh they are; those that somebody has moved are told with their offsets.
+        """Writes a claim of the watermarks to all stripes, and moves the heads of those that another write has moved.
 
-        A Reading calls it. Raises what the store raises: FencedError where a stripe is not at its expected offsets.
+        A Reading awaits it. Raises what the store raises: FencedError where a stripe is not at its expected offsets.
         """
         claim = Claim(min(watermarks_ms.values()), pack_partitions(self.offsets.partitions))
         moved = await self.writer.claim(self.topic.partitions, claim, self.offsets.moved_ids, self.now_ms())
@@ -99,10 +99,10 @@ class Applier:
         )
 
     async def _write(self, batches: Sequence[StripeBatch]) -> Mapping[int, RefusedError]:
-        """Writes batches, and takes in which stripes have moved; returns the refusals by stripe."""
+        """Writes batches, and notes which stripes have moved; returns the refusals by stripe."""
         applied = await self.writer.try_apply(self.topic.partitions, batches)
         for batch in batches:
-            if batch.stripe in applied.moved_ids:  # else its generation is live already, and no business of a rebuild
+            if batch.stripe in applied.moved_ids:  # else a rebuild's generation is live already, and not its to write
                 self.offsets.written(batch, applied.moved_ids[batch.stripe])
         return applied.refused
 
@@ -121,7 +121,7 @@ class Applier:
     async def _sift(
         self, batch: StripeBatch, refusal: RefusedError, portions: Sequence[Portion]
     ) -> Sequence[DeadLetter]:
-        """Applies all of a stripe's batch but the events that the store refuses, and moves the stripe past them."""
+        """Applies all of a stripe's batch except the events that the store refuses, and moves the stripe past them."""
         letters = await sift(self.writer, self.topic.partitions, batch, portions, self.mend)
         if letters:
             _log.error(

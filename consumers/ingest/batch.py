@@ -1,4 +1,7 @@
-"""One batch: what the records polled come to, and the offsets that they reach."""
+"""Collects polled records into a batch: their events by stripe, their dead letters, and the offsets that they reach.
+
+Reading and Rebuild poll with it; the Applier writes the batch.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,20 +14,21 @@ from consumers.ingest.folding import RecordFold
 from service.store.write.batch import ProjectBatch
 
 Portion = tuple[TopicPartition, Sequence[Any]]
-"""Records of a partition that are decoded within some milliseconds."""
+"""Some records of a partition, few enough to be decoded within some milliseconds."""
 
-# Unpacking and decoding this many holds the event loop for a few milliseconds; in between heartbeats run, and the write
-# of the last batch goes on.
+# Unpacking and decoding so many records holds the event loop for a few milliseconds. In between heartbeats are sent,
+# and the write of the batch before goes on.
 POLL_RECORDS = 2_000
 _DECODE_RECORDS = 500
 _DECODE_BYTES = 256 * 1024
-_MOST_BYTES = 32 * 1024 * 1024  # a batch keeps its records, and the next one is read while it is written
+_MOST_BYTES = 32 * 1024 * 1024  # two batches are in memory: one is written while the next is read
 
 
 class Batch:
-    """Collects what is polled in one turn; positions and timestamps are those of each partition's last record.
+    """Collects the records that are polled in one turn.
 
-    The records stay in `portions` until the batch is written: what the store refuses is looked for among them.
+    Positions are the offsets after each partition's last record, and timestamps are those of that record. The records
+    stay in `portions` until the batch is written, as refused events are looked for among them.
     """
 
     def __init__(self) -> None:
@@ -35,15 +39,15 @@ class Batch:
         self.timestamps_ms: dict[int, int] = {}
         self.records = 0
         self.size_bytes = 0
-        self.drained = False  # whether all that had been fetched is in it
+        self.drained = False  # whether all fetched records are in the batch
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
-        """The letters of records that are no events."""
+        """Returns the dead letters of records that are no events."""
         return self._fold.dead_letters
 
     async def add(self, polled: Mapping[TopicPartition, Sequence[Any]]) -> int:
-        """Decodes and folds what `getmany` returned; returns how many records that were."""
+        """Decodes and folds the records that `getmany` returned, and returns their number; lets other tasks run."""
         count = 0
         for tp, records in polled.items():
             for some in self._split(records):
@@ -57,11 +61,11 @@ class Batch:
         return count
 
     def close(self) -> None:
-        """Packs what came, by stripe, still while the last batch is written; nothing is added afterwards."""
+        """Packs the events by stripe, while the batch before is still written; nothing is added afterwards."""
         self.stripes = self._fold.stripes()
 
     def _split(self, records: Sequence[Any]) -> Iterator[Sequence[Any]]:
-        """Yields as many records at a time as are decoded within some milliseconds: fewer where they are large."""
+        """Yields the records in portions that are decoded within some milliseconds: fewer where they are large."""
         for first in range(0, len(records), _DECODE_RECORDS):
             some = records[first : first + _DECODE_RECORDS]
             size_bytes = sum([len(record.value) for record in some if record.value])
@@ -75,9 +79,10 @@ class Batch:
 async def read_batch(
     consumer: AIOKafkaConsumer, timeout_ms: int, max_records: int, is_ours: Callable[[], bool]
 ) -> Batch | None:
-    """Polls until nothing more is there or the batch is full; None as soon as the partitions are no longer ours.
+    """Polls until no more records have been fetched or the batch is full, and returns the batch.
 
-    Waits for the first records for the timeout at most. Raises the KafkaErrors of `getmany`.
+    Returns None as soon as the partitions are no longer this consumer's. Waits `timeout_ms` at most for the first
+    records. Raises the KafkaErrors of `getmany`.
     """
     batch = Batch()
     while not batch.drained and batch.records < max_records and batch.size_bytes < _MOST_BYTES:

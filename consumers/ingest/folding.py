@@ -1,4 +1,4 @@
-"""Records folded as they are decoded: per job the latest event, per user the latest name."""
+"""Folds records while decoding them: keeps the latest event of each job, and the latest name of each user."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,17 +13,17 @@ from service.store.write.batch import Fold, ProjectBatch
 
 
 class RecordFold:
-    """What the records of a batch come to: batches of projects, and dead letters."""
+    """Folds the records of a batch into batches of projects, and into dead letters."""
 
     def __init__(self) -> None:
         self.dead_letters: list[DeadLetter] = []
         self._fold = Fold()
-        # per record key the latest event so far; it joins the fold at the end, or when an event comes that is
-        # no plain successor
+        # the latest event so far of each record key; it joins the fold at the end, or as soon as decode_next cannot
+        # decode the next record of that key
         self._latest: dict[bytes, JobEvent] = {}
 
     def add(self, tp: TopicPartition, records: Iterable[Any]) -> None:
-        """Takes in records of a partition; a record that is no event becomes a dead letter."""
+        """Decodes and folds records of a partition; a record that is no event becomes a dead letter."""
         latest = self._latest
         for record in records:
             if type(record) is MisnamedRecord:
@@ -38,12 +38,12 @@ class RecordFold:
                         latest[key] = event
                         event, known = known, event
                     if event.event_time_ms > known.event_time_ms:
-                        self._fold.add([event])  # it loses as an event, but may name the user
+                        self._fold.add([event])  # it does not count as the latest event, but may name the user
                     continue
             self._add_other(tp, record)
 
     def stripes(self) -> dict[int, list[ProjectBatch]]:
-        """The batches of each stripe that has any."""
+        """Ends the fold, and returns the batches of projects by stripe."""
         self._fold.add(self._latest.values())
         self._latest.clear()
         return self._fold.stripes()

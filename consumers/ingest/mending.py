@@ -1,4 +1,7 @@
-"""Mends a project in which a script has met drift, or a write that ended in part, so that its batch can come again."""
+"""Mends a project in which a script has met drift, or a write that ended in part.
+
+The batch that met it is read again afterwards.
+"""
 
 import logging
 from collections.abc import Callable
@@ -12,7 +15,7 @@ from service.store.audit.unfinished import mend_project
 from service.store.errors import RefusedError
 from service.store.redis.views import Client
 
-# What is wrong with the store, and not with the event.
+# The problems of refusals that blame the store, and not the event.
 MARKED = "MARKED"
 STORE_IS_WRONG = (MARKED, "DRIFT", "WRONGTYPE", "FAULT")
 
@@ -22,23 +25,23 @@ _log = logging.getLogger(__name__)
 
 
 class MendedError(Exception):
-    """A project was in disorder and has been mended; the batch that met it is to be read again."""
+    """Says that a project was in disorder and has been mended; the batch that met the disorder must be read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mender:
-    """Mends projects through a client that never repeats a command by itself."""
+    """Mends projects through a Redis client that never repeats a command by itself."""
 
     client: Client
     metrics: ConsumerMetrics
     hurry: Callable[[], None]
-    """Called when it is likely that more is in disorder."""
+    """Makes the scrub hurry; `mend` calls it, as other projects are probably in disorder too."""
 
     async def mend(self, refusal: RefusedError) -> None:
-        """Raises MendedError if the project of a refusal was mended, by whomever; returns if nothing can be.
+        """Mends the project of a refusal, and raises MendedError if this or another consumer has mended it.
 
-        `sift` calls it. Awaits the reading of all of the project's records, and its batch waits with it. Raises
-        StoreUnavailableError, LayoutError.
+        Returns if nothing can be mended. `sift` calls it. Awaits the reading of all of the project's records, and
+        the batch waits with it. Raises StoreUnavailableError, LayoutError.
         """
         if not refusal.problem.startswith(STORE_IS_WRONG):
             return
@@ -53,12 +56,12 @@ class Mender:
         self.metrics.mended_keys.labels("script").inc(mended)
         self.hurry()
         is_marked = any(isinstance(drift.cause, Unfinished) for drift in repair.left)
-        # another consumer may have been here first
+        # another consumer may have mended it first
         if mended or (refusal.problem.startswith(MARKED) and not is_marked):
             raise MendedError(f"project {refusal.project_id}: {mended} keys mended") from refusal
 
 
 def describe(repair: Repair) -> dict[str, list[str]]:
-    """Returns fields for the log: what was found, and what of it is left."""
+    """Returns fields for the log: the drift that was found, and the drift that is left."""
     drifts = {"found": repair.found, "left": repair.left}
     return {name: [f"{drift.key} {drift.what}" for drift in some[:_LOGGED_DRIFTS]] for name, some in drifts.items()}

@@ -1,4 +1,4 @@
-"""Reads partitions from one synchronization to the next resync: polls, checks what came, begins the writes."""
+"""Reads partitions from one synchronization to the next resync: polls, checks each batch, and begins its write."""
 
 import asyncio
 import logging
@@ -24,13 +24,13 @@ _log = logging.getLogger(__name__)
 
 
 class LeaderFoundError(Exception):
-    """A partition that could not be read can be now: where it must be read from is to be looked up."""
+    """Says that a partition has a leader again, so that the offset from which it must be read can be looked up."""
 
 
 class Reading:
-    """Reads some partitions from where the store is, and sends what comes to the applier.
+    """Reads partitions from the store's offsets on, and sends each batch to the applier.
 
-    `unanswered` are those that are not read yet: nobody tells whether they reach there.
+    `unanswered` are the partitions that are not read yet, as no broker says whether they reach the store's offset.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - everything that it works with is passed in
@@ -62,15 +62,18 @@ class Reading:
 
     @property
     def positions(self) -> Mapping[int, int]:
-        """Per partition the offset before which everything is applied."""
+        """Returns for each partition the offset before which everything is applied."""
         return self._applier.offsets.positions
 
     async def poll(self, is_ours: Callable[[], bool]) -> Batch | None:
-        """Returns the next batch, see read_batch."""
+        """Returns the next batch, or None if the partitions are no longer this consumer's; awaits read_batch."""
         return await read_batch(self._consumer, self._policy.poll_timeout_ms, self._policy.max_batch_records, is_ours)
 
     async def check(self, batch: Batch) -> None:
-        """Compares what came with what the broker says. Raises OtherTopicError, StalledError, KafkaError."""
+        """Checks that the topic is still the one that is read, and that no partition has stalled; the worker awaits it.
+
+        Raises OtherTopicError, StalledError, LeaderFoundError, KafkaError.
+        """
         topic, read = self._watch.state, self._applier.topic
         if topic.is_other(read.topic_id):
             raise OtherTopicError(f"the topic has id {topic.topic_id}, {read.topic_id} was read")
@@ -87,7 +90,7 @@ class Reading:
             await self._take_in(asking.result())
 
     def _ask_about(self, quiet: Iterable[int]) -> None:
-        """Asks where the quiet partitions end, meanwhile; those that are not read are asked about more often."""
+        """Begins to ask where the quiet partitions end, and more often where those that are not read end."""
         due, now = {TopicPartition(self._policy.topic, partition) for partition in quiet}, self._clock()
         if self._not_read and now >= self._next_question:
             self._next_question = now + self._policy.question_seconds
@@ -98,7 +101,7 @@ class Reading:
             self._asking = asyncio.create_task(asking)
 
     async def _take_in(self, answers: Answers) -> None:
-        """Raises StalledError, LeaderFoundError."""
+        """Notes the answers about quiet partitions. Raises StalledError, LeaderFoundError."""
         now, topic = self._clock(), self._watch.state
         for tp, error in answers.errors.items():
             if tp.partition not in self._silent:
@@ -113,7 +116,7 @@ class Reading:
             self._stall.asked(tp.partition, await self._consumer.position(tp), end, now)
 
     def troubles(self) -> list[str]:
-        """What cannot be read, and why."""
+        """Returns a text for each partition that cannot be read, with the reason."""
         unreadable = [
             f"partition {tp.partition}: unreadable from offset {each.offset} on: {each.cause}"
             for tp, each in self._consumer.unreadable.items()
@@ -121,12 +124,12 @@ class Reading:
         return unreadable + [f"partition {partition}: {error!r}" for partition, error in self._silent.items()]
 
     async def close(self) -> None:
-        """Ends the question under way."""
+        """Cancels the question under way to the broker, and awaits its end."""
         if self._asking is not None:
             await cancel([self._asking])
 
     def begin_write(self, batch: Batch) -> asyncio.Task[None] | None:
-        """Sends a batch on its way; None if it has nothing that the store must know by now."""
+        """Starts a task that writes a batch; returns None if the store needs to know nothing of the batch now."""
         now_ms, now = self._now_ms(), self._clock()
         self._take_in_freshness(batch, now_ms)
         claims = bool(self._tps) and now >= self._next_claim
@@ -152,7 +155,7 @@ class Reading:
             await self._applier.claim(watermarks_ms, horizon_ms)
 
     async def settle(self) -> None:
-        """Lets stripes without events know how far the batches reached. Raises what the store raises."""
+        """Moves the heads of stripes without events to the positions. Raises what the store raises."""
         horizon_ms = find_horizon_ms(self._now_ms(), self._policy.retention_days)
         await self._applier.apply(Batch(), {}, self._applier.offsets.behind(horizon_ms), horizon_ms)
 
@@ -160,7 +163,7 @@ class Reading:
         known = self._consumer.caught_up
         caught_up = {tp.partition: known[tp] for tp in self._tps if tp in known}
         for partition, each in caught_up.items():
-            # marks of transactions and records that were compacted away: nothing is handed out for them
+            # the reader hands out nothing for marks of transactions, and for records that were compacted away
             reached = batch.positions.get(partition, self.positions[partition])
             if each.offset > reached:
                 batch.positions[partition] = each.offset
@@ -180,7 +183,7 @@ class Reading:
 
 
 def log_silent(partition: int, error: KafkaError) -> None:
-    """Says that a partition is not read, while the others are."""
+    """Logs that a partition is not read, while the others are."""
     _log.warning(
         "a partition does not say where it can be read; the others go on",
         extra={"partition": partition, "error": repr(error)},

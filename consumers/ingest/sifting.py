@@ -1,4 +1,4 @@
-"""Finds the records of a batch that the store refuses, by halving; all others are applied on the way."""
+"""Finds the records of a batch that the store refuses, by halving; applies all others on the way."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -22,16 +22,16 @@ from service.store.write.writer import StoreWriter, StripeBatch
 _REMEDY = "; run `python -m consumers verify --repair`, then `python -m consumers replay-dead-letters%s`"
 
 _Event = tuple[JobEvent | JobDeletion, TopicPartition, Any]
-"""An event, and the record that it was decoded from."""
+"""An event, its partition, and the record that it was decoded from."""
 
 Mend = Callable[[RefusedError], Awaitable[None]]
-"""Returns if nothing but the event can be blamed for a refusal; raises what ends the batch."""
+"""Returns if only the event can be blamed for a refusal; else raises an error that ends the batch."""
 
 
 async def sift(
     writer: StoreWriter, partitions: int, batch: StripeBatch, portions: Iterable[Portion], mend: Mend
 ) -> list[DeadLetter]:
-    """Applies those of the records that are the stripe's, all but the refused ones, which it returns as dead letters.
+    """Applies the events of one stripe, except the refused ones, which it returns as dead letters.
 
     The Applier calls it with the records of a batch that the store has refused. The stripe's offsets stay where they
     are. Awaits each call of the store, and `mend` for the first refusal of each kind in a project. Raises what
@@ -58,7 +58,7 @@ async def sift(
 
     expected = {step.partition: step.expected_offset for step in batch.steps}
     for tp, records in portions:
-        # what the stripe is past was applied, or is a dead letter already
+        # a record before the stripe's offset was applied, or is a dead letter already
         events = _decode((tp, each) for each in records if each.offset >= expected[tp.partition])
         of_stripe = [each for each in events if stripe_of(each[0].project_id) == batch.stripe]
         if of_stripe:
@@ -68,7 +68,7 @@ async def sift(
 
 
 def _decode(records: Iterable[tuple[TopicPartition, Any]]) -> Iterator[_Event]:
-    """Yields the records that are events; the others are dead letters already."""
+    """Yields the records that are events, with the events; the others are dead letters already."""
     for tp, record in records:
         if type(record) is not MisnamedRecord:
             with suppress(InvalidRecordError):
@@ -76,6 +76,6 @@ def _decode(records: Iterable[tuple[TopicPartition, Any]]) -> Iterator[_Event]:
 
 
 def _refused(tp: TopicPartition, record: Any, refusal: RefusedError) -> DeadLetter:
-    again = " --again" if was_sent_back(record.headers) else ""  # unasked it would not be sent a second time
+    again = " --again" if was_sent_back(record.headers) else ""  # without --again it is not sent a second time
     remedy = _REMEDY % again if refusal.problem.startswith(STORE_IS_WRONG) else ""
     return dead_letter(tp, record, "refused", refusal.problem[: MAX_DETAIL_CHARS - len(remedy)] + remedy)

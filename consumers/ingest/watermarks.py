@@ -1,14 +1,14 @@
-"""Watermarks: the instant before which every published event of a partition has been read. Pure, no I/O.
+"""Computes watermarks: the instant before which every published event of a partition has been read. Pure, no I/O.
 
-Two kinds of evidence, and the later one counts:
+There are two kinds of evidence, and the later instant counts:
 
-- A fetch that brought nothing, from an offset which by the same response was the end (the high watermark), sent to a
-  leader that can be trusted with it (consumers/kafka/leadership.py). Whatever was
-  acknowledged before the fetch was sent lies before that offset, and counts once all before that offset does. A fetch
-  that brought nothing from an offset before the end proves nothing: records lie beyond, which an open transaction
-  holds back, or for which the response had no room.
-- Behind, the timestamp of the last record applied: a partition is in the order of publication. Timestamps may be the
-  producer's, so they are never believed beyond the wall clock.
+- A fetch that brought nothing, from an offset that by the same response was the end (the high watermark). It must
+  have been sent to a leader that can be trusted (consumers/kafka/leadership.py). All that was acknowledged before the
+  fetch was sent lies before that offset, and the evidence counts once all before that offset has been read. A fetch
+  that brought nothing from an offset before the end proves nothing: there are records beyond, which an open
+  transaction holds back, or for which the response had no room.
+- The timestamp of the last record applied, where the consumer is behind, as a partition is in the order of
+  publication. Timestamps may be the producer's, so one that is later than the wall clock counts as the wall clock's.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,22 +19,22 @@ from consumers.kafka.leadership import CaughtUp
 
 @dataclass(slots=True)
 class Freshness:
-    """The evidence for one partition of one assignment."""
+    """Holds the watermark of one partition of one assignment, as far as there is evidence for it."""
 
     watermark_ms: int = 0
 
     def caught_up(self, evidence: CaughtUp, position: int, now_ms: int) -> None:
-        """Takes in a fetch that brought nothing, once all before the position is in the batch, or in one before it."""
+        """Notes a fetch that brought nothing, if all before its offset is in the batch or in one before it."""
         if evidence.offset <= position and evidence.asked_ms <= now_ms:
             self.watermark_ms = max(self.watermark_ms, evidence.asked_ms)
 
     def applied(self, record_timestamp_ms: int, now_ms: int) -> None:
-        """Takes in the timestamp of the last record of a batch, once everything before it is in the batch too."""
+        """Notes the timestamp of the last record of a batch; everything before that record is in the batch too."""
         self.watermark_ms = max(self.watermark_ms, min(record_timestamp_ms, now_ms))
 
 
 class Watermarks:
-    """The evidence for all partitions of one assignment; `now_ms` is when that begins."""
+    """Holds the watermarks of all partitions of one assignment, which begins at `now_ms`."""
 
     def __init__(self, partitions: Iterable[int], now_ms: int) -> None:
         self._freshness = {partition: Freshness() for partition in partitions}
@@ -47,8 +47,8 @@ class Watermarks:
         timestamps_ms: Mapping[int, int],
         now_ms: int,
     ) -> None:
-        """Takes in what is known with a batch, see Freshness; `timestamps_ms` has partitions that records came of."""
-        if now_ms < self._now_ms:  # the clock was set back: what was told by it before may be too late
+        """Notes the evidence that a batch brings, see Freshness; `timestamps_ms` has the partitions with records."""
+        if now_ms < self._now_ms:  # the clock was set back, so watermarks by it may be too late
             self._freshness = {partition: Freshness() for partition in self._freshness}
         self._now_ms = now_ms
         for partition, freshness in self._freshness.items():
@@ -58,5 +58,5 @@ class Watermarks:
                 freshness.caught_up(caught_up[partition], positions[partition], now_ms)
 
     def values_ms(self, most_ms: int) -> dict[int, int]:
-        """The watermark of each partition, none later than that."""
+        """Returns the watermark of each partition, but none later than `most_ms`."""
         return {partition: min(each.watermark_ms, most_ms) for partition, each in self._freshness.items()}

@@ -1,9 +1,9 @@
-"""The ingest loop: polls, decodes, and applies, with the next batch decoded while the store writes the last.
+"""Runs the ingest loop: polls and decodes a batch while the store still writes the one before.
 
-One task owns the consumer, the offsets and the writes; the rebalance listener only ends what is under way and says
-that everything must be looked up anew. Whatever goes wrong - a fence, a store that is away, an offset out of range,
-dead letters that cannot be written - has one remedy, the resync: drop the offsets, ask the store where it is, and go
-on from there. Events that are applied twice change nothing.
+One task owns the Kafka consumer, the offsets and the writes. The rebalance listener only ends the write under way, and
+makes the loop look up the offsets anew. There is one remedy for everything that goes wrong - a fence, a store that
+does not answer, an offset out of range, dead letters that cannot be written. It is the resync: the worker drops the
+offsets, asks the store for them again, and reads on from there. Events that are applied twice change nothing.
 """
 
 import asyncio
@@ -42,12 +42,12 @@ _RESYNCING = (
     OffsetOutOfRangeError,
     NoOffsetForPartitionError,
     LeaderFoundError,
-    IllegalStateError,  # a partition was taken away between two steps
+    IllegalStateError,  # the group took a partition away between two steps
 )
 
 
 class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Runs one consumer's share of the topic until told to stop."""
+    """Reads and applies the partitions of one consumer until told to stop."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - everything that it works with is passed in
         self,
@@ -70,28 +70,31 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._failures = 0
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._epoch = 0  # grows with every rebalance: what was polled before belongs to nobody
+        self._epoch = 0  # grows with every rebalance; a batch of an earlier epoch is dropped
         self._assignment: list[TopicPartition] | None = None
         self._reading: Reading | None = None
         self._in_flight: asyncio.Task[None] | None = None
-        self._unanswered: set[int] = set()  # partitions of which the log has said that they are not read
+        self._unanswered: set[int] = set()  # partitions that have been logged as not read
         self._commits = Committer(self._consumer, policy.topic, policy.commit_seconds, policy.commit_timeout_seconds)
 
     # -- what others see and do
 
     def not_ready(self) -> list[str]:
-        """Returns what keeps the consumer from being ready: nothing once all of its partitions are read."""
+        """Returns the reasons why the consumer is not ready: none once all of its partitions are read."""
         if self._assignment is None:
             return ["kafka"]
         return self._reading.troubles() if self._reading else ["redis"]
 
     def stop(self) -> None:
-        """Asks the loop to finish what it has begun."""
+        """Asks the loop to finish the batch that it has begun, and then to end."""
         self._stopping.set()
         self._wake.set()
 
     async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
-        """Lets the write under way finish, commits, and lets go; what is decoded but not sent is dropped."""
+        """Awaits the write under way, commits, and drops the offsets; a decoded batch that was not sent is dropped too.
+
+        aiokafka calls it before a rebalance.
+        """
         self._epoch += 1
         self._assignment = None
         await self._release(settles=True)
@@ -101,8 +104,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._metrics.assigned_partitions.set(0)
 
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
-        """Holds the new partitions until the loop has asked the store where they are."""
-        # aiokafka fetches already: nothing may be awaited before this
+        """Pauses the new partitions until the loop has asked the store for their offsets; aiokafka calls it."""
+        # aiokafka fetches already, so nothing may be awaited before the pause
         self._consumer.pause(*assigned)
         self._epoch += 1
         self._reading = None
@@ -114,9 +117,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     # -- the loop
 
     async def run(self) -> None:
-        """Reads and applies until `stop` is called; a Consumer runs it.
+        """Reads and applies until `stop` is called; a Consumer awaits it.
 
-        Raises LayoutError, EvictionError, TopicNameError, or the KafkaError that no seek is a remedy for.
+        Raises LayoutError, EvictionError, TopicNameError, and any KafkaError that a resync does not mend.
         """
         try:
             while not self._stopping.is_set():
@@ -136,7 +139,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await self._release(settles=self._stopping.is_set())
 
     async def _await_assignment(self) -> None:
-        """Returns once there are partitions, or it is time to stop. Raises StalledError."""
+        """Waits until the group assigns partitions, or `stop` is called. Raises StalledError."""
         waiting_since = asyncio.get_running_loop().time()
         while self._assignment is None and not self._stopping.is_set():
             self._pulse.beat()
@@ -146,13 +149,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await pause(self._wake, 1.0)
 
     async def _synchronize(self, assignment: list[TopicPartition]) -> None:
-        """Asks the store for its offsets, and seeks there; leaves `_reading` as it is if that has to be done again."""
+        """Asks the store for its offsets, and seeks to them; leaves `_reading` as None if this must be done again."""
         is_ours = self._in_this_epoch()
         found = await self._synchronizer.synchronize([tp.partition for tp in assignment], is_ours)
         if found is None or not is_ours():
             return
         positions = found.offsets.positions
-        self._consumer.caught_up.clear()  # it is of other offsets, or of another topic
+        self._consumer.caught_up.clear()  # this evidence is of other offsets, or of another topic
         for tp in assignment:
             self._consumer.seek(tp, positions[tp.partition])
         self._consumer.resume(*[tp for tp in assignment if tp.partition not in found.unanswered])
@@ -164,7 +167,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._unanswered = set(found.unanswered)
 
     async def _turn(self, reading: Reading) -> None:
-        """Polls and decodes one batch while the last one is written, then begins to write it."""
+        """Polls and decodes one batch while the one before is written, then begins to write it."""
         is_ours = self._in_this_epoch()
         batch = await reading.poll(is_ours)
         if batch is None or self._stopping.is_set():
@@ -181,7 +184,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         return lambda: epoch == self._epoch
 
     async def _landed(self) -> None:
-        """Waits for the write under way, and raises what it raised."""
+        """Awaits the write under way, and raises its error."""
         task = self._in_flight
         if task is not None:
             try:
@@ -192,9 +195,10 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             self._failures = 0
 
     async def _beating(self, task: asyncio.Task[None]) -> None:
-        """Waits for work that may take minutes, as when a large project is mended or Redis writes its log anew.
+        """Awaits a task that may take minutes, and keeps the pulse beating meanwhile.
 
-        That is no standstill: each of its questions has a timeout of its own. Raises what it raises.
+        Mending a large project takes so long, or Redis writing its log anew. The worker is not stuck then, as each call
+        to Redis has a timeout of its own. Raises the task's error.
         """
         try:
             while not task.done():
@@ -207,11 +211,11 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     # -- ends, good and bad
 
     async def _resync(self, error: Exception) -> None:
-        """Drops the offsets, and waits a moment that grows with every failure in a row.
+        """Drops the offsets, and waits for a time that grows with every failure in a row.
 
-        `run` calls it, and asks for new offsets afterwards.
+        `run` awaits it, and synchronizes again afterwards.
         """
-        is_mended = isinstance(error, MendedError)  # one of several projects, perhaps: the next is not to wait long
+        is_mended = isinstance(error, MendedError)  # other projects may need mending too, and should not wait long
         self._failures += not is_mended
         delay_seconds = self._backoff.compute(1 if is_mended else self._failures)
         _log.warning(
@@ -228,16 +232,16 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         await self._release()
         if self._assignment is not None:
             self._consumer.pause(*self._assignment)
-            with suppress(OffsetOutOfRangeError):  # of another partition; it is found again
-                await self._consumer.getmany(timeout_ms=0)  # keeps the membership; what it returns is read again
+            with suppress(OffsetOutOfRangeError):  # of another partition, and it is found again
+                await self._consumer.getmany(timeout_ms=0)  # keeps the group's membership; the records are read again
         self._wake.clear()
         if not self._stopping.is_set():
             await pause(self._wake, delay_seconds)
 
     async def _release(self, settles: bool = False) -> None:
-        """Ends the write under way, commits what was applied, and drops the offsets.
+        """Awaits the write under way, commits the applied offsets, and drops the offsets.
 
-        With `settles` stripes without events are told how far they are, unless that write has failed.
+        With `settles` it also moves the heads of stripes without events, unless that write has failed.
         """
         task, self._in_flight = self._in_flight, None
         if task is not None:
@@ -253,7 +257,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await self._commits.flush(reading.positions)
 
     async def _settle(self, reading: Reading) -> None:
-        """Tells stripes without events how far they are: retention may pass where they stand before anybody is back."""
+        """Moves the heads of stripes without events, so that retention of the topic does not pass their old offsets."""
         try:
             async with asyncio.timeout(self._policy.release_timeout_seconds):
                 await reading.settle()

@@ -1,1 +1,1 @@
-"""What is asked of Kafka, and how."""
+"""Everything that a consumer asks of Kafka: clients, metadata, offsets, commits, and the watch for stalls."""

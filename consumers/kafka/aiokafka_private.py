@@ -1,17 +1,18 @@
-"""What is done to the inside of aiokafka, all of it, read against version 0.14.0.
+"""Changes the inside of aiokafka, all of it here, written against version 0.14.0.
 
-`tests/unit/test_aiokafka_private.py` fails when the library changes under this module. What is done, and why:
+`tests/unit/test_aiokafka_private.py` fails when the library changes under this module. The changes, and why:
 
-- A consumer takes the responses to its fetches apart here (`Fetcher._proc_fetch_request`,
-  `PartitionRecords._unpack_records`). The library raises what it meets in one batch to whoever polls, for all
-  partitions, again and again; it steps over a batch whose length is wrong; and of what it keeps nobody can tell
-  whether it is of one response.
-- Records are handed out as the parser gives them, without a dataclass around each: a quarter of an event's time.
+- A Reader takes the responses to its fetches apart in this module (`Fetcher._proc_fetch_request`,
+  `PartitionRecords._unpack_records`). The library raises the error of one batch to whoever polls, for all partitions,
+  again and again. It steps over a batch whose length is wrong. And nobody can tell whether the records that it keeps
+  are of one response.
+- Records are handed out as the parser gives them, without a dataclass around each. That saves a quarter of the time
+  that an event takes.
 - Header names that are not UTF-8 are read and written as the bytes that they are.
-- A client whose stop() was given up is ended (consumers/kafka/stopping.py): stop() leaves its tasks and connections
-  behind.
-- The connection that a client asks first closes itself if that is given up (`AIOKafkaClient.bootstrap`): nobody else
-  knows of it.
+- A client whose stop() was given up is ended (consumers/kafka/stopping.py), as stop() then leaves its tasks and
+  connections behind.
+- The connection that a client asks first (`AIOKafkaClient.bootstrap`) closes itself if its request is given up, as
+  nothing else knows of that connection.
 """
 
 import asyncio
@@ -54,8 +55,8 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 from consumers.kafka.leadership import CaughtUp, Leadership
 from service.store.redis.clock import system_now_ms
 
-_LENGTH_AT, _MAGIC_AT, _LENGTH_FROM = 8, 16, 12  # where a batch says how long it is, counted from where on
-_LEAST_BYTES = {0: 26, 1: 34, 2: 61}  # of a batch without a record, by magic
+_LENGTH_AT, _MAGIC_AT, _LENGTH_FROM = 8, 16, 12  # where a batch holds its length, and from where on that counts
+_LEAST_BYTES = {0: 26, 1: 34, 2: 61}  # the size of a batch without a record, by magic
 _HAS_MOVED = (
     LeaderNotAvailableError,
     NotLeaderForPartitionError,
@@ -67,29 +68,29 @@ _log = logging.getLogger(__name__)
 
 
 class HeaderName(str):
-    """A header's name that is not UTF-8: its bytes, and a text with a surrogate for each that is wrong."""
+    """Holds a header's name that is not UTF-8: its bytes, and a text with a surrogate for each byte that is wrong."""
 
     raw: bytes
 
     def __new__(cls, raw: bytes) -> "HeaderName":
-        """From the bytes."""
+        """Makes a name from its bytes."""
         name = super().__new__(cls, raw.decode(errors="surrogateescape"))
         name.raw = raw
         return name
 
     def encode(self, *_: Any) -> bytes:
-        """The bytes as they were."""
+        """Returns the bytes that the name was read from."""
         return self.raw
 
 
 def is_misnamed(headers: Iterable[tuple[str, bytes | None]]) -> bool:
-    """Whether some header's name is not UTF-8: the record is no event, whatever its key and value are."""
+    """Returns whether the name of some header is not UTF-8; such a record is no event, whatever else is in it."""
     return any(isinstance(name, HeaderName) for name, _ in headers)
 
 
 @dataclass(frozen=True, slots=True)
 class MisnamedRecord:
-    """A record with headers of which some name is a HeaderName."""
+    """Holds a record that has at least one header whose name is a HeaderName."""
 
     offset: int
     timestamp: int
@@ -100,18 +101,18 @@ class MisnamedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What the broker holds from `offset` on can't be taken apart, or the broker can't read it; `cause` says why."""
+    """Says that a partition cannot be read from `offset` on; `cause` is the error of the parser or of the broker."""
 
     offset: int
     cause: str
 
 
 class UnreadableError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
-    """A partition cannot be read from an offset on: the text names topic, partition, offset and cause."""
+    """Says that a partition cannot be read from an offset on; the text names topic, partition, offset and cause."""
 
 
 class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """A consumer whose partitions stop alone where they cannot be read, and are tried again after `retry_seconds`."""
+    """Reads partitions, and stops only those that cannot be read; it tries these again after `retry_seconds`."""
 
     def __init__(self, now_ms: Callable[[], int] = system_now_ms, **options: Any) -> None:
         super().__init__(**options)
@@ -123,20 +124,20 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         self.leadership = Leadership()
 
     async def start(self) -> None:
-        """Connects. Raises KafkaError."""
+        """Connects, and awaits the broker's answers. Raises KafkaError."""
         await super().start()
-        self._fetcher.__class__ = _Fetcher  # it has nothing to fetch yet
+        self._fetcher.__class__ = _Fetcher  # the fetcher has nothing to fetch yet
         self._fetcher.reader = self
 
     def check_readable(self) -> None:
-        """Raises UnreadableError if one of the partitions cannot be read."""
+        """Raises UnreadableError if a partition cannot be read; rebuild and replay call it after each poll."""
         for tp, each in self.unreadable.items():
             raise UnreadableError(
                 f"partition {tp.partition} of {tp.topic} cannot be read from offset {each.offset} on: {each.cause}"
             )
 
     def forget(self, tps: Collection[TopicPartition]) -> None:
-        """Drops what is known of partitions that are no longer this consumer's."""
+        """Drops what is known of partitions that are no longer this reader's."""
         self.leadership.lost(tps)
         for tp in tps:
             self.caught_up.pop(tp, None)
@@ -164,7 +165,7 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
                 tp = TopicPartition(topic, partition)
                 state = assignment.state_value(tp)
                 if not state.has_valid_position or state.position != offsets[tp]:
-                    continue  # it was sought elsewhere meanwhile
+                    continue  # the partition was sought to another offset meanwhile
                 refusal = for_code(code)
                 if refusal is not NoError:
                     has_news |= self._refused(tp, state, refusal)
@@ -190,7 +191,7 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         return has_news
 
     async def _send(self, node_id: int, request: Any) -> Any:
-        """The response; None if there is none."""
+        """Sends a request and returns its response, or None if there is none; awaits a pause after an error."""
         try:
             response = await self._client.send(node_id, request)
         except KafkaError as error:
@@ -198,7 +199,7 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
                 self.reader.silent_nodes.add(node_id)
                 _log.warning("a broker does not answer", extra={"node": node_id, "error": repr(error)})
         except asyncio.CancelledError:
-            return None  # close() awaits this task, and expects no cancellation
+            return None  # close() awaits this task, and expects that it is not cancelled
         else:
             self.reader.silent_nodes.discard(node_id)
             return response
@@ -207,7 +208,7 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         return None
 
     async def _ask_ends(self, node_id: int, tps: Sequence[TopicPartition]) -> None:
-        """Asks the node for the ends of these partitions: it tells them only if it can be trusted, see Leadership."""
+        """Asks the node for the ends of these partitions; it answers only if it can be trusted, see Leadership."""
         by_topic: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         for tp in tps:
             by_topic[tp.topic].append((tp.partition, OffsetResetStrategy.LATEST))
@@ -225,7 +226,7 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         return records
 
     def _refused(self, tp: TopicPartition, state: Any, error: type[KafkaError]) -> bool:
-        """Takes in that the broker gives an error for a partition; returns whether there is something to poll."""
+        """Notes that the broker gives an error for a partition; returns whether there is something to poll."""
         if error in _HAS_MOVED:
             self.reader.leadership.lost([tp])
             self._client.force_metadata_update()
@@ -239,7 +240,7 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         return False
 
     def _stop(self, tp: TopicPartition, state: Any, offset: int, error: Exception) -> None:
-        """Lets a partition rest for a while; the others go on."""
+        """Pauses a partition for `retry_seconds`; the other partitions go on."""
         known = self.reader.unreadable.get(tp)
         self.reader.unreadable[tp] = Unreadable(offset, repr(error))
         if known is None or known.offset != offset:
@@ -262,7 +263,7 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
 
 
 class _Records(PartitionRecords):  # type: ignore[misc]
-    """The records of one partition in one response, up to where they cannot be read; `_records` are its bytes."""
+    """Yields the records of one partition in one response, up to where they can't be read; `_records` are its bytes."""
 
     stop: Callable[[int, Exception], None]
     go_on: Callable[[], None]
@@ -277,7 +278,7 @@ class _Records(PartitionRecords):  # type: ignore[misc]
                     return  # cut off by the size of the fetch
                 batch = _open_batch(rest[:size], size)
                 records = self._read(batch, rest[:size])
-            except Exception as error:  # noqa: BLE001 - whatever a parser or a decompressor raises is about this batch
+            except Exception as error:  # noqa: BLE001 - any error of a parser or a decompressor is about this batch
                 self.stop(self.next_fetch_offset, error)
                 return
             self.go_on()
@@ -291,7 +292,7 @@ class _Records(PartitionRecords):  # type: ignore[misc]
             self.stop(first_offset, CorruptRecordException("the batches that came end before this offset"))
 
     def _read(self, batch: Any, data: memoryview) -> Sequence[Any]:
-        """The records of a batch that count. Raises whatever it meets."""
+        """Returns the records of a batch, none if it is aborted or a control batch. Raises any error of the parser."""
         if self._check_crcs and not batch.validate_crc():
             raise CorruptRecordException("the checksum is wrong")
         if self._isolation_level == READ_COMMITTED and batch.producer_id is not None:
@@ -304,12 +305,12 @@ class _Records(PartitionRecords):  # type: ignore[misc]
             return ()
         try:
             return list(batch)
-        except (UnicodeDecodeError, CorruptRecordException):  # the latter is what the parser in Python makes of it
+        except (UnicodeDecodeError, CorruptRecordException):  # the parser in Python raises the latter for the former
             return [_with_its_names(record) for record in _LenientBatch(data)]
 
 
 def _batch_size(data: memoryview) -> int:
-    """How long the first batch says it is. Raises CorruptRecordException."""
+    """Returns the length in bytes that the first batch gives itself. Raises CorruptRecordException."""
     if len(data) <= _MAGIC_AT:
         return _MAGIC_AT + 1
     size = _LENGTH_FROM + int.from_bytes(data[_LENGTH_AT:_LENGTH_FROM], signed=True)
@@ -343,7 +344,7 @@ class _LenientBuffer(bytearray):
 
 
 class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
-    """The library's parser in Python, which decodes nothing but the names of headers."""
+    """Parses a batch with the library's parser in Python, which decodes nothing but the names of headers."""
 
     _buffer: bytearray
 
@@ -365,18 +366,21 @@ class _LenientBuilder(BatchBuilder):  # type: ignore[misc]
         self._builder = _DefaultRecordBatchBuilderPy(2, compression_type, 0, -1, -1, 0, size)
 
     def _set_producer_state(self, *state: int) -> None:
-        self._builder.set_producer_state(*state)  # the library's own wants its own builder for an idempotent producer
+        self._builder.set_producer_state(*state)  # the library's method needs the library's builder if idempotent
 
 
 def create_batch(producer: AIOKafkaProducer) -> BatchBuilder:
-    """A batch for `producer.send_batch` whose headers may have a HeaderName. No producer with transactions takes it."""
+    """Returns a batch for `producer.send_batch` whose headers may have a HeaderName.
+
+    A producer with transactions does not take it.
+    """
     accumulator = producer._message_accumulator
     return _LenientBuilder(accumulator._batch_size, accumulator._compression_type)
 
 
 class _FirstConnection(AIOKafkaConnection):  # type: ignore[misc]
     async def send(self, request: Any, expect_response: bool = True) -> Any:
-        """The response. Whatever is raised instead, a cancellation too, the connection is closed."""
+        """Sends a request and returns its response; closes the connection on any error, a cancellation too."""
         try:
             return await super().send(request, expect_response)
         except BaseException:
@@ -386,7 +390,7 @@ class _FirstConnection(AIOKafkaConnection):  # type: ignore[misc]
 
 async def _create_conn(host: str, port: int, **options: Any) -> AIOKafkaConnection:
     conn = await create_conn(host, port, **options)
-    if "on_close" not in options:  # the client's own ones have it
+    if "on_close" not in options:  # the client gives `on_close` to its own connections
         conn.__class__ = _FirstConnection
     return conn
 
@@ -395,14 +399,14 @@ aiokafka.client.create_conn = _create_conn
 
 
 def connections_of(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaClient) -> AIOKafkaClient:
-    """What has the connections of a client."""
+    """Returns the AIOKafkaClient that holds a client's connections."""
     if isinstance(client, AIOKafkaConsumer):
         return client._client
     return client.client if isinstance(client, AIOKafkaProducer) else client
 
 
 def tasks_of(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaClient) -> set[asyncio.Task[Any]]:
-    """The tasks that a client still has; what a producer has not sent fails, as one of its tasks waits for that."""
+    """Returns the tasks that a client still has; fails what a producer has not sent, as one of the tasks awaits it."""
     tasks: list[asyncio.Task[Any] | None] = []
     if isinstance(client, AIOKafkaConsumer):
         names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")

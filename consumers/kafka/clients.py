@@ -1,4 +1,7 @@
-"""The Kafka clients of a consumer process: what they rely on is set here, not left to defaults."""
+"""Creates the Kafka clients of a consumer process, and prepares its topics.
+
+Every option that the consumer relies on is set here, and not left to a default.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,15 +18,16 @@ from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.metadata import find_topic
 from service.runtime.settings import KafkaSettings
 
-# A coordinator holds a member's request to join for up to the rebalance timeout: it must be the shorter of the two.
+# The group coordinator holds a member's request to join for up to the rebalance timeout, so this timeout must be
+# shorter than that of a request.
 REBALANCE_TIMEOUT_MS = 10_000
-_REQUEST_TIMEOUT_MS = 15_000  # a hung broker is given up after this
-_METADATA_AGE_MS = 3_000  # partitions that the topic gets are assigned about so much later
-_FETCH_WAIT_MS = 100  # an idle partition is as fresh as two of these
+_REQUEST_TIMEOUT_MS = 15_000  # a broker that hangs is given up after this
+_METADATA_AGE_MS = 3_000  # new partitions of the topic are assigned about so much later
+_FETCH_WAIT_MS = 100  # the watermark of an idle partition is about two of these old
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Returns what every client of these settings is created with."""
+    """Returns the options that every Kafka client of these settings is created with."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
@@ -40,12 +44,15 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def create_reader(settings: KafkaSettings, **group: Any) -> Reader:
-    """Returns a reader that commits nothing by itself and starts nowhere by itself; without a group it owns nothing."""
+    """Returns a reader that commits no offset by itself and seeks to no offset by itself.
+
+    Without options for a group it has no partitions until it is assigned some.
+    """
     return Reader(
         **connection_options(settings),
         client_id="gene-job-statistics",
         enable_auto_commit=False,
-        auto_offset_reset="none",  # an offset out of range must never be silent
+        auto_offset_reset="none",  # an offset out of range must raise an error
         isolation_level="read_committed",
         metadata_max_age_ms=_METADATA_AGE_MS,
         fetch_max_wait_ms=_FETCH_WAIT_MS,
@@ -57,12 +64,15 @@ def create_reader(settings: KafkaSettings, **group: Any) -> Reader:
 
 
 def create_consumer(settings: KafkaSettings, now_ms: Callable[[], int]) -> Reader:
-    """Returns a reader in the group; the store says where it begins, and what time it is."""
+    """Returns a reader in the consumers' group; a Consumer calls it.
+
+    `now_ms` is the store's clock. The worker seeks to the store's offsets.
+    """
     return create_reader(
         settings,
         now_ms=now_ms,
         group_id=settings.kafka_group_id,
-        session_timeout_ms=10_000,  # the callbacks of a rebalance await nothing long, so heartbeats hardly pause
+        session_timeout_ms=10_000,  # the rebalance callbacks await nothing long, so heartbeats hardly pause
         heartbeat_interval_ms=1_000,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
         max_poll_interval_ms=600_000,
@@ -71,9 +81,9 @@ def create_consumer(settings: KafkaSettings, now_ms: Callable[[], int]) -> Reade
 
 
 async def prepare_topics(client: AIOKafkaClient, settings: KafkaSettings) -> bool:
-    """Connects a client, and returns whether the topic exists; if so, makes sure that there is a dead-letter topic.
+    """Connects a client, and returns whether the topic of events exists; if so, creates a missing dead-letter topic.
 
-    A consumer calls it before it reads. Awaits the broker's answers. Raises KafkaError.
+    A Consumer calls it before it reads. Awaits the broker's answers. Raises KafkaError.
     """
     await client.bootstrap()
     topic = await find_topic(client, settings.kafka_topic)
@@ -86,9 +96,9 @@ async def prepare_topics(client: AIOKafkaClient, settings: KafkaSettings) -> boo
 
 
 async def is_compacted(settings: KafkaSettings) -> bool:
-    """Returns whether the topic loses nothing but what a later record of the same key replaces. Raises KafkaError.
+    """Returns whether the topic loses only records that a later record of the same key replaces.
 
-    False where the broker does not say.
+    A rebuild asks for it. Awaits the broker's answer, and returns False if the broker does not say. Raises KafkaError.
     """
     async with _admin(settings) as admin:
         resource = ConfigResource(ConfigResourceType.TOPIC, settings.kafka_topic, {"cleanup.policy": None})

@@ -1,4 +1,4 @@
-"""Offsets committed to Kafka: a hint for tools that show lag. Where to start from is what the store says."""
+"""Commits offsets to Kafka, for tools that show lag. A consumer never starts there, but at the store's offsets."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 class Committer:
-    """Commits at most once an interval, in the background; a commit that takes too long is given up."""
+    """Commits offsets in the background, at most once an interval; it gives up a commit that takes too long."""
 
     def __init__(self, consumer: AIOKafkaConsumer, topic: str, interval_seconds: float, timeout_seconds: float) -> None:
         self._consumer = consumer
@@ -23,14 +23,14 @@ class Committer:
         self._task: asyncio.Task[None] | None = None
 
     def offer(self, positions: Mapping[int, int]) -> None:
-        """Commits these applied positions if it is time for it."""
+        """Begins to commit these applied offsets if the interval has passed and no commit is under way."""
         now = asyncio.get_running_loop().time()
         if now >= self._next and (self._task is None or self._task.done()):
             self._next = now + self._interval_seconds
             self._task = asyncio.create_task(self._commit(dict(positions)))
 
     async def flush(self, positions: Mapping[int, int]) -> None:
-        """Commits these applied positions now, after a commit under way."""
+        """Commits these applied offsets now; awaits a commit under way, and then its own."""
         if self._task is not None:
             await self._task
         await self._commit(dict(positions))

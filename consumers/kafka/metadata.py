@@ -1,7 +1,7 @@
-"""What the broker says of a topic: its id, which no other topic ever has, and its partitions.
+"""Asks the broker for a topic's id, which no other topic ever has, and for its partitions.
 
-aiokafka asks with versions of the Metadata request that are older than topic ids (version 10, Kafka 2.8), so the newer
-one is described here.
+aiokafka sends versions of the Metadata request that are older than topic ids, which came with version 10 (Kafka 2.8).
+So this module describes version 10.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _PARTITION = CompactArray(
 
 
 class _Uuid:
-    """16 bytes as they are."""
+    """Encodes and decodes a UUID as its 16 bytes."""
 
     @staticmethod
     def encode(value: bytes) -> bytes:
@@ -93,7 +93,7 @@ class _RequestWithIds(RequestStruct):  # type: ignore[misc]
 
 
 class _Request(Request[MetadataRequest_v5 | _RequestWithIds]):  # type: ignore[misc]
-    """The newest of the two that the broker knows."""
+    """Sends the newest of the two versions that the broker knows."""
 
     API_KEY = _API_KEY
 
@@ -108,7 +108,7 @@ class _Request(Request[MetadataRequest_v5 | _RequestWithIds]):  # type: ignore[m
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic: its id ("" where the broker gives none), how many partitions it has, and which of them have a leader.
+    """Describes a topic: its id ("" where the broker gives none), its number of partitions, and those with a leader.
 
     `replicas` is how many replicas its first partition has.
     """
@@ -119,20 +119,23 @@ class TopicState:
     replicas: int = field(default=1, compare=False)
 
     def has_leader(self, partition: int) -> bool:
-        """Whether anybody can be asked about a partition."""
+        """Returns whether a partition has a leader, which can be asked about the partition."""
         return partition in self.with_leader
 
     @property
     def id_bytes(self) -> bytes:
-        """The id as heads have it."""
+        """Returns the id as heads hold it, in 16 bytes."""
         return UUID(self.topic_id).bytes if self.topic_id else NO_TOPIC
 
     def is_other(self, topic_id: str) -> bool:
-        """Whether it is known to be another topic than the one of that id."""
+        """Returns whether this topic is known to have another id than the given one."""
         return bool(self.topic_id and topic_id) and self.topic_id != topic_id
 
     def is_of_another(self, head: Head) -> bool:
-        """Whether a head is of another topic: by its id, or where there is none as it has more partitions."""
+        """Returns whether a head is of another topic.
+
+        That is so if their ids differ, or if one has no id and the head has more partitions than this topic.
+        """
         if self.topic_id and head.topic_id != NO_TOPIC:
             return head.topic_id != self.id_bytes
         return len(head.progress) > self.partitions
@@ -144,9 +147,10 @@ async def describe_topic(
     patience_seconds: float = 1.0,
     shuffle: Callable[[list[int]], None] = random.shuffle,
 ) -> TopicState:
-    """Asks one broker after the other until one answers; all but the last have so many seconds.
+    """Asks one broker after the other to describe the topic, until one answers.
 
-    Raises the last one's KafkaError, of which UnknownTopicOrPartitionError is that there is no such topic.
+    All but the last have `patience_seconds`. Raises the last broker's KafkaError. UnknownTopicOrPartitionError means
+    that there is no such topic.
     """
     nodes = [broker.nodeId for broker in client.cluster.brokers()]
     shuffle(nodes)
@@ -171,7 +175,7 @@ async def describe_topic(
 
 
 async def find_topic(client: AIOKafkaClient, topic: str) -> TopicState | None:
-    """Returns what describe_topic does; None if there is no such topic. Raises other KafkaErrors."""
+    """Returns what describe_topic returns, or None if there is no such topic. Raises other KafkaErrors."""
     try:
         return await describe_topic(client, topic)
     except UnknownTopicOrPartitionError:

@@ -1,4 +1,7 @@
-"""Records written to partitions of a topic, each partition's in their order, in as few batches as hold them."""
+"""Writes records to partitions of a topic, each partition's in their order, in as few batches as can hold them.
+
+Dead letters are written with it, and records that are sent back.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -16,7 +19,7 @@ Content = tuple[bytes | None, bytes | None, Sequence[Header]]
 
 
 class BatchTooLargeError(MessageSizeTooLargeError):  # type: ignore[misc]  # aiokafka has no types
-    """The topic takes no batch of so many records and bytes; `first` is the index of its first record."""
+    """Says that the topic takes no batch of so many records and bytes; `first` is the index of its first record."""
 
     def __init__(self, first: int, records: int, size_bytes: int) -> None:
         super().__init__(f"{size_bytes} bytes, {records} records from number {first} on")
@@ -28,14 +31,14 @@ class BatchTooLargeError(MessageSizeTooLargeError):  # type: ignore[misc]  # aio
 async def write_records(
     producer: AIOKafkaProducer, topic: str, by_partition: Mapping[int, Sequence[Content]]
 ) -> dict[int, KafkaError]:
-    """Writes records to partitions of a topic, each partition's in their order; returns by partition what went wrong.
+    """Writes records to partitions of a topic, each partition's in their order; returns the errors by partition.
 
-    Returns once the broker has acknowledged all records of the partitions that are not returned. Of those that are,
-    some records may have been written; an error may be a BatchTooLargeError. `producer` is started.
+    Returns once the broker has acknowledged all records of the partitions without an error. Of a partition with an
+    error some records may have been written. An error may be a BatchTooLargeError. `producer` is started.
     """
     results = await asyncio.gather(
         *(_write_in_order(producer, topic, partition, records) for partition, records in by_partition.items()),
-        return_exceptions=True,  # so that nothing is still under way when the caller hears of a failure
+        return_exceptions=True,  # so that no write is still under way when the caller learns of a failure
     )
     errors = {}
     for partition, result in zip(by_partition, results, strict=True):
@@ -47,8 +50,8 @@ async def write_records(
 
 
 async def _write_in_order(producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Content]) -> None:
-    # Batches of our own making: producer.send() refuses a record with neither key nor value, and one with
-    # a header without a value, and both occur. The first record of a batch fits whatever its size.
+    # The batches are built here as producer.send() refuses a record with neither key nor value, and a record with
+    # a header without a value. Both occur. The first record of a batch fits whatever its size.
     batch, first = create_batch(producer), 0
     for number, record in enumerate(records):
         if not _append(batch, record):
@@ -60,9 +63,9 @@ async def _write_in_order(producer: AIOKafkaProducer, topic: str, partition: int
 
 
 def _append(batch: Any, record: Content) -> bool:
-    """Whether the record still went into the batch."""
+    """Adds a record to a batch, and returns whether it still fitted."""
     key, value, headers = record
-    # Stamped with the present: by its own time the topic's retention could delete a late record at once.
+    # The batch sets the present time: by the record's own time the topic's retention could delete it at once.
     return batch.append(timestamp=None, key=key, value=value, headers=headers) is not None
 
 

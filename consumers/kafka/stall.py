@@ -1,4 +1,4 @@
-"""Notices a consumer that hands out no records although its partitions have some. Pure, no I/O."""
+"""Notices that a consumer hands out no records although its partitions have some. Pure, no I/O."""
 
 from collections.abc import Container, Iterable
 
@@ -6,15 +6,17 @@ from aiokafka.errors import KafkaError
 
 
 class StalledError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
-    """The Kafka clients no longer do their work; new ones will."""
+    """Says that the Kafka clients no longer do their work, and must be replaced."""
 
 
 class StallWatch:
-    """How long each partition has been quiet; instants are seconds of any one clock.
+    """Knows how long each partition has been quiet, that is, has brought no records.
 
-    A partition is asked about when it has been quiet for the time given, and has stalled if it had records then, and
-    is as quiet and as far behind after the same time once more. So it has if it has a leader, by what another client
-    knows, and gave no answer both times; without a leader it is nobody's fault here.
+    Instants are seconds of any one clock. The caller asks where a partition ends once it has been quiet for
+    `quiet_seconds`. The partition has stalled in two cases, both after `quiet_seconds` once more:
+    - it had records at the first answer, and it is still quiet and behind at the second;
+    - it gave no answer both times, although another client says that it has a leader. A partition without a leader has
+      not stalled.
     """
 
     def __init__(self, partitions: Iterable[int], quiet_seconds: float, now: float) -> None:
@@ -24,11 +26,11 @@ class StallWatch:
         self._mute: set[int] = set()
 
     def since(self, partition: int) -> float:
-        """Since when a partition has been quiet, or when it was asked about."""
+        """Returns since when a partition has been quiet, or when it was last asked about if that was later."""
         return self._since[partition]
 
     def polled(self, with_records: Container[int], now: float) -> list[int]:
-        """Takes in a poll; returns the partitions to be asked about."""
+        """Notes which partitions a poll brought records of; returns the partitions whose end should be asked for."""
         for partition in self._since:
             if partition in with_records:
                 self._since[partition] = now
@@ -37,7 +39,7 @@ class StallWatch:
         return [partition for partition, since in self._since.items() if now - since >= self._quiet_seconds]
 
     def asked(self, partition: int, position: int, end: int, now: float) -> None:
-        """Takes in where a quiet partition is read, and where it ends; raises StalledError."""
+        """Notes the position in a quiet partition, and where the partition ends. Raises StalledError."""
         self._since[partition] = now
         self._mute.discard(partition)
         if end <= position:
@@ -48,7 +50,7 @@ class StallWatch:
             self._behind.add(partition)
 
     def unanswered(self, partition: int, has_leader: bool, now: float) -> None:
-        """Takes in that nobody says where a quiet partition ends; raises StalledError."""
+        """Notes that no broker says where a quiet partition ends. Raises StalledError."""
         self._since[partition] = now
         if not has_leader:
             self._mute.discard(partition)

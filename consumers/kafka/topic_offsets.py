@@ -1,4 +1,4 @@
-"""Offsets of a topic, asked for partition by partition: one that does not answer does not keep the others waiting."""
+"""Asks for a topic's offsets partition by partition, so that one without an answer does not keep the others waiting."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,12 +11,12 @@ from consumers.kafka.metadata import TopicState
 from consumers.waiting import cancel
 
 AskOffsets = Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
-"""`beginning_offsets` or `end_offsets` of a consumer."""
+"""Either `beginning_offsets` or `end_offsets` of a Kafka consumer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The offset of each partition that has answered, and what each other one failed with."""
+    """Holds the offset of each partition that has answered, and the error of each other partition."""
 
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
     errors: dict[TopicPartition, KafkaError] = field(default_factory=dict)
@@ -25,9 +25,9 @@ class Answers:
 async def ask_each(
     ask: AskOffsets, tps: Sequence[TopicPartition], topic: TopicState, grace_seconds: float = 2.0
 ) -> Answers:
-    """Asks for all partitions at once, each with a request of its own; those without a leader are not asked about.
+    """Asks for the offsets of all partitions at once, with one request each; a partition without a leader is not asked.
 
-    Once one has answered, or failed, the others may take so many seconds more.
+    Once one partition has answered or failed, the others have `grace_seconds` more.
     """
     answers = Answers()
     tasks: dict[TopicPartition, asyncio.Future[Mapping[TopicPartition, int]]] = {}
@@ -51,5 +51,5 @@ async def ask_each(
                 answers.errors[tp] = error
     finally:
         await cancel(tasks.values())
-        await asyncio.gather(*tasks.values(), return_exceptions=True)  # else asyncio would log that nobody has looked
+        await asyncio.gather(*tasks.values(), return_exceptions=True)  # else asyncio logs unread exceptions
     return answers

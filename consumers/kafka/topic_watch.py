@@ -1,7 +1,7 @@
-"""Keeps an eye on the topic: it may get partitions, and may be deleted and made anew under the same name.
+"""Watches the topic, which may get partitions, and may be deleted and made anew under the same name.
 
-Nothing that was published before a look is in a partition that was not there at that look. So what a consumer says of
-the past (its watermarks) holds only up to the last look, and only if that look found the topic that it reads.
+A partition that was not there at a look holds nothing that was published before that look. So a consumer's watermarks
+hold only up to the last look, and only if that look found the topic that the consumer reads.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ _log = logging.getLogger(__name__)
 
 
 class OtherTopicError(Exception):
-    """The topic was deleted and made anew: offsets of the one are no offsets of the other."""
+    """Says that the topic was deleted and made anew: offsets of the old topic mean nothing in the new one."""
 
 
 class TopicWatch:
-    """The topic as it was when the broker was last asked, at `looked_ms` (Unix ms, by the clock given)."""
+    """Holds the topic as the broker last described it, at `looked_ms` (Unix ms, by the clock given)."""
 
     def __init__(self, client: AIOKafkaClient, topic: str, now_ms: Callable[[], int]) -> None:
         self._client = client
@@ -34,14 +34,17 @@ class TopicWatch:
         self.looked_ms = 0
 
     async def look(self) -> TopicState:
-        """Asks the broker now. Raises KafkaError."""
+        """Asks the broker to describe the topic now, and awaits the answer. Raises KafkaError."""
         now_ms = self._now_ms()
         self.state = await describe_topic(self._client, self._topic)
         self.looked_ms = now_ms
         return self.state
 
     async def run(self) -> None:
-        """Asks again and again until cancelled; a broker that does not answer is asked less often."""
+        """Looks at the topic again and again until cancelled, less often while the broker does not answer.
+
+        A Consumer runs it beside the worker.
+        """
         backoff, failures = ExponentialWithJitterBackoff(base=_LOOK_SECONDS, cap=5.0), 0
         while True:
             try:

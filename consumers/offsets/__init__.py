@@ -1,1 +1,1 @@
-"""Where each partition must be read from."""
+"""Finds the offsets from which each partition must be read, by the heads in the store and by the topic."""

@@ -1,4 +1,7 @@
-"""Finds out where the topic cannot be read from the store's offsets: it no longer reaches there, or is another."""
+"""Finds the partitions that cannot be read from the store's offsets, and to which offsets they must be moved.
+
+The topic may no longer have the records at those offsets, or may be another topic.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -21,17 +24,17 @@ _FETCH_TIMEOUT_MS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Says to which offset partitions must be moved before anything is read."""
+    """Says to which offset each partition must be moved before anything is read."""
 
     back: dict[int, int] = field(default_factory=dict)
-    """The partition's log was made anew, and begins there."""
+    """Partitions whose log was made anew, with the offset where the log begins."""
     forward: dict[int, int] = field(default_factory=dict)
-    """The topic no longer has what comes before."""
+    """Partitions of which the topic no longer has the records before an offset, with that offset."""
     unanswered: dict[int, KafkaError] = field(default_factory=dict)
-    """The partition may have to be moved, but nobody can tell now."""
+    """Partitions of which no broker says now whether they must be moved, with the error."""
 
     def batches(self, offsets: StripeOffsets, now_ms: int) -> list[StripeBatch]:
-        """Returns what moves each stripe, with the gaps that this leaves."""
+        """Returns the batches that move each stripe, with the gaps that the moves leave; `now_ms` dates the gaps."""
         batches = []
         for stripe in offsets.stripes:
             steps, gaps = [], []
@@ -49,7 +52,7 @@ class Moves:
 
 
 async def find_moves(consumer: Reader, name: str, topic: TopicState, offsets: StripeOffsets) -> Moves:
-    """Compares the store's offsets with the topic's, and returns where they differ.
+    """Compares the store's offsets with the topic's, and returns the moves that are needed.
 
     Synchronizer and Rebuild call it. Awaits the broker's answers. Raises KafkaError.
     """
@@ -80,18 +83,21 @@ async def find_moves(consumer: Reader, name: str, topic: TopicState, offsets: St
 
 
 async def _ahead(consumer: Reader, ends: Mapping[TopicPartition, int], offsets: StripeOffsets) -> list[int]:
-    """Partitions whose log ends before the store's offset."""
+    """Returns the partitions whose log ends before the store's offset."""
     short = [tp for tp, end in ends.items() if end < offsets.positions[tp.partition]]
     return [tp.partition for tp in short if not await _reaches(consumer, tp, offsets.positions[tp.partition])]
 
 
 async def _reaches(consumer: Reader, tp: TopicPartition, start: int) -> bool:
-    """Whether a record right before the start is there: an embedded broker says a log's last batch has one record."""
+    """Returns whether a record lies right before `start`; awaits a poll.
+
+    The end that the broker gives is not proof enough: an embedded broker says that a log's last batch has one record.
+    """
     consumer.seek(tp, start - 1)
     consumer.resume(tp)
     try:
         polled = await consumer.getmany(tp, timeout_ms=_FETCH_TIMEOUT_MS, max_records=1)
-        return bool(polled) or tp in consumer.unreadable  # something is there
+        return bool(polled) or tp in consumer.unreadable  # a batch that cannot be read lies there
     except OffsetOutOfRangeError:
         return False
     finally:

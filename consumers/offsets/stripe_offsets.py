@@ -1,4 +1,4 @@
-"""The offsets of one assignment: those that each stripe is expected to have, and how far the batches reach. Pure."""
+"""Keeps the offsets of one assignment: those that each stripe's head should have, and the positions. Pure, no I/O."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,11 +7,11 @@ from service.store.write.writer import Step, StripeBatch
 
 
 class StripeOffsets:
-    """Offsets of the partitions of one assignment, from the heads of all stripes; lives until the next resync.
+    """Keeps the offsets of the partitions of one assignment, as read from the heads of all stripes.
 
-    An offset is the next one to be read. A stripe's stored offset is what its head has, and what the next write to the
-    stripe expects there. A position is how far the batches reach: everything before it is applied to all stripes that
-    it concerns.
+    It lives until the next resync. An offset is the next one to be read. A stripe's stored offset is the one that its
+    head has, and that the next write to the stripe expects there. A position is how far the batches reach: everything
+    before it is applied to all stripes that it concerns.
     """
 
     def __init__(self, heads: Sequence[Head], partitions: Sequence[int]) -> None:
@@ -20,18 +20,19 @@ class StripeOffsets:
         self._live = [head.live for head in heads]
         self._moved_ids = [head.moved_id for head in heads]
         self.positions = {p: min(stored[p] for stored in self._stored) for p in self.partitions}
-        # Records that are no events are dead letters before any stripe moves on: below the furthest stripe all are.
+        # A record that is no event becomes a dead letter before any stripe moves past it. So all such records before
+        # the offset of the furthest stripe are dead letters already.
         self.settled = {p: max(stored[p] for stored in self._stored) for p in self.partitions}
 
     def steps(self, stripe: int, positions: Mapping[int, int], watermarks_ms: Mapping[int, int]) -> list[Step]:
-        """Returns what moves a stripe to the given positions; a stripe that is further already stays there."""
+        """Returns the steps that move a stripe to the given positions; a stripe that is further already stays there."""
         stored = self._stored[stripe]
         return [
             Step(p, stored[p], max(stored[p], positions.get(p, 0)), watermarks_ms.get(p, 0)) for p in self.partitions
         ]
 
     def generation(self, stripe: int) -> int:
-        """Returns the generation that a stripe is expected to have."""
+        """Returns the generation that a stripe's head should have."""
         return self._live[stripe].generation
 
     def stored(self, stripe: int, partition: int) -> int:
@@ -40,11 +41,11 @@ class StripeOffsets:
 
     @property
     def moved_ids(self) -> dict[int, bytes]:
-        """By stripe the id of the write that last moved its head, as far as is known."""
+        """Returns by stripe the id of the write that last moved its head, as far as is known."""
         return dict(enumerate(self._moved_ids))
 
     def behind(self, horizon_ms: int) -> list[int]:
-        """Returns the stripes that do not know yet how far the batches reach, or how far back jobs count."""
+        """Returns the stripes whose head is behind the positions, or behind the horizon."""
         return [
             stripe
             for stripe, stored in enumerate(self._stored)
@@ -52,7 +53,7 @@ class StripeOffsets:
         ]
 
     def written(self, batch: StripeBatch, moved_id: bytes) -> None:
-        """Takes in that a stripe has taken the steps of a batch, and which write last moved its head."""
+        """Notes that a stripe has taken the steps of a batch, and which write last moved its head."""
         for step in batch.steps:
             self._stored[batch.stripe][step.partition] = step.next_offset
         live = self._live[batch.stripe]
@@ -61,10 +62,10 @@ class StripeOffsets:
 
     @property
     def stripes(self) -> range:
-        """All stripes."""
+        """Returns the numbers of all stripes."""
         return range(len(self._stored))
 
 
 def next_offset(head: Head, partition: int) -> int:
-    """Returns a head's offset of a partition: 0 if the head does not have that partition yet."""
+    """Returns a head's offset of a partition, or 0 if the head does not have that partition yet."""
     return head.progress[partition].next_offset if partition < len(head.progress) else 0

@@ -1,4 +1,7 @@
-"""Finds out where the store is, and moves it to where the topic lets it be read from."""
+"""Reads the store's offsets, and moves the store where the topic cannot be read from them.
+
+The worker does so before it reads, and again after each resync.
+"""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Synchronized:
-    """Holds the store's offsets in a topic, and the partitions that nobody can tell whether they reach that far."""
+    """Holds the store's offsets in a topic, and the partitions of which no broker says whether they reach that far."""
 
     offsets: StripeOffsets
     topic: TopicState
@@ -44,10 +47,10 @@ class Synchronizer:
     now_ms: Callable[[], int]
 
     async def synchronize(self, partitions: Sequence[int], is_ours: Callable[[], bool]) -> Synchronized | None:
-        """Returns where the store is in these partitions.
+        """Returns the store's offsets of these partitions, or None if the caller must ask again.
 
-        None: the store had to be moved, or the partitions are no longer ours; ask again. The worker calls it, before
-        it reads. Raises what the store raises, EvictionError, TopicNameError, and KafkaError.
+        It must where the store had to be moved, or where the partitions are no longer this consumer's (`is_ours`). The
+        worker awaits it before it reads. Raises what the store raises, EvictionError, TopicNameError, and KafkaError.
         """
         await self.store_watch.look()
         await claim_topic_name(self.writer.client, self.topic)
@@ -70,7 +73,7 @@ class Synchronizer:
         return Synchronized(offsets, topic, moves.unanswered)
 
     async def _adopt(self, topic: TopicState, heads: Sequence[Head], stripes: Sequence[int]) -> None:
-        """Makes stripes of another topic ones of this, at its beginning: what the other told still counts."""
+        """Turns stripes of another topic into stripes of this one, at its beginning; the other's jobs still count."""
         _log.error(
             "the topic is another than the one that the store has applied; reading it from its beginning",
             extra={"topic": self.topic, "topic_id": topic.topic_id, "stripes": len(stripes)},

@@ -1,1 +1,1 @@
-"""Reads the topic again from its beginning, beside the live counters."""
+"""Rebuilds the store: reads the topic again from its beginning into a new generation, beside the live one."""

@@ -1,7 +1,7 @@
 """Reads the topic from its beginning into a new generation beside the live one, and swaps the two.
 
-Consumers go on meanwhile, and so do answers. Where the new generation stands is in its own heads: whenever this ends,
-it can begin again and go on from there.
+Consumers write and the API answers meanwhile. The offsets that the new generation has reached are in its own heads:
+a rebuild that was interrupted goes on from there when it is run again.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ from service.store.generations import Building, BuildingWriter, GenerationError,
 from service.store.write.gaps import read_gaps
 
 _POLL_TIMEOUT_MS = 50
-_EVENT_IS_WRONG = ("COLLISION", "OVERFLOW")  # refused whatever else is there; it is a dead letter already
+_EVENT_IS_WRONG = ("COLLISION", "OVERFLOW")  # refused whatever the store holds, and so a dead letter already
 
 ShowProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
-"""Given how many offsets there are to read; what it gives is told again and again how many more have been."""
+"""Takes the number of offsets to read, and yields a function that is called with how many more have been read."""
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildPolicy:
-    """Says what is read, and whether offsets that the topic no longer has may become gaps."""
+    """Says which topic a rebuild reads, and whether offsets that the topic no longer has may become gaps."""
 
     topic: str
     retention_days: int | None
@@ -47,7 +47,7 @@ class RebuildPolicy:
 
 @dataclass(slots=True)
 class Rebuild:
-    """Builds one generation, whether nothing or some of it is there."""
+    """Builds one generation, from nothing or from what an interrupted rebuild has left."""
 
     consumer: Reader
     kafka: AIOKafkaClient
@@ -57,7 +57,7 @@ class Rebuild:
     _counts: Counts = field(default_factory=Counts, init=False)
 
     async def run(self) -> tuple[int, Counts]:
-        """Returns the new generation once it is live, and what was read into it.
+        """Builds the new generation, and once it is live returns its number and the counts of what was read into it.
 
         Raises JobsWouldBeLostError, GenerationError, what the store raises, UnreadableError, and other KafkaErrors.
         """
@@ -69,10 +69,14 @@ class Rebuild:
                 return building.generation, self._counts
 
     async def _synchronize(self, building: Building, topic: TopicState) -> Applier | None:
-        """Compares the new generation with the topic, and seeks there; returns None if it had to be begun or moved."""
+        """Compares the new generation with the topic, and seeks to its offsets.
+
+        Returns None if the generation had to be begun or moved. Raises JobsWouldBeLostError if the topic no longer has
+        what is counted now.
+        """
         tps = self._tps(topic)
         self.consumer.assign(tps)
-        self.consumer.pause(*tps)  # nothing may be awaited before this: it would begin to fetch
+        self.consumer.pause(*tps)  # nothing may be awaited before the pause: the reader would begin to fetch
         writer = BuildingWriter(self.generations.client, building)
         offsets = StripeOffsets(await writer.read_heads(), range(topic.partitions))
         moves = await self._find_moves(building, offsets, topic)
@@ -119,7 +123,7 @@ class Rebuild:
                 raise JobsWouldBeLostError(lost)
 
     async def _chase(self, building: Building, applier: Applier, topic: TopicState) -> bool:
-        """Reads and applies until the new generation is live; returns False if all must be looked up anew."""
+        """Reads and applies until the new generation is live; returns False if everything must be looked up anew."""
         ends = await self.consumer.end_offsets(self._tps(topic))
         writing: asyncio.Task[None] | None = None
         read = sum(applier.offsets.positions.values())
@@ -129,7 +133,7 @@ class Rebuild:
                     batch = await self._read()
                     if writing is not None:
                         await writing
-                    # beyond the last record may be none: marks of transactions, records that were compacted away
+                    # after the last record may lie marks of transactions, and records that were compacted away
                     batch.positions |= {tp.partition: await self.consumer.position(tp) for tp in ends}
                     reached = sum(batch.positions.values())
                     advance(reached - read)
@@ -147,7 +151,10 @@ class Rebuild:
                 await asyncio.wait([writing])
 
     async def _swap(self, building: Building, topic: TopicState) -> bool | None:
-        """Whether the new generation is live now; None if it must be read on, False if all must be looked up anew."""
+        """Swaps the generations, and returns whether the new one is live now.
+
+        Returns None if reading must go on first, and False if everything must be looked up anew.
+        """
         if await describe_topic(self.kafka, self.policy.topic) != topic:
             return False
         behind = await self.generations.swap(building)
@@ -160,19 +167,22 @@ class Rebuild:
 
     async def _apply(self, applier: Applier, batch: Batch) -> None:
         horizon_ms = find_horizon_ms(self.policy.now_ms(), self.policy.retention_days)
-        # everywhere: a stripe without events would be at its beginning still when this is to go on
+        # in all stripes: one without events would still be at its beginning when an interrupted rebuild goes on
         counts = await applier.apply(batch, {}, applier.offsets.stripes, horizon_ms)
         self._counts.records += counts.records
         self._counts.dead_letters += counts.dead_letters
 
     async def _read(self) -> Batch:
         batch = await read_batch(self.consumer, _POLL_TIMEOUT_MS, self.policy.batch_records, lambda: True)
-        assert batch is not None  # noqa: S101 - nobody takes partitions away from a reader without a group
+        assert batch is not None  # noqa: S101 - a reader without a group keeps its partitions
         self.consumer.check_readable()
         return batch
 
 
 async def _judge(generation: int, refusal: RefusedError) -> None:
-    """Returns if the event is wrong; raises GenerationError if the new generation is, which nobody else writes."""
+    """Returns if a refusal blames the event; raises GenerationError if it blames the new generation.
+
+    Nobody but the rebuild writes the new generation.
+    """
     if not refusal.problem.startswith(_EVENT_IS_WRONG):
         raise GenerationError(f"generation {generation} is damaged: {refusal}; discard it") from refusal

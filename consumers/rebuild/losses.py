@@ -1,4 +1,4 @@
-"""What a rebuild would lose: events that the live generation counts, and the topic no longer has. Pure."""
+"""Finds what a rebuild would lose: events that the live generation counts, but the topic no longer has. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -8,7 +8,7 @@ from service.store.layout.heads import Head
 
 
 class JobsWouldBeLostError(Exception):
-    """The topic no longer reaches back far enough; `lost` has the range of offsets by partition."""
+    """Says that the topic no longer reaches back far enough; `lost` has the range of offsets by partition."""
 
     def __init__(self, lost: Mapping[int, tuple[int, int]]) -> None:
         ranges = ", ".join(f"{first} to {end - 1} of partition {p}" for p, (first, end) in sorted(lost.items()))
@@ -21,8 +21,8 @@ def find_losses(
 ) -> dict[int, tuple[int, int]]:
     """Returns by partition the offsets `[first, end)` that some live stripe has, and the topic no longer has.
 
-    `beginnings` has the partitions whose beginning is beyond what has been read into the new generation; `ledgers` are
-    the live generation's gaps, by stripe: what it never had is not lost.
+    `beginnings` has the partitions whose beginning is after what has been read into the new generation. `ledgers` are
+    the live generation's gaps by stripe: events that the live generation never had are not lost.
     """
     lost = {}
     for stripe, head in enumerate(live):
@@ -35,7 +35,7 @@ def find_losses(
 
 
 def _uncovered(gaps: Iterable[Gap], first: int, end: int) -> tuple[int, int] | None:
-    """Returns the part of a range from the first offset on that is in no gap."""
+    """Returns the part of a range, from its first offset that no gap covers; None if gaps cover all of it."""
     for gap in sorted(gaps, key=lambda gap: gap.from_offset):
         if gap.reason is GapReason.DELETED and gap.from_offset <= first:
             first = max(first, gap.to_offset)

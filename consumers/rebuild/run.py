@@ -1,4 +1,7 @@
-"""A rebuild from beginning to end: what a former one left is deleted, the new generation built, the old one deleted."""
+"""Runs a whole rebuild: deletes what a former one left, builds the new generation, and deletes the old one.
+
+The command `rebuild` calls it.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,7 +22,7 @@ from service.store.redis.clock import system_now_ms
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """Tells what a rebuild came to: records that this process read, by reason those that count nowhere, gaps."""
+    """Holds the result of a rebuild: the records that this process read, by reason those that count nowhere, gaps."""
 
     generation: int
     records: int
@@ -30,7 +33,7 @@ class Rebuilt:
 
 @asynccontextmanager
 async def open_generations(settings: ConsumerSettings) -> AsyncIterator[Generations]:
-    """Opens the store's generations, with a client that is closed when the block ends."""
+    """Opens the store's generations, with a Redis client that is closed when the block ends."""
     client = create_writer_client(settings.redis_url, settings.redis_cluster)
     try:
         yield Generations(client)
@@ -43,7 +46,7 @@ async def rebuild(
 ) -> Rebuilt:
     """Builds a new generation, or goes on with one, makes it the live one, and deletes the former.
 
-    Raises what Rebuild.run raises.
+    The command `rebuild` awaits it. Raises what Rebuild.run raises.
     """
     policy = RebuildPolicy(
         settings.kafka_topic,
@@ -69,9 +72,9 @@ async def rebuild(
 
 
 async def discard(settings: ConsumerSettings) -> int:
-    """Throws away what a rebuild has built that was not finished; returns how many keys that were.
+    """Deletes the generation that an unfinished rebuild has built; returns how many keys were deleted.
 
-    Raises GenerationError, and what the store raises.
+    The command `rebuild --discard` awaits it. Raises GenerationError, and what the store raises.
     """
     async with open_generations(settings) as generations:
         building = await generations.look()

@@ -1,1 +1,1 @@
-"""What goes on beside ingest at a small share of the time of Redis: retention, scrub, a look at the server."""
+"""Runs beside ingest at a small share of Redis' time: sweep, scrub, and a watch over the server of the store."""

@@ -1,4 +1,4 @@
-"""Work beside ingest that is to take a share of Redis' time alone, and which stripes of it fall to this consumer."""
+"""Keeps work beside ingest to a share of Redis' time, and says which stripes fall to this consumer."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from service.store.layout.keys import STRIPES
 
 
 class Pace:
-    """Waits after each call, the longer the longer the call took; `share` gives the part of the time that is used."""
+    """Waits after each call, and longer after a longer call; `share` returns the share of the time that may be used."""
 
     def __init__(self, share: Callable[[], float], clock: Callable[[], float]) -> None:
         self._share = share
@@ -17,13 +17,13 @@ class Pace:
         self._since = clock()
 
     async def pause(self) -> None:
-        """Waits until the time since the last wait is no more than the share."""
+        """Waits until the time since the last wait was used no more than the share allows."""
         await asyncio.sleep((self._clock() - self._since) * (1 / self._share() - 1))
         self._since = self._clock()
 
 
 def own_stripes(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
-    """Returns the stripes that fall to a consumer by its partitions: in a group each falls to somebody."""
+    """Returns the stripes that fall to a consumer by its partitions; in a group each stripe falls to some consumer."""
     partitions = len(consumer.partitions_for_topic(topic) or ())
     owned = {tp.partition for tp in consumer.assignment()}
     return [stripe for stripe in range(STRIPES) if owned and stripe % partitions in owned]

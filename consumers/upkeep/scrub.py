@@ -1,4 +1,4 @@
-"""The scrub: audits the consumer's stripes all the time, at a small share of Redis' time, and mends what drifted."""
+"""Runs the scrub: audits this consumer's stripes all the time, at a small share of Redis' time, and mends drift."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from service.store.layout.keys import projects_key
 from service.store.redis.outages import reaching
 from service.store.redis.views import Client, DamagedError, read_head
 
-_HURRY = 10  # times the share, until a pass has been made without a stop
+_HURRY = 10  # so many times the share is used, until a whole pass has been made
 _MOST_SHARE = 0.5
 
 _log = logging.getLogger(__name__)
@@ -29,9 +29,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Scrub:
-    """Goes through the projects of the stripes that fall to this consumer, pass after pass.
+    """Audits and mends the projects of the stripes that fall to this consumer, pass after pass.
 
-    A consumer that starts, a store that had to be looked up anew, and a project that had to be mended make it hurry.
+    It hurries after the consumer has started, after a resync for a fence or an outage of Redis, and after a project was
+    mended.
     """
 
     consumer: AIOKafkaConsumer
@@ -39,11 +40,11 @@ class Scrub:
     metrics: ConsumerMetrics
     policy: WorkerPolicy
     clock: Callable[[], float] = time.monotonic
-    _reasons: int = field(default=1, init=False)  # to hurry, so far
+    _reasons: int = field(default=1, init=False)  # how often `hurry` was called, and once for the start
     _settled_reasons: int = field(default=0, init=False)
 
     def hurry(self) -> None:
-        """Makes it take a larger share until a whole pass has begun and ended."""
+        """Makes the scrub take a larger share until a whole pass has begun and ended."""
         self._reasons += 1
 
     def _share(self) -> float:
@@ -51,7 +52,7 @@ class Scrub:
         return min(_MOST_SHARE, self.policy.scrub_share * (_HURRY if is_hurried else 1))
 
     async def run(self) -> None:
-        """Makes one pass after another until cancelled; a Consumer runs it. Raises LayoutError."""
+        """Makes one pass after another until cancelled; a Consumer runs it beside the worker. Raises LayoutError."""
         while True:
             stripes = own_stripes(self.consumer, self.policy.topic)
             try:
@@ -64,7 +65,7 @@ class Scrub:
     async def _pass(self, stripes: Sequence[int]) -> None:
         left: list[Drift] = []
         reasons = self._reasons
-        pace = Pace(self._share, self.clock)  # a new one: it takes all time since its last pause for work
+        pace = Pace(self._share, self.clock)  # a new one: a Pace takes all time since its last pause for work
         for stripe in stripes:
             for project_id in await self._projects(stripe, pace):
                 left += await self._mend(project_id, pace)

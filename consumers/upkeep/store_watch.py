@@ -1,4 +1,4 @@
-"""Keeps an eye on the server of the store: whether it may evict keys, and what its time is."""
+"""Watches the server of the store: whether it may evict keys, and what its time is."""
 
 import asyncio
 from contextlib import suppress
@@ -12,19 +12,22 @@ from service.store.redis.views import Client
 
 @dataclass(frozen=True, slots=True)
 class StoreWatch:
-    """Looks at the server through a writer's client, and sets the clock by it."""
+    """Watches the server through a writer's client, and sets the store's clock by it."""
 
     client: Client
     clock: StoreClock
     look_seconds: float = 10.0
 
     async def look(self) -> None:
-        """Looks now. Raises EvictionError, StoreUnavailableError."""
+        """Checks the server and measures its clock now. Raises EvictionError, StoreUnavailableError."""
         await check_eviction(self.client)
         await self.clock.measure()
 
     async def run(self) -> None:
-        """Looks again and again until cancelled. Raises EvictionError; who writes notices a server that is away."""
+        """Looks at the server again and again until cancelled; a Consumer runs it. Raises EvictionError.
+
+        It ignores a server that does not answer, as the writes notice that.
+        """
         while True:
             await asyncio.sleep(self.look_seconds)
             with suppress(StoreUnavailableError):

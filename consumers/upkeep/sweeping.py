@@ -1,4 +1,4 @@
-"""Sweeps jobs that no longer count, as they start before the horizon of retention, out of the store."""
+"""Runs the sweep: takes jobs that start before the horizon of retention, and so no longer count, out of the store."""
 
 import asyncio
 import logging
@@ -15,20 +15,20 @@ from service.store.retention import Sweeper
 
 DAY_MS = 86_400_000
 
-_REDIS_SHARE = 0.2  # of the time, at most, a sweep keeps Redis busy
+_REDIS_SHARE = 0.2  # the most of Redis' time that a sweep takes
 _UNASSIGNED_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
 
 def find_horizon_ms(now_ms: int, days: int | None) -> int:
-    """Returns the start of the UTC day so many days ago (Unix ms), before which jobs no longer count; 0 for None."""
+    """Returns the horizon (Unix ms): the start of the UTC day so many days ago, or 0 if there is no retention."""
     return 0 if days is None else max(0, now_ms // DAY_MS - days) * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Sweeping:
-    """Sweeps the stripes that fall to this consumer by its partitions: in a group each is swept by somebody."""
+    """Sweeps the stripes that fall to this consumer by its partitions; in a group each falls to some consumer."""
 
     consumer: AIOKafkaConsumer
     sweeper: Sweeper
@@ -36,7 +36,7 @@ class Sweeping:
     policy: WorkerPolicy
 
     async def run(self) -> None:
-        """Sweeps again and again until cancelled; a Consumer runs it. Raises LayoutError."""
+        """Sweeps again and again until cancelled; a Consumer runs it beside the worker. Raises LayoutError."""
         while True:
             stripes = own_stripes(self.consumer, self.policy.topic)
             try:

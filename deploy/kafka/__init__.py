@@ -1,1 +1,1 @@
-"""Apache Kafka from its jars, for tests."""
+"""Runs Apache Kafka from its jars, for tests."""

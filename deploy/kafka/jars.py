@@ -1,4 +1,4 @@
-"""Where Apache Kafka comes from: a Java that is installed, and the jars that Maven resolves once."""
+"""Finds the parts of Apache Kafka: a Java that is installed, and the jars that Maven resolves once."""
 
 import os
 import shutil
@@ -12,19 +12,22 @@ _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencie
 
 
 class MissingPartError(Exception):
-    """A part that some tests need is not on this machine; the text says which and why."""
+    """Says that a part that some tests need is not on this machine; the text says which part and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaProgram:
-    """A Java, and the folder with Kafka's jars."""
+    """Holds the paths of a Java and of the folder with Kafka's jars."""
 
     java: str
     jars: Path
 
 
 def find_kafka(folder: Path) -> KafkaProgram:
-    """Kafka's program, its jars resolved into `folder` the first time. Raises MissingPartError."""
+    """Returns Kafka's program; resolves its jars into `folder` the first time, and waits for that.
+
+    Raises MissingPartError.
+    """
     java = shutil.which("java")
     if java is None:
         raise MissingPartError("Apache Kafka: no java in the PATH")
@@ -35,7 +38,7 @@ def find_kafka(folder: Path) -> KafkaProgram:
 
 
 def _holds(jars: Path, pom: bytes) -> bool:
-    """Whether the jars are those of this pom, which is copied beside them last."""
+    """Returns whether the folder has the jars of this pom: the pom is copied beside them last."""
     copy = jars / _POM.name
     return copy.exists() and copy.read_bytes() == pom
 
@@ -45,7 +48,8 @@ def _resolve(folder: Path, jars: Path) -> None:
     if maven is None:
         raise MissingPartError("Apache Kafka: its jars are not there, and no mvn in the PATH to get them")
     folder.mkdir(parents=True, exist_ok=True)
-    # Aside and then moved: a run that is cut off leaves nothing that looks whole, and two runs do not meet.
+    # The jars are made aside and then moved. So a run that is cut off leaves nothing that looks whole, and two runs do
+    # not get in each other's way.
     with tempfile.TemporaryDirectory(dir=folder) as aside:
         target = Path(aside) / "libs"
         command = [maven, "--batch-mode", "--quiet", f"-Dmaven.repo.local={folder / 'repository'}", "-f", str(_POM)]

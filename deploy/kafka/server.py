@@ -1,4 +1,4 @@
-"""Apache Kafka nodes, each its own process that can be killed, hung, and started again on the same data and port."""
+"""Runs Apache Kafka nodes as processes that can be killed, hung, and started again on the same data and port."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ broker.heartbeat.interval.ms=500
 
 
 class KafkaNode:
-    """One node: format it, then start it."""
+    """Runs one node of Kafka; call `format` first, then `start`."""
 
     child: Child
 
@@ -54,33 +54,33 @@ class KafkaNode:
         return [self._program.java, *_JAVA_OPTIONS, "-cp", jars, main_class, *arguments, str(self._properties)]
 
     def segment(self, topic: str, partition: int) -> Path:
-        """The file with a partition's first records."""
+        """Returns the path of the file with a partition's first records."""
         return self._folder / "data" / f"{topic}-{partition}" / f"{0:020}.log"
 
     def format(self) -> None:
-        """Makes its folder of data. Raises CalledProcessError."""
+        """Makes the node's folder of data. Raises CalledProcessError."""
         command = self._command("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c")
         subprocess.run(command, check=True, capture_output=True, env=os.environ)  # noqa: S603
 
     def start(self) -> None:
-        """Starts it, or starts it again after its end; it answers some seconds later."""
+        """Starts the node, also again after it has ended; the node answers some seconds later."""
         self.child = start_child("Kafka", self._command("kafka.Kafka"), os.environ, self._folder / "kafka.log")
 
     def kill(self) -> None:
-        """Ends it without any warning."""
+        """Kills the node, and waits until its process has ended."""
         self.child.process.kill()
         self.child.process.wait()
 
 
 class KafkaServers:
-    """A Kafka of one node or several; `bootstrap` names them all."""
+    """Holds a Kafka cluster of one node or several; `bootstrap` has the addresses of all of them."""
 
     def __init__(self, nodes: Sequence[KafkaNode]) -> None:
         self.nodes = nodes
         self.bootstrap = ",".join(f"{_HOST}:{node.port}" for node in nodes)
 
     async def wait_ready(self) -> None:
-        """Returns once all nodes have joined and answer. Raises ChildFailedError if one ends."""
+        """Waits until all nodes have joined and answer. Raises ChildFailedError if one ends."""
         await eventually(self._are_all_there, f"{len(self.nodes)} Kafka nodes", within_seconds=60)
 
     async def _are_all_there(self) -> bool:
@@ -99,13 +99,13 @@ class KafkaServers:
         return len(cluster["brokers"]) == len(self.nodes)
 
     def end(self) -> None:
-        """Ends all nodes at once: what they hold is needed no more."""
+        """Kills all nodes: their data is not needed any more."""
         for node in self.nodes:
             node.kill()
 
 
 async def start_kafka(program: KafkaProgram, folder: Path, count: int = 1) -> KafkaServers:
-    """Formats and starts so many nodes as one cluster below `folder`; returns when they answer."""
+    """Formats and starts `count` nodes as one cluster below `folder`, and returns it when they answer."""
     ports = [(free_port(), free_port()) for _ in range(count)]
     voters = ",".join(f"{number}@{_HOST}:{controller}" for number, (_, controller) in enumerate(ports, 1))
     least = min(count, 2)
@@ -126,7 +126,7 @@ share.coordinator.state.topic.min.isr={least}
 """
         nodes.append(KafkaNode(program, folder / f"kafka-{number}", properties, port))
     await asyncio.gather(*(asyncio.to_thread(node.format) for node in nodes))
-    for node in nodes:  # in this thread: the kernel ends a child with the thread that started it
+    for node in nodes:  # in this thread, as the kernel ends a child with the thread that started it
         node.start()
     servers = KafkaServers(nodes)
     await servers.wait_ready()

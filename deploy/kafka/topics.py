@@ -1,4 +1,4 @@
-"""Topics of Apache Kafka, made and changed by name; what the broker refuses is raised."""
+"""Creates topics of Apache Kafka, and gives a client that administers it, for tests; raises what the broker refuses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -13,7 +13,7 @@ _POLL_SECONDS = 0.02
 
 @asynccontextmanager
 async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A client that administers these brokers."""
+    """Yields a started client that administers these brokers, and closes it when the block ends."""
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await client.start()
     try:
@@ -25,7 +25,7 @@ async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
 async def create_topic(
     bootstrap: str, name: str, partitions: int, replicas: int = 1, configs: Mapping[str, str] | None = None
 ) -> None:
-    """Creates a topic; returns when every broker knows it. Raises the KafkaError that the broker answers with."""
+    """Creates a topic, and returns when every broker knows it. Raises the KafkaError that the broker answers with."""
     async with admin(bootstrap) as client:
         topic = NewTopic(name, num_partitions=partitions, replication_factor=replicas, topic_configs=configs or {})
         response = await client.create_topics([topic])
@@ -36,7 +36,7 @@ async def create_topic(
 
 
 async def _wait_known(client: AIOKafkaAdminClient, name: str, partitions: int) -> None:
-    # the controller answers before the others have heard of it
+    # the controller answers before the other brokers know the topic
     metadata = MetadataRequest([name])
     for broker in (await client.describe_cluster())["brokers"]:
         while True:

@@ -1,1 +1,1 @@
-"""The local stack: broker, Redis, consumer, API and sample traffic as processes of one machine."""
+"""Runs the local stack: broker, Redis, consumer, API and sample traffic as processes of one machine."""

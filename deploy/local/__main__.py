@@ -1,4 +1,4 @@
-"""`python -m deploy.local`: the whole service on this machine, with sample traffic, until Ctrl-C."""
+"""Runs `python -m deploy.local`: the whole service on this machine, with sample traffic, until Ctrl-C."""
 
 import fcntl
 import signal
@@ -21,7 +21,7 @@ from deploy.traffic.population import PROJECTS, stable_id
 
 
 def main() -> int:
-    """Runs the stack in `.local` of the current folder; 0 when told to stop, 1 when a part failed."""
+    """Runs the stack in `.local` of the current folder; returns 0 when told to stop, 1 when a part failed."""
     folder = Folder(Path.cwd() / ".local")
     folder.log("any").parent.mkdir(parents=True, exist_ok=True)
     report = Report(Console())
@@ -64,7 +64,7 @@ def _run(folder: Folder, report: Report) -> NoReturn:
             _say_how_to_use(report, folder, ports, administrators[project.project_id], sub_user)
             stack.watch()
         finally:
-            _ignore_signals()  # the children are being stopped: another Ctrl-C must not leave one behind
+            _ignore_signals()  # the children are being stopped, and another Ctrl-C must not leave one behind
 
 
 def _say_how_to_use(report: Report, folder: Folder, ports: Ports, administrator: str, sub_user: str) -> None:

@@ -1,4 +1,4 @@
-"""Watches the history being published and counted, and checks the answers by the generator's recount."""
+"""Watches while the history is published and counted, and checks the API's answers by the generator's recount."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ Totals = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Loading:
-    """How far the history is: events published, of how many, and jobs published and counted."""
+    """Holds how far the history is: events published, of how many, and jobs published and counted."""
 
     events: int
     of: int
@@ -30,7 +30,7 @@ class Loading:
 
 @dataclass(frozen=True)
 class HistoryWatch:
-    """Follows the load; `tokens` holds an administrator's token for each project."""
+    """Follows the load of the history; `tokens` has an administrator's token for each project."""
 
     api: Child
     api_port: int
@@ -83,7 +83,7 @@ class HistoryWatch:
 
 
 def differences(expected: Mapping[str, Totals], answers: Mapping[str, Totals]) -> list[str]:
-    """What the answers have that they should not, one text each; empty if all is right."""
+    """Returns a text for each number in which an answer differs from the expected one; none if all are right."""
     return [
         f"project {project_id}: {name} is {answers[project_id][name]}, expected {value}"
         for project_id, totals in expected.items()

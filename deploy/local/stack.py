@@ -1,4 +1,4 @@
-"""Starts the stack's processes in their order, loads the history, and watches over them until told to stop."""
+"""Starts the stack's processes in their order, loads the history, and watches the processes until told to stop."""
 
 import asyncio
 import shutil
@@ -27,7 +27,7 @@ WATCH_SECONDS = 0.2
 
 
 class LocalStack:
-    """The running stack; leaving `running` stops its children, the last one started first."""
+    """Runs the stack; leaving `running` stops its children, the last one started first."""
 
     def __init__(
         self, folder: Folder, ports: Ports, environment: Mapping[str, str], report: Report, running: ExitStack
@@ -40,7 +40,7 @@ class LocalStack:
         self._children: list[Child] = []
 
     def start(self, tokens: Mapping[str, str]) -> None:
-        """Starts everything and returns once the history is counted; `tokens` has an administrator's for each project.
+        """Starts everything, and returns once the history is counted; `tokens` has an administrator's for each project.
 
         Raises ChildFailedError or MissingServerError.
         """
@@ -50,7 +50,7 @@ class LocalStack:
         self._load_history(HistoryWatch(api, self._ports.api, consumer, self._folder.progress, tokens))
 
     def watch(self) -> NoReturn:
-        """Waits for ever; raises ChildFailedError when a child ends."""
+        """Checks the children again and again. Raises ChildFailedError when one ends."""
         while True:
             self._check_children()
             time.sleep(WATCH_SECONDS)
@@ -64,7 +64,7 @@ class LocalStack:
         self._keep(start_broker(find_broker(folder.home), ports.kafka, folder.log("broker")))
         asyncio.run(create_topics(ports.bootstrap_servers, {TOPIC: PARTITIONS, DEAD_LETTER_TOPIC: 1}))
         if folder.redis.exists():
-            # Its jobs and offsets are those of a topic that ended with the last run's broker.
+            # Its jobs and offsets are of a topic that ended with the broker of the last run.
             self._report.step("the broker keeps its topics in memory only, so the counters start anew as well")
             shutil.rmtree(folder.redis)
         self._report.step(f"starting Redis on 127.0.0.1:{ports.redis}")
@@ -87,7 +87,7 @@ class LocalStack:
         self._keep(traffic)
         with self._report.loading() as loading:
             watch.follow(self._check_children, loading.show)
-        traffic.close_input()  # the answers are checked: go on live
+        traffic.close_input()  # the answers are right: the traffic goes on live
 
     def _keep(self, child: Child) -> Child:
         self._running.callback(child.stop)

@@ -1,4 +1,4 @@
-"""The local stack's signing secret, and tokens for its sample people."""
+"""Keeps the local stack's signing secret, and signs tokens for its sample people."""
 
 import os
 import secrets
@@ -10,7 +10,7 @@ TOKEN_LIFE_SECONDS = 24 * 3600
 
 
 def load_secret(path: Path) -> str:
-    """The secret kept in `path`, made (readable by its owner alone) if there is none."""
+    """Returns the secret in the file `path`; if there is none, makes one that its owner alone can read."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -24,6 +24,6 @@ def load_secret(path: Path) -> str:
 def sign_token(  # noqa: PLR0913 - one argument for each claim
     secret: str, *, user_id: str, name: str, project_id: str, role: str, now_seconds: int
 ) -> str:
-    """A JWT (HS256) for one person in one project, valid for TOKEN_LIFE_SECONDS."""
+    """Returns a JWT (HS256) for one person in one project, valid for TOKEN_LIFE_SECONDS."""
     claims = {"sub": user_id, "name": name, "project_id": project_id, "roles": [role]}
     return jwt.encode({**claims, "exp": now_seconds + TOKEN_LIFE_SECONDS}, secret, algorithm="HS256")

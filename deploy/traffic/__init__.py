@@ -1,1 +1,1 @@
-"""Lifelike job events: months of history, then a live trickle."""
+"""Publishes lifelike job events: first months of history, then a few live ones each second."""

@@ -1,7 +1,7 @@
-"""Publishes the history, says what must have been counted, waits for a line of input, goes on live.
+"""Publishes the history, prints the totals that must be counted, waits for a line of input, then publishes live.
 
 Progress goes to standard output, one JSON object a line:
-`{"phase": "history", "events": 1000, "of": 57000, "jobs": 400}`; the last one of the history has the phase
+`{"phase": "history", "events": 1000, "of": 57000, "jobs": 400}`. The last line of the history has the phase
 "complete" and `"totals": {project_id: {"total_user_num": 3, ...}}`.
 Standard input must be a pipe or a terminal.
 """
@@ -26,7 +26,7 @@ TICK_SECONDS = 0.1
 
 
 async def main() -> None:
-    """Runs until SIGTERM or SIGINT."""
+    """Publishes until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -46,7 +46,7 @@ async def main() -> None:
 
 
 async def publish_history(producer: AIOKafkaProducer, topic: str, records: list[Record]) -> None:
-    """Publishes `records` in their order and reports."""
+    """Publishes the history's records in their order, and reports the progress and the totals."""
     seen: set[str] = set()
     deleted: set[str] = set()
     for first in range(0, len(records), CHUNK):
@@ -60,7 +60,7 @@ async def publish_history(producer: AIOKafkaProducer, topic: str, records: list[
 
 
 async def publish_live(producer: AIOKafkaProducer, topic: str, traffic: Traffic, stopping: asyncio.Event) -> None:
-    """Publishes what is due, ten times a second, until told to stop."""
+    """Publishes the records that are due, ten times a second, until told to stop."""
     while not stopping.is_set():
         await publish(producer, topic, traffic.due(now_ms()))
         try:
@@ -70,7 +70,7 @@ async def publish_live(producer: AIOKafkaProducer, topic: str, traffic: Traffic,
 
 
 async def publish(producer: AIOKafkaProducer, topic: str, records: list[Record]) -> None:
-    """Publishes records and waits until the broker has them all."""
+    """Publishes records, and awaits the broker's acknowledgement of all of them."""
     sent = [
         await producer.send(
             topic,
@@ -83,7 +83,7 @@ async def publish(producer: AIOKafkaProducer, topic: str, records: list[Record])
 
 
 async def wait_for_go_ahead(stopping: asyncio.Event) -> None:
-    """Waits for a line on standard input, its end, or the request to stop."""
+    """Waits for a line on standard input, the end of the input, or the request to stop."""
     loop = asyncio.get_running_loop()
     line_came = asyncio.Event()
     loop.add_reader(sys.stdin, line_came.set)
@@ -95,12 +95,12 @@ async def wait_for_go_ahead(stopping: asyncio.Event) -> None:
 
 
 def report(**progress: object) -> None:
-    """Prints one line for whoever started this process."""
+    """Prints one JSON line for the process that has started this one."""
     print(json.dumps(progress), flush=True)
 
 
 def now_ms() -> int:
-    """The wall clock, Unix milliseconds."""
+    """Returns the wall clock's time in Unix milliseconds."""
     return time.time_ns() // 1_000_000
 
 

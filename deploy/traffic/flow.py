@@ -1,4 +1,7 @@
-"""The stream of records: a history that ends now, and what comes after it. Pure: time and chance come in."""
+"""Generates the stream of records: a history that ends now, and live records after it.
+
+Pure: the caller passes in the time, and the seed of all chance.
+"""
 
 import heapq
 from random import Random
@@ -9,7 +12,7 @@ from deploy.traffic.population import PROJECTS, Project, User
 HISTORY_DAYS = 120
 HISTORY_JOBS = 19_000
 LIVE_JOBS_PER_SECOND = 1.2
-# Live jobs take seconds where those of the history took minutes: who watches wants to see them end.
+# Live jobs take seconds where those of the history took minutes, so that a person who watches sees them end.
 LIVE_PACE = 60.0
 HOUR_MS = 3600 * 1000
 WEEKEND_ACTIVITY = 0.25
@@ -21,24 +24,24 @@ HOURLY_ACTIVITY = (
 
 
 class Traffic:
-    """Produces the records in the order they are published; the same seed and end give the same traffic."""
+    """Produces the records in the order in which they are published; the same seed and end give the same traffic."""
 
     def __init__(self, seed: int, history_end_ms: int) -> None:
         self._rng = Random(seed)
         self._history_end_ms = history_end_ms
         self._next_submission_ms = history_end_ms
         self._count = 0
-        # A heap by time; the count keeps records of the same millisecond in their order.
+        # This heap is ordered by time; the count keeps records of the same millisecond in their order.
         self._to_publish: list[tuple[int, int, Record]] = []
 
     def history(self) -> list[Record]:
-        """The records published before the history's end; what jobs in flight have left is kept for `due`."""
+        """Returns the records published before the history's end; `due` returns the later records of the same jobs."""
         for _ in range(HISTORY_JOBS):
             self._submit(self._historic_submission_ms(), pace=1.0)
         return self._take_until(self._history_end_ms)
 
     def due(self, now_ms: int) -> list[Record]:
-        """The records published from the last call until `now_ms`."""
+        """Returns the records published from the last call until `now_ms`."""
         while self._next_submission_ms < now_ms:
             self._submit(self._next_submission_ms, LIVE_PACE)
             self._next_submission_ms += 1 + round(self._rng.expovariate(LIVE_JOBS_PER_SECOND) * 1000)
@@ -70,8 +73,8 @@ class Traffic:
 
 
 def activity(at_ms: int) -> float:
-    """How busy this instant of the day and the week is, from 0 to 1."""
-    weekday = (at_ms // DAY_MS + 3) % 7  # the first of January 1970 was a Thursday
+    """Returns how busy this instant of the day and the week is, from 0 to 1."""
+    weekday = (at_ms // DAY_MS + 3) % 7  # 1 January 1970 was a Thursday
     hourly = HOURLY_ACTIVITY[at_ms // HOUR_MS % 24]
     return hourly * WEEKEND_ACTIVITY if weekday >= 5 else hourly
 

@@ -1,4 +1,7 @@
-"""The life of one job as the records its backend publishes. Pure: time and chance come in."""
+"""Generates the life of one job, as the records that the platform's backend publishes.
+
+Pure: the caller passes in the time and the random numbers.
+"""
 
 import math
 import uuid
@@ -13,7 +16,7 @@ from service.events.event import JobStatus
 DAY_MS = 24 * 3600 * 1000
 MINUTE_MS = 60_000
 LAUNCH_MINUTES = 0.6
-SPREAD = 0.7  # sigma of the log-normal durations and sizes
+SPREAD = 0.7  # the sigma of the log-normal durations and sizes
 
 CANCELLED_SHARE = 0.05
 START_CORRECTED_SHARE = 0.08
@@ -24,7 +27,7 @@ DELETED_SHARE = 0.003
 
 
 class EventValue(msgspec.Struct, frozen=True):
-    """A job event as it stands on the topic: times in Unix milliseconds, the size in bytes."""
+    """Holds a job event as it lies in the topic: times in Unix milliseconds, the size in bytes."""
 
     event_id: str
     event_time: int
@@ -41,7 +44,7 @@ class EventValue(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is published at `publish_ms` under the key of a job; no value is a tombstone."""
+    """Holds what is published at `publish_ms` under the key of a job; without a value it is a tombstone."""
 
     publish_ms: int
     project_id: str
@@ -51,7 +54,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job that is submitted; `pace` shortens all its durations."""
+    """Describes a job that a user submits; all its durations are divided by `pace`."""
 
     project: Project
     user: User
@@ -61,7 +64,7 @@ class Submission:
 
 
 def records_of_job(rng: Random, submission: Submission) -> list[Record]:
-    """All records of one job: its transitions, some of them twice or late, and for a few jobs a deletion."""
+    """Returns all records of one job: its transitions, some of them twice or late, and for a few jobs a deletion."""
     job_type = rng.choices(JOB_TYPES, [each.weight for each in JOB_TYPES])[0]
     job_id = str(uuid.UUID(int=rng.getrandbits(128), version=4))
     records = []
@@ -109,7 +112,7 @@ def _transitions(rng: Random, submission: Submission, job_type: JobType, job_id:
 
 
 def _states(rng: Random, submission: Submission, job_type: JobType) -> list[tuple[JobStatus, int]]:
-    """The states of a job in their order, each with the instant it begins."""
+    """Returns the states of a job in their order, each with the instant when it begins."""
 
     def later(after_ms: int, minutes: float) -> int:
         return after_ms + 1 + round(_log_normal(rng, minutes) * MINUTE_MS / submission.pace)

@@ -1,4 +1,4 @@
-"""Who submits what in the sample traffic: projects, their users, and the types of job."""
+"""Holds the projects of the sample traffic, their users, and the types of job."""
 
 import uuid
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class JobType:
-    """A kind of job: its share of all jobs, how long it runs and how much it reads (medians)."""
+    """Describes a type of job: its share of all jobs, and how long it runs and how much it reads (medians)."""
 
     name: str
     weight: float
@@ -17,7 +17,7 @@ class JobType:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user; `new_name` is taken `renamed_days_ago` days before the history ends."""
+    """Describes a user, who takes `new_name` `renamed_days_ago` days before the history ends."""
 
     user_id: str
     name: str
@@ -27,7 +27,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project: its share of all jobs and its users, the busiest first."""
+    """Describes a project: its share of all jobs, and its users, the busiest first."""
 
     project_id: str
     name: str
@@ -49,7 +49,7 @@ RENAMES = {"li.na": ("li.na-wang", 40), "p.novak": ("p.novakova", 12), "a.silva"
 
 
 def stable_id(name: str) -> str:
-    """A hex UUID that is the same in every run."""
+    """Returns a hex UUID for a name, the same in every run."""
     return uuid.uuid5(uuid.NAMESPACE_OID, name).hex
 
 

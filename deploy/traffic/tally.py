@@ -1,4 +1,4 @@
-"""What a project's statistics must be after given records: a recount, to check the service's answers by."""
+"""Recounts what a project's statistics must be after given records, so that the API's answers can be checked."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ JobKey = tuple[str, str]
 
 
 def totals_by_project(records: Iterable[Record]) -> dict[str, Totals]:
-    """For each project with a job, the totals under the names that the API's answer has."""
+    """Returns for each project with a job the totals, under the names that the API's answer has."""
     latest: dict[JobKey, EventValue] = {}
     deleted: set[JobKey] = set()
     for record in records:
