@@ -1,4 +1,4 @@
-"""Reads the ledgers of gaps. Consumers use it to report what was never read."""
+"""Reads the ledgers of gaps. Consumers and a rebuild use it to report what was never read."""
 
 import asyncio
 from collections.abc import Sequence
