@@ -50,7 +50,10 @@ class KnownProjects:
         return known
 
     def forget_names(self) -> None:
-        """Forgets names while there are too many, by project, the one asked for longest ago first; keeps the last's."""
+        """Forgets the names of whole projects, the one asked for longest ago first, while there are too many names.
+
+        It never forgets those of the project asked for last.
+        """
         users = sum(len(known.names) for known in self._projects.values())
         for known in list(self._projects.values())[:-1]:
             if users <= self._max_users:

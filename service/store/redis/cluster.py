@@ -82,7 +82,7 @@ class Cluster(RedisCluster):
             try:
                 async with self._turn(node):
                     return await send(node, is_asking)
-            except MovedError as error:  # an AskError, too
+            except MovedError as error:  # caught before AskError, since redis-py derives it from that
                 node, is_asking = self._node(error, node), False
                 await self.nodes_manager.move_slot(error)
                 cause = error

@@ -1,4 +1,4 @@
-"""Reads several keys as of one instant, and tells damage from an outage. Audit, sweep and reader use it."""
+"""Reads several keys at one instant, and tells damage from an outage. Audit, sweep and writer read with it."""
 
 import struct
 from collections.abc import Sequence
