@@ -1,1 +1,1 @@
-"""The statistics service: the domain, the store's layout, and the HTTP API."""
+"""The statistics service: events and their decoding, the store in Redis, authentication, and the HTTP API."""

@@ -1,4 +1,4 @@
-"""`python -m service`: the API, until SIGTERM or SIGINT."""
+"""The program `python -m service`: it serves the HTTP API over the store in Redis until SIGTERM or SIGINT."""
 
 import asyncio
 import logging
@@ -25,19 +25,19 @@ _OPEN_FILES = 65536
 
 
 def main() -> int:
-    """Run the API; returns the exit status."""
+    """Loads the settings and runs the API; returns the exit status. Blocks until the API has ended."""
     try:
         settings = load(ServiceSettings)
         log.configure(settings.log_level)
         _allow_open_files()
         return asyncio.run(run(settings))
     except SettingsError as error:
-        print(*error.lines, sep="\n", file=sys.stderr)  # noqa: T201 - may be before there is a log
+        print(*error.lines, sep="\n", file=sys.stderr)  # noqa: T201 - the log may not be configured yet
         return EXIT_SETTINGS
 
 
 async def run(settings: ServiceSettings) -> int:
-    """Serve until a signal; returns the exit status, raises SettingsError."""
+    """Serves the API until a signal comes; returns the exit status, raises SettingsError. `main` runs it."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -67,7 +67,7 @@ async def run(settings: ServiceSettings) -> int:
         except OSError as error:
             _log.critical("STATS_HTTP_HOST, STATS_HTTP_PORT: cannot listen there: %s", error)
             return EXIT_LISTEN
-        look_rarely(50_000, 20)  # large answers are many objects: to look at each would take longer than the answer
+        look_rarely(50_000, 20)  # a large answer is many objects: the collector would take longer than the answer
         _log.info("listening", extra={"host": settings.http_host, "port": port})
         await stop.wait()
         _log.info("stopping")
@@ -78,7 +78,7 @@ async def run(settings: ServiceSettings) -> int:
 
 
 def _allow_open_files() -> None:
-    """Let this process have as many connections as it may: the usual soft limit, 1024, is less than its clients."""
+    """Raises this process' limit of open files: it may have more connections than the usual soft limit, 1024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

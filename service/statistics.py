@@ -1,4 +1,7 @@
-"""What the API answers: per user, the number of jobs in each state and the bytes of their input."""
+"""Models of what the API answers: the number of jobs in each status and the bytes of their input, per user and in all.
+
+The OpenAPI description is made from these models; `service.store.read.answers` writes the same JSON without them.
+"""
 
 from pydantic import BaseModel, ConfigDict, Field
 

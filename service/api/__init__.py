@@ -1,1 +1,1 @@
-"""The HTTP API: routes, middleware, errors, and what it measures."""
+"""The HTTP API: the server, its routes and handlers, errors, and metrics of its requests."""

@@ -1,4 +1,4 @@
-"""The way into every resource of a project: a token, the project that it is of, and how often its caller may ask."""
+"""Admits requests for the resources of a project: checks token, project and rate limit, before a question is read."""
 
 import math
 
@@ -19,7 +19,7 @@ LIMITER = web.AppKey("limiter", RateLimiter)
 
 
 async def admit(request: web.Request) -> Caller:
-    """Returns who asks, if it may ask for the project of the path now.
+    """Returns the caller of a request, if it may ask for the project of the path now. Handlers await it first.
 
     Raises InvalidTokenError, IdentityUnavailableError, and ApiError for another project's token or too many requests.
     """

@@ -1,11 +1,12 @@
-"""What is done to the inside of aiohttp, all of it, read against version 3.14.5.
+"""Overrides what is inside of aiohttp; no other module of the service does. Read against version 3.14.5.
 
-`tests/unit/test_aiohttp_private.py` fails when the library changes under this module. What is done, and why:
+`tests/unit/test_aiohttp_private.py` fails when the library changes what this module relies on. What it does, and why:
 
-- What the library answers by itself - to what is no HTTP, to an `Expect` that it does not know - becomes an error of
+- Answers that the library makes itself - to what is no HTTP, to an `Expect` that it does not know - become errors of
   the API (`RequestHandler.handle_error`, `finish_response`).
-- A client that takes no answer is cut off after a time (`finish_response`): the library would wait for ever.
-- Connections are of our class (`BaseSite.start`): the library's own sites know none but theirs.
+- A client that does not take its answer loses the connection after a time (`finish_response`): the library would wait
+  for ever.
+- Connections are instances of `Connection` (`BaseSite.start`): the library's own sites make none but of its class.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from service.api.responses import error_response, finish, request_id_of
 
 _log = logging.getLogger(__name__)
 BACKLOG = 1024
-_SMALL_BYTES = 32_768  # with its headers well below what a transport takes before it makes writers wait (64 KiB)
+_SMALL_BYTES = 32_768  # with headers well below what a transport buffers before it makes writers wait (64 KiB)
 _LIMITS: dict[str, Any] = {
     "keepalive_timeout": 75,  # also how long the headers of a connection's first request may take
     "lingering_time": 1.0,  # how long the rest of a body that nobody wants is read, before the connection ends
@@ -33,7 +34,7 @@ _LIMITS: dict[str, Any] = {
 
 
 class Connection(web.RequestHandler):
-    """One connection. What aiohttp answers by itself becomes an error of the API."""
+    """Handles one connection. It turns answers that aiohttp makes itself into errors of the API."""
 
     __slots__ = ("_metrics", "_send_timeout_seconds")
 
@@ -49,7 +50,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Returns the answer to what could not be read as a request, or failed outside of the application.
+        """Returns the answer to input that is no request, or to a request that failed outside of the application.
 
         aiohttp calls it. Raises ConnectionError where another answer has begun.
         """
@@ -67,7 +68,7 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Sends an answer; a client that doesn't take it in time loses the connection. aiohttp awaits it."""
+        """Sends an answer; cuts off a client that does not take it in time. aiohttp awaits it."""
         if isinstance(resp, web.HTTPException):  # an `Expect` that aiohttp refuses before any middleware
             resp = self._refusal(from_http_exception(resp), request, request_id_of(request))
         if self._takes_at_once(resp):
@@ -82,7 +83,7 @@ class Connection(web.RequestHandler):
             return resp, True
 
     def _takes_at_once(self, response: web.StreamResponse) -> bool:
-        """Tells whether an answer is small, and nothing before it waits to be sent: then to send it never waits."""
+        """Tells whether an answer is small, and no bytes before it wait to be sent: then sending it never waits."""
         transport = self.transport
         return (
             isinstance(response, web.Response)
@@ -100,7 +101,7 @@ class Connection(web.RequestHandler):
 
 
 class Site(web.BaseSite):
-    """A TCP address whose connections are `Connection`s: aiohttp's own sites know no other class than theirs."""
+    """Listens on a TCP address; its connections are of the class `Connection`, which aiohttp's own sites cannot use."""
 
     def __init__(self, runner: web.AppRunner, host: str, port: int, send_timeout_seconds: float) -> None:
         super().__init__(runner, backlog=BACKLOG)
@@ -111,11 +112,11 @@ class Site(web.BaseSite):
 
     @property
     def name(self) -> str:
-        """The address that the site is known by."""
+        """Returns the URL by which aiohttp names the site."""
         return f"http://{self._host}:{self.port}"
 
     async def start(self) -> None:
-        """Listens; `port` is then the one that was taken. Raises OSError if the address can't be had."""
+        """Starts to listen; `port` is then the port that was taken. Raises OSError if it cannot listen there."""
         await super().start()
         server = self._runner.server
         assert server is not None  # noqa: S101 - BaseSite's constructor has seen to it

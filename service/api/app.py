@@ -1,4 +1,4 @@
-"""The application: routes, and what their handlers use."""
+"""Makes the aiohttp application: its middleware, its routes, and the objects that the handlers use."""
 
 import json
 from collections.abc import Callable
@@ -28,10 +28,10 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     *,
     probe_seconds: float = 2.0,
 ) -> web.Application:
-    """Returns the API over a store. What is passed in belongs to the caller, who closes it after the application.
+    """Returns the API over a store. The caller closes store and authenticator, after the application has ended.
 
-    `give_up` is called when the store turns out to be of another layout version. What a readiness check asks has
-    `probe_seconds` to answer.
+    `give_up` is called when the store turns out to be of another layout version. A readiness check gives the store and
+    the identity service `probe_seconds` to answer.
     """
     metrics = HttpMetrics(registry)
     app = web.Application(middlewares=[create_middleware(metrics, give_up)])

@@ -1,4 +1,4 @@
-"""The catalogue of errors: status, code, and every message in both languages."""
+"""The catalogue of errors that the API answers: HTTP status, code, and every message in both languages."""
 # ruff: noqa: RUF001 - Chinese has punctuation of its own
 
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ class Message:
     chinese: str
 
     def text(self, language: Language, fields: Mapping[str, str]) -> str:
-        """The text in that language with its fields filled in."""
+        """Returns the text in that language with its fields filled in."""
         return (self.chinese if language == "zh-cn" else self.english).format_map(fields)
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorKind:
-    """A row of the catalogue; the message is the one to use where no other says it better."""
+    """A row of the catalogue; its message is used where an ApiError has none of its own."""
 
     status: int
     code: str
@@ -80,7 +80,7 @@ MALFORMED = Message("The request is not valid HTTP.", "请求不是有效的HTTP
 
 
 class ApiError(Exception):
-    """An answer that is an error of the catalogue, maybe with headers and a message of its own."""
+    """An error of the catalogue that is to be answered, maybe with headers and a message of its own."""
 
     def __init__(
         self,
@@ -96,5 +96,5 @@ class ApiError(Exception):
         self._fields = fields or {}
 
     def body(self, language: Language) -> ErrorBody:
-        """What the caller reads."""
+        """Returns the body of the answer."""
         return ErrorBody(error_code=self.kind.code, error_msg=self._message.text(language, self._fields))

@@ -1,4 +1,4 @@
-"""What the HTTP side measures. No label holds what a caller can choose freely."""
+"""Prometheus metrics of HTTP requests. No label holds text that a caller can choose freely."""
 
 from functools import cache
 
@@ -11,7 +11,7 @@ MALFORMED_ROUTE = "malformed"
 
 
 class HttpMetrics:
-    """Counts and times requests by route; `unknown` for a path or method of none, `malformed` for what is no HTTP."""
+    """Counts and times requests by route: `unknown` where path or method have none, `malformed` for what is no HTTP."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
@@ -29,7 +29,7 @@ class HttpMetrics:
         )
 
     def answered(self, route: str, method: str, status: int, duration_seconds: float) -> None:
-        """Count a request of a route with its answer's status."""
+        """Counts a request of a route with its answer's status. The middleware calls it."""
         requests, duration = self._series(route, method if method in _METHODS else "other", status)
         requests.inc()
         duration.observe(duration_seconds)
@@ -39,5 +39,5 @@ class HttpMetrics:
         return self._requests.labels(route, method, str(status)), self._duration.labels(route)
 
     def malformed(self, status: int) -> None:
-        """Count what could not be read as a request."""
+        """Counts input that is no request, with its answer's status."""
         self._requests.labels(MALFORMED_ROUTE, "other", str(status)).inc()

@@ -1,4 +1,4 @@
-"""Around every handler: a request's id, its errors as the catalogue has them, its metrics and log line."""
+"""The middleware around every handler: it gives requests an id, turns exceptions into errors, measures and logs."""
 
 import logging
 import time
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def from_http_exception(error: web.HTTPException) -> ApiError:
-    """What the catalogue says for an exception of aiohttp's own."""
+    """Returns the error of the catalogue for an exception of aiohttp's own."""
     if error.status == 404:
         return ApiError(NOT_FOUND)
     if error.status == 405:
@@ -37,9 +37,9 @@ def from_http_exception(error: web.HTTPException) -> ApiError:
 
 
 def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], None]) -> Middleware:
-    """The outermost middleware: whatever happens inside, the answer is one of the API's.
+    """Returns the outermost middleware: it turns every exception of a handler into an answer of the API.
 
-    `give_up` is told of a store that this process must not read: it cannot answer any more.
+    It calls `give_up` when the store is of another layout version: this process must not read it, and has to end.
     """
 
     @web.middleware
@@ -57,7 +57,7 @@ def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], Non
                 logging.ERROR if is_ours else logging.DEBUG,
                 "request failed: %s",
                 error,
-                # An outage is no bug: its cause in one line is enough.
+                # An outage is no bug: one line with its cause is enough.
                 exc_info=error if api_error.kind is INTERNAL else None,
                 extra={"request_id": request_id, "path": request.path, "status": api_error.kind.status},
             )

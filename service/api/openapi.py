@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description, made of what the handlers themselves use: models, bounds and the catalogue."""
+"""Makes the OpenAPI 3.1 description from what the handlers use: models, bounds and the catalogue of errors."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _JSON = "application/json"
 
 
 class _AbsentNotNull(GenerateJsonSchema):
-    """None stands for an absent key in these models, so no schema allows null."""
+    """Makes schemas that do not allow null: in these models None stands for an absent key."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
@@ -27,7 +27,7 @@ class _AbsentNotNull(GenerateJsonSchema):
 
 
 def describe(limit: RateLimit) -> dict[str, Any]:
-    """The whole document, as JSON-able objects."""
+    """Returns the whole document, as objects that JSON can hold. `create_app` calls it once."""
     _, schemas = models_json_schema(
         [(ProjectStatistics, "validation"), (ErrorBody, "validation")],
         ref_template="#/components/schemas/{model}",

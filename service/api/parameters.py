@@ -1,4 +1,4 @@
-"""The query of the statistics: the interval of start times that is asked for."""
+"""Parses the query of a request for statistics: the interval of start times that it asks for."""
 
 import re
 
@@ -7,12 +7,12 @@ from multidict import MultiMapping
 from service.api.errors import BAD_REQUEST, NOT_DECIMAL, REPEATED, REVERSED, ApiError
 from service.events.event import MAX_MS
 
-# Python reads many more digits than ASCII's, and thousands of them, so the text is checked before `int`.
+# `int` accepts other digits than ASCII's, and thousands of digits, so the text is checked first.
 _INSTANT = re.compile(r"[0-9]{1,32}")
 
 
 def parse_interval(query: MultiMapping[str]) -> tuple[int | None, int | None]:
-    """`start` and `end` in Unix ms, None for an open bound; ApiError (400) names a bad parameter."""
+    """Returns `start` and `end` in Unix ms, None for an open bound; raises ApiError (400) naming a bad parameter."""
     start_ms = _instant_ms(query, "start")
     end_ms = _instant_ms(query, "end")
     if start_ms is not None and end_ms is not None and start_ms > end_ms:

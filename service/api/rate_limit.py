@@ -1,4 +1,4 @@
-"""How often each caller may ask: a token bucket for each, the most recent callers remembered."""
+"""Limits how often each caller may ask: it keeps a token bucket for each of the most recent callers."""
 
 import time
 from collections import OrderedDict
@@ -10,7 +10,7 @@ BURST_SECONDS = 2  # a full bucket holds what the rate gives in this time
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """Requests a second for each caller (0: no limit), and how many callers are remembered."""
+    """The number of requests a second for each caller (0: no limit), and how many callers are remembered."""
 
     per_second: int
     max_callers: int = 10_000
@@ -23,7 +23,7 @@ class _Bucket:
 
 
 class RateLimiter:
-    """Counts the requests of callers. A caller forgotten for newer ones starts with a full bucket again."""
+    """Counts the requests of each caller. A caller that was forgotten for newer ones has a full bucket again."""
 
     def __init__(self, limit: RateLimit, monotonic_seconds: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
@@ -31,7 +31,7 @@ class RateLimiter:
         self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
 
     def take(self, caller: Hashable) -> float:
-        """Count one request: 0.0 if it may be answered now, else the seconds until one may."""
+        """Counts one request; returns 0.0 if it may be answered now, else the seconds until one may."""
         rate = self.limit.per_second
         if rate == 0:
             return 0.0

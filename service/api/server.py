@@ -1,4 +1,4 @@
-"""The HTTP server under the application: its limits, its start and its end."""
+"""Starts and ends the HTTP server that serves the application."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from aiohttp import web
 
 from service.api.aiohttp_private import Site
 
-# aiohttp waits so long twice: for handlers to end, then for them to be cancelled. Both fit into 10 s.
+# aiohttp waits this long twice: for handlers to end, then for cancelled ones to end. Both fit into 10 s.
 SHUTDOWN_TIMEOUT_SECONDS = 4
 SEND_TIMEOUT_SECONDS = 30.0
 
@@ -16,7 +16,7 @@ SEND_TIMEOUT_SECONDS = 30.0
 async def serving(
     app: web.Application, host: str, port: int, send_timeout_seconds: float = SEND_TIMEOUT_SECONDS
 ) -> AsyncIterator[int]:
-    """Serves the application; yields the port (a free one for 0), raises OSError if the address can't be had.
+    """Serves the application; yields the port (a free one for 0), raises OSError if it cannot listen there.
 
     A client that does not take an answer within `send_timeout_seconds` loses its connection. At the end requests under
     way are finished, for at most twice SHUTDOWN_TIMEOUT_SECONDS.

@@ -1,1 +1,1 @@
-"""Who is asking: callers from tokens."""
+"""Authenticates requests: finds the caller behind a token, from a signed JWT or by asking Keystone."""

@@ -1,4 +1,4 @@
-"""Who asks, and what every way to find out promises."""
+"""The caller behind a token, and the interface that every authenticator has."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user behind a token, in the one project that the token is for; None for a token of a domain or the system."""
+    """The user that a token names, and its project: None where the token is of a domain or the system."""
 
     project_id: str | None
     user_id: str
@@ -14,18 +14,18 @@ class Caller:
 
 
 class InvalidTokenError(Exception):
-    """The token is expired, revoked, forged, or no token at all. Its text never holds a part of the token."""
+    """The token is expired, revoked, forged, or no token at all. The error's text never holds a part of the token."""
 
 
 class IdentityUnavailableError(Exception):
-    """What tokens are checked against cannot be reached, or does not answer in time."""
+    """The service that tokens are checked against cannot be reached, or does not answer in time."""
 
 
 class Authenticator(Protocol):
-    """Tells who a token belongs to."""
+    """An authenticator tells which caller a token names."""
 
     async def authenticate(self, token: str) -> Caller:
-        """The caller; raises InvalidTokenError or IdentityUnavailableError."""
+        """Returns the caller that the token names; raises InvalidTokenError or IdentityUnavailableError."""
         ...
 
     async def ping(self) -> None:

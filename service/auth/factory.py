@@ -1,4 +1,4 @@
-"""The authenticator that the settings ask for."""
+"""Makes the authenticator that the settings ask for."""
 
 import logging
 import ssl
@@ -22,7 +22,10 @@ _SHORTEST_GOOD_SECRET_BYTES = 32  # RFC 7518, 3.2: a key of the size of the hash
 
 @asynccontextmanager
 async def create_authenticator(settings: ServiceSettings) -> AsyncIterator[Authenticator]:
-    """An authenticator, with what it holds open; raises SettingsError for one that can't be made."""
+    """Yields an authenticator, and closes its connections at the end. The program enters it at its start.
+
+    Raises SettingsError if the settings do not make an authenticator.
+    """
     if settings.auth == "keystone":
         async with _keystone(settings) as authenticator:
             yield authenticator
@@ -30,14 +33,17 @@ async def create_authenticator(settings: ServiceSettings) -> AsyncIterator[Authe
     if settings.jwt_secret is not None:
         yield JwtAuthenticator(_secret_key(settings.jwt_secret.get_secret_value()), settings.admin_roles)
         return
-    assert settings.jwt_jwks_url is not None  # noqa: S101 - what ServiceSettings promises
+    assert settings.jwt_jwks_url is not None  # noqa: S101 - ServiceSettings checks it
     async with aiohttp.ClientSession() as session:
         yield JwtAuthenticator(JwksKeys(settings.jwt_jwks_url, session), settings.admin_roles)
 
 
 @asynccontextmanager
 async def _keystone(settings: ServiceSettings) -> AsyncIterator[Authenticator]:
-    """Raises SettingsError if Keystone refuses this service; one that is away is asked again later."""
+    """Yields an authenticator that asks Keystone. It is made also while Keystone cannot be asked.
+
+    Raises SettingsError if Keystone refuses the name and password of this service.
+    """
     policy = KeystonePolicy(settings.keystone_cache_seconds)
     connector = aiohttp.TCPConnector(limit=_KEYSTONE_CONNECTIONS, ssl=_trusting(settings.keystone_cafile))
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
@@ -58,7 +64,7 @@ async def _keystone(settings: ServiceSettings) -> AsyncIterator[Authenticator]:
 def _credentials(settings: ServiceSettings) -> Credentials:
     username, password = settings.keystone_username, settings.keystone_password
     project, domain = settings.keystone_project, settings.keystone_domain
-    assert username and password and project and domain  # noqa: S101, PT018 - what ServiceSettings promises
+    assert username and password and project and domain  # noqa: S101, PT018 - ServiceSettings checks it
     return Credentials(username, password.get_secret_value(), project, domain)
 
 

@@ -1,4 +1,4 @@
-"""The public keys of a JWKS URL, kept and renewed."""
+"""Fetches the public keys of a JWKS URL, remembers them, and renews them. JwtAuthenticator verifies with them."""
 
 import asyncio
 import json
@@ -19,10 +19,10 @@ ALGORITHMS = frozenset({"RS256", "ES256"})
 
 @dataclass(frozen=True, slots=True)
 class JwksPolicy:
-    """When keys are fetched anew, and what a fetch may cost.
+    """Says when keys are fetched anew, and how long and how large a fetch may be.
 
-    Keys older than `refresh_seconds` are renewed; if that fails they serve up to `max_age_seconds`. Fetches
-    start at least `cool_down_seconds` apart, so that made-up key ids or an outage cause no storm of them.
+    Keys older than `refresh_seconds` are renewed; if that fails, they are used up to an age of `max_age_seconds`.
+    Fetches start at least `cool_down_seconds` apart, so that neither made-up key ids nor an outage cause many fetches.
     """
 
     refresh_seconds: float = 300
@@ -33,7 +33,7 @@ class JwksPolicy:
 
 
 class JwksKeys:
-    """Keys by their id (`kid`). One fetch at a time, shared by all who wait for it."""
+    """Finds keys by their id (`kid`). It makes one fetch at a time, which all requests that need it share."""
 
     def __init__(
         self,
@@ -53,9 +53,9 @@ class JwksKeys:
         self._fetch: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str | None) -> PyJWK:
-        """The key of that id, or the only key for a token without one.
+        """Returns the key with that id, or the only key for a token without an id; may await a fetch.
 
-        Raises InvalidTokenError if there is none, IdentityUnavailableError if no fetch could tell.
+        Raises InvalidTokenError if there is no such key, IdentityUnavailableError if the last fetch failed.
         """
         key = self._known(key_id)
         if key is None or self._age_seconds() >= self._policy.refresh_seconds:
@@ -68,7 +68,7 @@ class JwksKeys:
         raise InvalidTokenError("signed with an unknown key")
 
     async def ping(self) -> None:
-        """Raises IdentityUnavailableError unless there are keys, or they can be fetched."""
+        """Raises IdentityUnavailableError unless there are keys, or they can be fetched now."""
         if self._age_seconds() >= self._policy.refresh_seconds:
             await self._renew()
         if self._failure is not None and self._age_seconds() >= self._policy.max_age_seconds:
@@ -85,20 +85,20 @@ class JwksKeys:
         return next((key for key in self._keys if key.key_id == key_id), None)
 
     async def _renew(self) -> None:
-        """Fetch the keys, or join the fetch under way, or leave it within the cool-down."""
+        """Fetches the keys, or awaits the fetch under way; within the cool-down it returns at once."""
         if self._fetch is None or self._fetch.done():
             if self._monotonic_seconds() - self._attempted_at < self._policy.cool_down_seconds:
                 return
             self._attempted_at = self._monotonic_seconds()
             self._fetch = asyncio.create_task(self._fetch_keys())
-        # One caller that goes away must not end the fetch of the others.
+        # The cancellation of one request must not end the fetch that others await.
         await asyncio.shield(self._fetch)
 
     async def _fetch_keys(self) -> None:
         try:
             self._keys = await self._download()
         except (aiohttp.ClientError, TimeoutError, ValueError, PyJWTError) as error:
-            # Not the text of a client error: it holds the URL, and that may hold a secret.
+            # The reason is not the text of a client error: that holds the URL, which may hold a secret.
             reason = str(error) if type(error) is ValueError else type(error).__name__
             self._failure = f"the JWKS cannot be fetched: {reason}"
             _log.warning(self._failure)
@@ -107,7 +107,7 @@ class JwksKeys:
             self._fetched_at = self._monotonic_seconds()
 
     async def _download(self) -> list[PyJWK]:
-        """The usable keys behind the URL; an answer that is no key set raises, and replaces nothing."""
+        """Returns the usable keys of the URL. An answer that is no key set raises, so that the known keys stay."""
         timeout = aiohttp.ClientTimeout(total=self._policy.timeout_seconds)
         async with self._session.get(self._url, timeout=timeout, allow_redirects=False) as response:
             if response.status != 200:

@@ -1,4 +1,4 @@
-"""Callers from signed JWTs: HS256 with a shared secret, or RS256 and ES256 with the keys of a JWKS."""
+"""Authenticates callers by signed JWTs: HS256 with a shared secret, or RS256 and ES256 with the keys of a JWKS."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class _Claims(BaseModel):
-    """What a token must say, each of exactly its type; times are Unix seconds. It may say more."""
+    """The claims that a token must have, each of exactly its type; times are Unix seconds. Other claims are ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -32,30 +32,30 @@ class _Claims(BaseModel):
 
 
 class _CheckedHmac(HMACAlgorithm):
-    """HS256 with a secret that was checked once; PyJWT would check it, and warn of a short one, at every token."""
+    """HS256 with a secret that SecretKey has checked; PyJWT would check it, and warn of a short one, at every token."""
 
     def prepare_key(self, key: str | bytes) -> bytes:
-        """The key as it is."""
+        """Returns the key without a check. PyJWT calls it."""
         return force_bytes(key)
 
     def check_key_length(self, key: bytes) -> None:
-        """Any length will do: a short one is logged at start."""
+        """Accepts a key of any length: the factory has logged a short one at the start. PyJWT calls it."""
 
 
 class VerificationKeys(Protocol):
-    """The keys that tokens are signed with."""
+    """Finds the keys that verify the signatures of tokens."""
 
     async def find(self, key_id: str | None) -> PyJWK:
-        """The key of a token's `kid`; raises InvalidTokenError or IdentityUnavailableError."""
+        """Returns the key of a token's `kid`; raises InvalidTokenError or IdentityUnavailableError."""
         ...
 
     async def ping(self) -> None:
-        """Raises IdentityUnavailableError unless there are keys."""
+        """Raises IdentityUnavailableError unless there are keys to verify with."""
         ...
 
 
 class SecretKey:
-    """The one secret of HS256 tokens. Raises jwt.InvalidKeyError for a secret that is a public key."""
+    """Verifies HS256 tokens by one secret. Its constructor raises jwt.InvalidKeyError if the secret is a public key."""
 
     def __init__(self, secret: str) -> None:
         checked = HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
@@ -63,16 +63,16 @@ class SecretKey:
         self._key.Algorithm = _CheckedHmac(HMACAlgorithm.SHA256)
 
     async def find(self, key_id: str | None) -> PyJWK:
-        """The secret, whatever `kid` a token has."""
+        """Returns the secret, whatever `kid` a token has."""
         return self._key
 
     async def ping(self) -> None:
-        """There is nothing to reach."""
+        """Returns at once: a secret need not be fetched."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """What a token says, and the key that it was verified with."""
+    """The claims of a token, and the key that it was verified with."""
 
     key_id: str | None
     key: PyJWK
@@ -80,10 +80,10 @@ class _Verified:
 
 
 class JwtAuthenticator:
-    """An Authenticator that verifies JWTs by itself.
+    """An Authenticator that verifies the signatures of JWTs itself.
 
-    Verifying costs more than the rest of a request, so the tokens verified last are remembered, by digest; each
-    one only as long as the very key it was verified with is in use, and its times count at every request.
+    Verifying costs more than the rest of a request, so it remembers the tokens verified last, by digest. A token is
+    remembered only while the key that it was verified with is in use. Its times are checked at every request.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class JwtAuthenticator:
         self._verified: dict[bytes, _Verified] = {}
 
     async def authenticate(self, token: str) -> Caller:
-        """The caller a token names; raises InvalidTokenError or IdentityUnavailableError."""
+        """Returns the caller that a token names; raises InvalidTokenError or IdentityUnavailableError."""
         if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
             raise InvalidTokenError("too long, or not ASCII")
         claims = await self._claims(token)
@@ -128,7 +128,7 @@ class JwtAuthenticator:
         try:
             key_id = self._jws.get_unverified_header(token).get("kid")
             key = await self._keys.find(key_id)
-            # The algorithm is the key's, never the token's: that is what keeps `none` and mix-ups out.
+            # The algorithm is the key's, never the token's: so no token is verified by `none` or by a foreign one.
             payload = self._jws.decode(token, key, algorithms=[key.algorithm_name])
             return _Verified(key_id, key, _Claims.model_validate_json(payload))
         except RejectedError as error:

@@ -1,6 +1,6 @@
-"""Callers from tokens of a Keystone v3 identity service, which is asked about each token and remembered for a while.
+"""Authenticates callers by asking a Keystone v3 identity service about each token; remembers its answers for a while.
 
-The API: https://docs.openstack.org/api-ref/identity/v3/#validate-and-show-information-for-token
+The API of Keystone: https://docs.openstack.org/api-ref/identity/v3/#validate-and-show-information-for-token
 """
 
 import asyncio
@@ -19,10 +19,10 @@ MAX_TOKEN_LENGTH = 8192
 
 @dataclass(frozen=True, slots=True)
 class KeystonePolicy:
-    """How long answers hold, how many are remembered of each kind, and how long a request waits for one.
+    """Says how long answers hold, how many of each kind are remembered, and how long a request waits for an answer.
 
-    A refusal holds shorter: Keystone may not know a token yet that it has just given out. A question goes on for
-    longer than a request waits for it, so that a slow Keystone's answer is there for the next request.
+    A refusal holds for a shorter time, since Keystone may not know a token yet that it has just given out. A question
+    may take longer than a request waits, so that the answer of a slow Keystone is there for the next request.
     """
 
     cache_seconds: float = 60
@@ -34,17 +34,17 @@ class KeystonePolicy:
 
 
 class _Known(NamedTuple):
-    """What Keystone said of a token, None for a refusal, and until when it holds (monotonic seconds)."""
+    """Keystone's answer about a token, None for a refusal, and until when the answer holds (monotonic seconds)."""
 
     caller: Caller | None
     until: float
 
 
 class KeystoneAuthenticator:
-    """An Authenticator that asks Keystone: once for each token, however many requests wait, then not for a while.
+    """An Authenticator that asks Keystone about tokens and remembers the answers.
 
-    Tokens are kept as digests. Good tokens and refusals are remembered apart, so that made-up tokens push out none
-    that is good.
+    It asks once for all requests that wait for the answer about one token. It keeps digests of the tokens. Callers and
+    refusals are remembered apart, so that made-up tokens push out no valid one.
     """
 
     def __init__(
@@ -65,7 +65,10 @@ class KeystoneAuthenticator:
         self._asking: dict[bytes, asyncio.Task[Caller | None]] = {}
 
     async def authenticate(self, token: str) -> Caller:
-        """Returns the caller a token names; raises InvalidTokenError or IdentityUnavailableError within two seconds."""
+        """Returns the caller that a token names; waits for Keystone for at most `patience_seconds` of the policy.
+
+        Raises InvalidTokenError or IdentityUnavailableError.
+        """
         if not 0 < len(token) <= MAX_TOKEN_LENGTH or not token.isascii() or not token.isprintable():
             raise InvalidTokenError("no token, too long, or not printable ASCII")
         digest = sha256(token.encode()).digest()
@@ -84,7 +87,7 @@ class KeystoneAuthenticator:
             await self._client.ping()
 
     async def _ask(self, digest: bytes, token: str) -> Caller | None:
-        """Waits for Keystone's answer; one question is under way for a token, and goes on when a caller leaves."""
+        """Awaits Keystone's answer. Requests with one token share a question; it goes on when they are cancelled."""
         asking = self._asking.get(digest)
         if asking is None:
             if len(self._asking) >= self._policy.most_questions:
@@ -97,7 +100,7 @@ class KeystoneAuthenticator:
     def _asked(self, digest: bytes, task: asyncio.Task[Caller | None]) -> None:
         del self._asking[digest]
         if not task.cancelled():
-            task.exception()  # every caller may have left: asyncio would log that nobody has looked
+            task.exception()  # every request may be gone: asyncio would log that nobody retrieved the exception
 
     async def _look_up(self, digest: bytes, token: str) -> Caller | None:
         asked_at = self._monotonic_seconds()
@@ -123,7 +126,7 @@ class KeystoneAuthenticator:
         where[digest] = known
 
     async def close(self) -> None:
-        """Ends what is under way."""
+        """Cancels the questions under way and closes the client."""
         asking = list(self._asking.values())
         for task in asking:
             task.cancel()
@@ -133,7 +136,7 @@ class KeystoneAuthenticator:
 
 @asynccontextmanager
 async def _patience(seconds: float) -> AsyncIterator[None]:
-    """Bounds a wait for Keystone: what comes too late is an identity service that cannot be asked."""
+    """Bounds a wait for Keystone: raises IdentityUnavailableError if its block takes longer."""
     try:
         async with asyncio.timeout(seconds):
             yield

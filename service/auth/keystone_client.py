@@ -1,4 +1,4 @@
-"""Asks Keystone about tokens, with a token of this service's own that is renewed before it ends."""
+"""Asks Keystone about tokens. It authenticates with a token of this service, which it renews before that expires."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from service.auth.caller import IdentityUnavailableError
 
 _log = logging.getLogger(__name__)
 _MAX_ANSWER_BYTES = 1_048_576  # a token with a thousand roles, and no catalogue
-_RENEWED_AT = 0.75  # of its life
+_RENEWED_AT = 0.75  # of the life of this service's own token
 _COOL_DOWN_SECONDS = 1.0
 _REFUSED_COOL_DOWN_SECONDS = 10.0  # Keystone may lock a user whose password is wrong too often
 
@@ -27,7 +27,7 @@ class CredentialsRefusedError(IdentityUnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who this service is to Keystone; user and project are of the same domain."""
+    """The name, password and project of this service at Keystone; user and project are of the same domain."""
 
     username: str
     password: str = field(repr=False)
@@ -53,7 +53,7 @@ class _Identified(BaseModel):
 
 
 class Described(BaseModel):
-    """What Keystone says of a token that it knows. One that is of no project is of a domain, the system, or nothing."""
+    """Keystone's description of a valid token. A token without a project is of a domain, the system, or unscoped."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,7 +64,7 @@ class Described(BaseModel):
 
     @property
     def role_names(self) -> frozenset[str]:
-        """The names of its roles."""
+        """Returns the names of the token's roles."""
         return frozenset(role.name for role in self.roles)
 
 
@@ -74,7 +74,7 @@ class _Answer(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _OurToken:
-    """A token of this service's own, when to renew it, and when it ends (monotonic seconds)."""
+    """A token of this service, when to renew it, and when it expires (monotonic seconds)."""
 
     text: str = field(repr=False)
     renew_at: float
@@ -82,7 +82,7 @@ class _OurToken:
 
 
 class KeystoneClient:
-    """Asks one Keystone through a session, which belongs to the caller; logs when it goes away, and comes back."""
+    """Asks one Keystone through a session, which its maker closes; logs when Keystone goes away and comes back."""
 
     def __init__(
         self,
@@ -104,9 +104,10 @@ class KeystoneClient:
         self._trouble: str | None = None
 
     async def validate(self, token: str) -> Described | None:
-        """Returns what Keystone says of a token, None if it does not know it; raises IdentityUnavailableError.
+        """Returns Keystone's description of a token, or None if Keystone does not know the token.
 
-        A token that is expired, revoked, or of a user or project that is disabled is not known.
+        Keystone does not know a token that is expired, revoked, or of a disabled user or project. Raises
+        IdentityUnavailableError.
         """
         try:
             described = await self._validate(token)
@@ -117,14 +118,14 @@ class KeystoneClient:
         return described
 
     async def ping(self) -> None:
-        """Raises IdentityUnavailableError unless Keystone can be asked, with our own token as the question."""
+        """Asks Keystone about this service's own token; raises IdentityUnavailableError unless that is valid."""
         ours = await self._our_token()
         if await self.validate(ours.text) is None:
             self._drop(ours)
             raise IdentityUnavailableError("Keystone does not know our token any more")
 
     async def close(self) -> None:
-        """Ends a renewal under way."""
+        """Cancels the renewal that is under way, if any, and awaits its end."""
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
@@ -137,7 +138,7 @@ class KeystoneClient:
             )
             if status == 200:
                 return _parse(body)
-            if status == 404 and b'"error"' in body:  # Keystone's own, and not that of something before it
+            if status == 404 and b'"error"' in body:  # Keystone's own error, and not that of a proxy before it
                 return None
             if status != 401:
                 what = "forbids us to validate tokens" if status == 403 else f"answers with status {status}"
@@ -146,7 +147,10 @@ class KeystoneClient:
         raise IdentityUnavailableError("Keystone refuses tokens that it has just given us")
 
     async def _our_token(self) -> _OurToken:
-        """Returns a token of ours that holds; it is renewed beside the requests that use it."""
+        """Returns a token of this service that has not expired. Awaits a renewal only if there is none.
+
+        A token that will expire soon is renewed by a task of its own, while requests go on to use it.
+        """
         now, ours = self._monotonic_seconds(), self._ours
         if ours is None or now >= ours.until:
             return await asyncio.shield(self._renewal())
@@ -197,7 +201,7 @@ class KeystoneClient:
                         raise IdentityUnavailableError("Keystone answers with more bytes than a token has")
                 return response.status, bytes(body), response.headers
         except (aiohttp.ClientError, TimeoutError) as error:
-            # not the error's text: it may hold the URL
+            # the error's text is left out: it may hold the URL
             raise IdentityUnavailableError(f"Keystone cannot be asked: {type(error).__name__}") from error
 
     def _drop(self, ours: _OurToken) -> None:
@@ -216,7 +220,7 @@ class KeystoneClient:
 
 def _look_at(task: "asyncio.Task[_OurToken]") -> None:
     if not task.cancelled():
-        task.exception()  # else asyncio would log that nobody has
+        task.exception()  # else asyncio would log that nobody retrieved the exception
 
 
 def _parse(body: bytes) -> Described:

@@ -1,1 +1,1 @@
-"""From the bytes of a Kafka record to a job event, and which of two events is later."""
+"""Decodes the bytes of a Kafka record into a job event, and tells which of two events is later."""

@@ -1,9 +1,10 @@
-"""Kafka records to job events and deletions, or the reason why a record is neither.
+"""Decodes Kafka records into job events and deletions, or says why a record is neither.
 
-Two ways lead to one verdict. `decode_fast` (msgspec) takes the events that are plainly valid and is what
-nearly every record needs; whatever it does not accept goes to `decode_strictly` (pydantic), the authority, which
-gives the event or the reason. The fast way never accepts what the strict one refuses, nor with another value. Of
-unknown fields neither judges more than that the whole is JSON.
+This is the first step of a record after it was polled. Two ways lead to one verdict. `decode_fast` (msgspec) decodes
+the events that are plainly valid, which is nearly every record. Every other record goes to `decode_strictly`
+(pydantic), which decides, and gives the event or the reason. `decode_fast` never accepts a record that
+`decode_strictly` refuses, and never gives another event for it. Neither judges unknown fields, but the whole value must
+be JSON.
 """
 
 import re
@@ -39,12 +40,12 @@ Reason = Literal[
     "bad_headers",
     "refused",
 ]
-"""Why a record is a dead letter. `bad_headers`: a header's name is not UTF-8, whatever else the record
-is. `refused` is the store's: an event that it could not take, with the store's words."""
+"""Says why a record is a dead letter. `bad_headers`: a header's name is not UTF-8, whatever else the record is.
+`refused`: the record is an event that the store refused, and the detail has the store's words."""
 
 
 class InvalidRecordError(Exception):
-    """A record that is no event: `reason` is one of `Reason`, `detail` names the field and what is wrong with it.
+    """A record is no event and no deletion: `reason` is one of `Reason`, `detail` names the field and what is wrong.
 
     The detail has at most MAX_DETAIL_CHARS characters and repeats nothing of the record.
     """
@@ -60,7 +61,10 @@ _Milliseconds = Annotated[int, Meta(ge=0, le=MAX_MS)]
 
 
 class _WireEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The fields in the order they have on the wire, which is the fastest; characters are checked afterwards."""
+    """The fields of an event in the order that they have on the wire, which msgspec decodes fastest.
+
+    `decode_fast` checks the characters of its texts afterwards.
+    """
 
     event_id: _Text
     event_time: _Milliseconds
@@ -79,24 +83,24 @@ _decode_wire = msgspec.json.Decoder(_WireEvent).decode
 
 
 def decode(key: bytes | None, value: bytes | None) -> JobEvent | JobDeletion:
-    """The event or deletion that a record holds; raises InvalidRecordError."""
+    """Returns the event or deletion that a record holds; raises InvalidRecordError."""
     if value is None:
         return _decode_tombstone(key)
     return decode_fast(key, value) or decode_strictly(key, value)
 
 
 def decode_fast(key: bytes | None, value: bytes) -> JobEvent | None:
-    """The event, or None where only the strict way can tell."""
+    """Returns the event, or None if only `decode_strictly` can tell whether the value is one."""
     wire = _read(value)
     if wire is None:
         return None
     record_key = f"{wire.project_id}/{wire.job_id}".encode()
     if (
         (key is not None and key != record_key)
-        # Nothing but the slash between the ids is left, so neither has a character it must not have.
+        # True unless the slash between the ids alone is left: else an id has a character that it must not have.
         or record_key.translate(None, _ID_BYTES) != b"/"
         or not _is_id(wire.user_id)
-        # Every control character is unprintable; what else is unprintable the strict way sorts out.
+        # Every control character is unprintable; decode_strictly judges names with other unprintable characters.
         or not wire.user_name.isprintable()
     ):
         return None
@@ -104,9 +108,9 @@ def decode_fast(key: bytes | None, value: bytes) -> JobEvent | None:
 
 
 def decode_next(value: bytes, known: JobEvent) -> JobEvent | None:
-    """The event if it is of the same job, user and name as a valid one under the same key; else None.
+    """Returns the event if its job, user and name are those of `known`, a valid event under the same key; else None.
 
-    Texts that equal valid ones need no second look, and in a batch most events follow another of their job.
+    Texts that equal those of a valid event need no check, and in a batch most events follow another of their job.
     """
     wire = _read(value)
     if (
@@ -121,14 +125,14 @@ def decode_next(value: bytes, known: JobEvent) -> JobEvent | None:
 
 
 def _read(value: bytes) -> _WireEvent | None:
-    """The fields, checked but for the characters of texts; None if only the strict way can tell."""
+    """Returns the fields, checked but for the characters of texts; None if only `decode_strictly` can judge them."""
     if len(value) > MAX_VALUE_BYTES:
         return None
     try:
         if not value.isascii():
             value.decode()  # msgspec does not look at the encoding of unknown fields
         return _decode_wire(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # the last: an unknown field is nested so deep
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # RecursionError: an unknown field is too deep
         return None
 
 
@@ -148,12 +152,12 @@ def _event(wire: _WireEvent) -> JobEvent:
 
 @lru_cache(maxsize=65_536)
 def _is_id(text: str) -> bool:
-    """Whether all characters may stand in an id. Cached, as events of few users follow each other."""
+    """Tells whether all characters may stand in an id. Cached, as events of few users follow each other."""
     return not text.encode().translate(None, _ID_BYTES)
 
 
 def decode_strictly(key: bytes | None, value: bytes) -> JobEvent:
-    """The event; raises InvalidRecordError with the first thing that is wrong."""
+    """Returns the event; raises InvalidRecordError with the first thing that is wrong."""
     if len(value) > MAX_VALUE_BYTES:
         raise InvalidRecordError("too_large", f"value: {len(value)} bytes, at most {MAX_VALUE_BYTES} are allowed")
     try:
@@ -173,18 +177,18 @@ def decode_strictly(key: bytes | None, value: bytes) -> JobEvent:
 
 
 def _read_fields(value: bytes) -> object:
-    """The document, of which what is in unknown fields may be missing. Raises NotJsonError, InvalidRecordError."""
+    """Returns the document, maybe without its unknown fields. Raises NotJsonError, InvalidRecordError."""
     try:
         return pydantic_core.from_json(value, allow_inf_nan=False)
-    except ValueError:  # it may be JSON for all that: the parser has limits, and they must not hold for unknown fields
+    except ValueError:  # it may still be JSON: the parser has limits, which must not hold for unknown fields
         members = split_members(value)
     return members and {name: _parse(name, members[name]) for name in JobEventModel.model_fields if name in members}
 
 
 def _parse(name: str, text: bytes) -> object:
-    """The value of a known field, or one that is wrong in the same way. Raises InvalidRecordError."""
+    """Returns the value of a known field, or one that is not valid for the same reason. Raises InvalidRecordError."""
     if text.startswith((b"[", b"{")):
-        return ()  # no field takes either, whatever is in it, and however deep
+        return ()  # no field takes an array or an object, whatever is in it, and however deep
     try:
         return pydantic_core.from_json(text)
     except ValueError:
@@ -207,7 +211,7 @@ def _bad_key() -> InvalidRecordError:
 
 
 def _refusal(error: ValidationError) -> InvalidRecordError:
-    # The text of a ValidationError would repeat the input.
+    # The detail is made of parts of the error: the text of a ValidationError would repeat the input.
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(map(str, first["loc"])) or "value"
     kind = first["type"]

@@ -1,4 +1,7 @@
-"""The job event: one state transition of one job, and the order of a job's events."""
+"""The job event, the deletion of a job, and the version order of a job's events.
+
+Decoding makes these objects from records; the fold keeps the latest of each job.
+"""
 
 from enum import IntEnum
 from functools import lru_cache
@@ -12,7 +15,7 @@ MAX_SEQUENCE = 2**31 - 1
 
 
 class JobStatus(IntEnum):
-    """States of a job; the numbers are their rank in the version order, and what the store keeps."""
+    """A status of a job; its number is its rank in the version order, and what the store keeps."""
 
     LAUNCHING = 0
     RUNNING = 1
@@ -23,7 +26,7 @@ class JobStatus(IntEnum):
 
 
 class JobEvent(msgspec.Struct, frozen=True, gc=False):
-    """One valid job event. Times are Unix milliseconds, sizes bytes; `sequence` is 0 where the event has none."""
+    """A valid job event. Times are Unix milliseconds, sizes bytes; `sequence` is 0 where the event has none."""
 
     project_id: str
     job_id: str
@@ -37,7 +40,7 @@ class JobEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class JobDeletion(msgspec.Struct, frozen=True, gc=False):
-    """A tombstone: the job no longer counts, whatever else is known or comes of it."""
+    """The deletion of a job, from a tombstone: the job no longer counts, whatever events of it are stored or come."""
 
     project_id: str
     job_id: str
@@ -45,16 +48,16 @@ class JobDeletion(msgspec.Struct, frozen=True, gc=False):
 
 @lru_cache(maxsize=65_536)
 def user_number(user_id: str) -> int:
-    """Returns the 48-bit digest that stands for a user in the store, and that orders users where nothing else does."""
+    """Returns the 48-bit digest that stands for a user in the store (the user key), and that breaks version ties."""
     return int.from_bytes(blake2b(user_id.encode(), digest_size=6).digest(), "little")
 
 
 def is_newer(event: JobEvent, known: JobEvent) -> bool:
     """Tells whether an event is later than another of its job: by sequence, then event time, then status.
 
-    Where all three are equal the greater start time wins, then the greater size, then the greater user number, so that
-    the latest of a set of events does not depend on the order in which they come. An event that equals the known one
-    in all of these is a duplicate, and not newer.
+    Where all three are equal, the greater start time wins, then the greater size, then the greater user number. So the
+    latest of a set of events does not depend on the order in which they come. An event that equals the known one in
+    all of these is a duplicate, and not newer.
     """
     if event.sequence != known.sequence:
         return event.sequence > known.sequence

@@ -1,7 +1,8 @@
-"""A JSON object taken apart into the names and the texts of its members, whatever is in them. Pure, no I/O.
+"""Splits a JSON object into the names and the texts of its members, whatever the values hold. Pure, no I/O.
 
-Parsers judge a document as a whole: one number too long, one level too deep, or half a surrogate pair anywhere, and
-there is no document. Here grammar alone is judged (RFC 8259), by loops and not by recursion.
+Parsers judge a document as a whole: they refuse it for one number too long, one level too deep, or half a surrogate
+pair in any of its members. This module judges grammar alone (RFC 8259), by loops and not by recursion. Decoding uses
+it where the parser refuses a document.
 """
 
 import json
@@ -14,11 +15,11 @@ _NAME = _SPACE + rb"(" + _STRING + rb")" + _SPACE + rb":" + _SPACE
 
 _A_SPACE = re.compile(_SPACE)
 _A_NAME = re.compile(_NAME)
-# A whole value, or what opens one that has members: an array, or an object with the name of its first member.
+# Matches a whole value, or the opening of one that has members: of an array, or of an object and its first name.
 _A_VALUE = re.compile(
     rb"(?:%b|%b|true|false|null|\[%b\]|\{%b\})|(\[)%b|\{%b" % (_STRING, _NUMBER, _SPACE, _SPACE, _SPACE, _NAME)
 )
-# What follows a member: another (with its name, in an object), or the end.
+# By the closing bracket: matches what follows a member, a comma (in an object with the next name) or that bracket.
 _WHAT_FOLLOWS = {
     b"]": re.compile(rb"%b(?:(,)%b|\])" % (_SPACE, _SPACE)),
     b"}": re.compile(rb"%b(?:(,)%b|\})" % (_SPACE, _NAME)),
@@ -26,13 +27,14 @@ _WHAT_FOLLOWS = {
 
 
 class NotJsonError(ValueError):
-    """The text is not JSON; the message says where that shows."""
+    """A text is not JSON; the message says at which byte."""
 
 
 def split_members(text: bytes) -> dict[str, bytes] | None:
-    """Returns the text of each member's value by name, of a name that is there twice the last; None for no object.
+    """Returns the text of each member's value by its name, or None if the document is no object.
 
-    `text` is UTF-8. Raises NotJsonError. A name may have half a surrogate pair.
+    `text` is UTF-8. Of a name that is there twice, the last member counts. A name may have half a surrogate pair.
+    Raises NotJsonError.
     """
     at = _expect(_A_SPACE, text, 0).end()
     if text[at : at + 1] == b"{":
@@ -45,7 +47,7 @@ def split_members(text: bytes) -> dict[str, bytes] | None:
 
 
 def _read_object(text: bytes, at: int) -> tuple[dict[str, bytes], int]:
-    """The members from the opening brace on, and where the closing one ends."""
+    """Returns the members of the object whose opening brace ends at `at`, and the position after its closing brace."""
     members: dict[str, bytes] = {}
     at = _expect(_A_SPACE, text, at).end()
     if text[at : at + 1] == b"}":
@@ -63,7 +65,7 @@ def _read_object(text: bytes, at: int) -> tuple[dict[str, bytes], int]:
 
 
 def _end_of_value(text: bytes, at: int) -> int:
-    closing: list[bytes] = []  # of each array and object that is open, outermost first
+    closing: list[bytes] = []  # the closing bracket of each array and object that is open, outermost first
     while True:
         match = _expect(_A_VALUE, text, at)
         at = match.end()

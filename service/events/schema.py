@@ -1,7 +1,7 @@
-"""The format of a job event on the wire: every field, its bounds and its meaning.
+"""Defines the format of a job event on the wire: every field, its bounds and its meaning.
 
-This model is the authority on what is a valid event and the documentation of the format
-(`JobEventModel.model_json_schema()`); `service.events.decoding` has a faster way to the same verdict.
+The model decides what is a valid event, and documents the format (`JobEventModel.model_json_schema()`).
+`service.events.decoding` has a faster way to the same verdict.
 """
 
 from typing import Annotated, Literal
@@ -52,7 +52,7 @@ class JobEventModel(BaseModel):
     )
 
     def to_event(self) -> JobEvent:
-        """The event as the rest of the project knows it."""
+        """Returns the event as the type that the rest of the project uses."""
         return JobEvent(
             project_id=self.project_id,
             job_id=self.job_id,

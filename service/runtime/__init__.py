@@ -1,1 +1,1 @@
-"""What every process needs: settings, the log, garbage collection."""
+"""What the API and the consumers both need to run: settings, the log, and the tuning of garbage collection."""

@@ -1,4 +1,4 @@
-"""The log: one JSON object a line on stderr."""
+"""Configures the log of a process: each record is one JSON object on a line of stderr."""
 
 import json
 import logging
@@ -9,10 +9,13 @@ _OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asct
 
 
 class JsonFormatter(logging.Formatter):
-    """Time (ISO 8601, UTC, milliseconds), level, logger, message, an exception, and every `extra` field."""
+    """Formats a log record as JSON.
+
+    The object has time (ISO 8601, UTC, milliseconds), level, logger, message, an exception, and every `extra` field.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON; what isn't JSON by nature is written as its `str`."""
+        """Returns one line of JSON; a value of a type that JSON does not have is written as its `str`."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, object] = {
             "time": time.replace("+00:00", "Z"),
@@ -30,7 +33,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Send every log record of `level` (a name such as `INFO`) or above to stderr, as JSON lines."""
+    """Sends every log record of `level` (a name such as `INFO`) or above to stderr, as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)

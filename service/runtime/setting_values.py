@@ -1,4 +1,4 @@
-"""The kinds of values settings have, and what makes one valid. No error repeats a value: it may be secret."""
+"""The types of the settings' values, each with its validator. No error repeats a value, since it may be a secret."""
 
 import re
 from pathlib import Path
@@ -9,14 +9,14 @@ from pydantic import BeforeValidator, Field
 
 
 def _decimal(value: object) -> object:
-    """Only ASCII digits make a number here: no sign, space, underscore or point."""
+    """Refuses text that is not 1 to 15 ASCII digits: no sign, space, underscore or point. Raises ValueError."""
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,15}", value):
         raise ValueError("not a whole number")
     return value
 
 
 def _share(value: object) -> object:
-    """A share is a plain decimal fraction: no sign, no exponent, no word such as nan."""
+    """Refuses text that is no plain decimal fraction: no sign, no exponent, no word such as nan. Raises ValueError."""
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", value):
         raise ValueError("not a number")
     return value
@@ -36,12 +36,12 @@ def _names(value: object) -> object:
 
 
 def _split_url(url: str, schemes: tuple[str, ...]) -> SplitResult:
-    """The parts of a URL with a host, and a port that can exist; ValueError for any other string."""
+    """Returns the parts of a URL with a host and, if it names a port, one that can exist; else raises ValueError."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        # Its text quotes the part that it can't read, which may be of a password.
+        # The text of urllib's error quotes what it cannot read, which may be a part of a password.
         raise ValueError("not a URL, or its port is no port") from None
     if port == 0 or not parts.hostname or re.search(r"\s", url):
         raise ValueError("not a URL with a host")

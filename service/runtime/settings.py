@@ -1,7 +1,7 @@
-"""Every setting, read from environment variables `STATS_*`; one frozen model for each kind of process.
+"""Reads every setting from environment variables `STATS_*`; each kind of process has a frozen model of its own.
 
-A field's description says what it allows, and ends the error line when the value is something else.
-An empty variable counts as unset. Fields that may hold a secret are `SecretStr`, or stay out of the `repr`.
+A field's description says which values it allows; the error line about another value ends with it. An empty variable
+counts as unset. Fields that may hold a secret are `SecretStr`, or stay out of the `repr`.
 """
 
 from typing import Annotated, Any, Literal, TypeVar
@@ -30,7 +30,7 @@ _WITH_KEYSTONE = "required with STATS_AUTH=keystone"
 
 
 class SettingsError(Exception):
-    """Settings that no process can start with; `lines` has one line for each, without any value."""
+    """A process cannot start with its settings; `lines` has one line for each bad setting, without any value."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("; ".join(lines))
@@ -44,7 +44,7 @@ class _Settings(BaseSettings):
 
 
 class CommonSettings(_Settings):
-    """What every process needs. `redis_url` may hold a password: never log it."""
+    """The settings that every process has. `redis_url` may hold a password: never log it."""
 
     redis_url: RedisUrl = Field(
         "redis://localhost:6379/0",
@@ -65,7 +65,7 @@ class CommonSettings(_Settings):
 
 
 class KafkaSettings(_Settings):
-    """How to reach Kafka, and the names of what is there."""
+    """The settings that say how to reach Kafka, and the names of the topics and of the consumer group."""
 
     kafka_bootstrap_servers: Servers = Field("localhost:9092", description="host:port, or several with commas between")
     kafka_topic: Topic = Field("gene-job-events", description=_TOPIC_NAME)
@@ -97,7 +97,7 @@ class KafkaSettings(_Settings):
 
 
 class ServiceSettings(CommonSettings):
-    """What `python -m service` needs: where it listens, who may ask, and how often (requests a second)."""
+    """The settings of `python -m service`: where it listens, who may ask, and how often (requests a second)."""
 
     http_host: str = Field("127.0.0.1", pattern=r"^\S+$", description="an address or name of this machine")
     http_port: Port = Field(8080, description="0 to 65535 (0: any free port)")
@@ -139,7 +139,7 @@ class ServiceSettings(CommonSettings):
 
 
 class ConsumerSettings(CommonSettings, KafkaSettings):
-    """What `python -m consumers` needs: Redis, Kafka, and the port of its metrics and health."""
+    """The settings of `python -m consumers`: Redis, Kafka, metrics and health, scrub and retention."""
 
     metrics_port: Port = Field(9464, description="0 to 65535 (0: any free port)")
     scrub_share: Share = Field(
@@ -154,7 +154,7 @@ SettingsModel = TypeVar("SettingsModel", bound=BaseSettings)
 
 
 def load(model: type[SettingsModel]) -> SettingsModel:
-    """The settings of this process, from its environment; SettingsError has a line for each bad one."""
+    """Returns the settings of this process from its environment; raises SettingsError with a line for each bad one."""
     try:
         return model()
     except ValidationError as error:
@@ -162,7 +162,7 @@ def load(model: type[SettingsModel]) -> SettingsModel:
     lines = []
     for problem in problems:
         name = str(problem["loc"][0])
-        # Only our own validators' words: pydantic's say less than the description does.
+        # The line repeats the words of our own validators alone: pydantic's say less than the description does.
         wrong = problem["ctx"]["error"] if problem["type"] == "value_error" else "not valid"
         lines.append(f"STATS_{name.upper()}: {wrong}; allowed: {model.model_fields[name].description}")
     raise SettingsError(lines)

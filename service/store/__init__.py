@@ -1,1 +1,1 @@
-"""What is kept in Redis: written by batches, read for answers, audited, rebuilt."""
+"""The store in Redis: writes batches, reads answers, audits and mends what is stored, and builds generations."""

@@ -1,4 +1,4 @@
-"""What the API needs of a store of statistics, and how a store fails."""
+"""The interface by which the API reads statistics. RedisStatisticsStore and WatchedStore implement it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,10 +6,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Statistics, and the instant (Unix ms) before which every published event is in them (0: none known).
+    """The answer to a question: statistics, their as-of, the horizon, and the number of gaps.
 
-    The body is a `service.statistics.ProjectStatistics` in JSON, ready to be sent. Jobs that start before `horizon_ms`
-    count nowhere any more; `gaps` is the number of ranges of events that were lost before they could be read.
+    `body` is a `service.statistics.ProjectStatistics` in JSON, ready to be sent. Every event published before
+    `as_of_ms` (Unix ms; 0: none known) is in it. Jobs that start before `horizon_ms` no longer count. `gaps` is the
+    number of ranges of offsets that were lost before they could be read.
     """
 
     body: bytes
@@ -19,16 +20,16 @@ class Answer:
 
 
 class StatisticsStore(Protocol):
-    """Reads statistics; one call is one atomic view of the project."""
+    """A store that answers questions; each answer is made from one atomic view of the project."""
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
-        """Statistics of the jobs that start in `[start_ms, end_ms)`; an open bound is None.
+        """Returns the statistics of the jobs that start in `[start_ms, end_ms)`; None is an open bound.
 
-        With `user_id`, of that user's jobs alone (`users` is then None and `total_user_num` 1).
-        Raises StoreUnavailableError.
+        With `user_id` they are those of that user's jobs alone (`users` is then absent and `total_user_num` 1).
+        Raises StoreUnavailableError, LayoutError.
         """
         ...
 
     async def ping(self) -> None:
-        """Raises StoreUnavailableError unless the store answers, LayoutError if it isn't ours."""
+        """Raises StoreUnavailableError unless the store answers, LayoutError if it has another layout version."""
         ...

@@ -1,7 +1,7 @@
-"""Deletes the keys of generations that nobody reads any more, some at a time.
+"""Deletes the keys of retired generations, some at a time. It is the last step of a rebuild.
 
-All keys of the store are looked through once, and not only those that metas and shapes know of: a generation may have
-been given up because its metas or shapes were wrong, and its number may be used again.
+It looks through all keys of the store, and not only those that metas and shapes lead to: a generation may have been
+given up because its metas or shapes were wrong, and its number may be used again.
 """
 
 import re
@@ -16,12 +16,12 @@ from service.store.redis.script import Script
 _LOOKED_AT_PER_CALL = 1_000
 _DELETED_PER_CALL = 500
 
-# "{s07}3:..."; what of "{s07}:..." has one part is the stripe's own, and not of generation 0, but for these
+# Matches "{s07}3:...". A key "{s07}:..." of one part is the stripe's own, but for these three: they are generation 0's.
 _KEY = re.compile(rb"\{s(\d\d)\}(?:(\d+):|:(?:[^:]+:|projects$|gaps$|swept$))")
 
 
 async def delete_generations(client: Redis | RedisCluster, retired: Mapping[int, Set[int]]) -> int:
-    """Deletes all keys of these generations, given by stripe; returns how many. Raises what the client raises."""
+    """Deletes all keys of the generations given by stripe; returns how many. Raises what the client raises."""
     script, count = Script("delete.lua"), 0
     waiting: defaultdict[tuple[int, int], list[bytes]] = defaultdict(list)
 

@@ -1,23 +1,23 @@
-"""How a store fails."""
+"""The errors by which the store says how it failed; the API and the consumers handle them."""
 
 
 class StoreUnavailableError(Exception):
-    """The store cannot be reached, or does not answer in time; nothing was read, and what was written is unknown."""
+    """The store cannot be reached, is too slow, or has no answer; whether a write was applied is unknown."""
 
 
 class LayoutError(Exception):
-    """The store was written by another version of the layout; this process must not touch it."""
+    """The store has another layout version than this process knows; the process must neither read nor write it."""
 
 
 class EvictionError(Exception):
-    """Redis would evict counters when its memory is used up; this process must not rely on it."""
+    """Redis is set to evict keys without an expiry when its memory is used up, and would lose parts of the store."""
 
     def __init__(self, policy: str) -> None:
         super().__init__(f"Redis has maxmemory-policy {policy}, which throws counters away; noeviction is needed")
 
 
 class FencedError(Exception):
-    """A stripe is not where the writer believed it to be: another writer was there, or the store went back."""
+    """A stripe has other offsets than its writer expects: another writer has moved them, or Redis went back in time."""
 
     def __init__(self, stripe: int) -> None:
         super().__init__(f"stripe {stripe} has other offsets than expected")
@@ -25,7 +25,7 @@ class FencedError(Exception):
 
 
 class RefusedError(Exception):
-    """A stripe's script refused a batch because of something in it or in the store; nothing was written."""
+    """A script refused a stripe's batch because of an event in it or of the keys of its project; it wrote nothing."""
 
     def __init__(self, stripe: int, project_id: str, problem: str) -> None:
         super().__init__(f"stripe {stripe}, project {project_id}: {problem}")

@@ -1,4 +1,7 @@
-"""Generations of keys: the next one is built beside the live one, takes its place in one step, and the old one goes."""
+"""Begins, swaps, discards and deletes generations: a rebuild makes the next one beside the live one with this module.
+
+docs/store.md, "Generations and the rebuild", describes the steps.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +19,15 @@ from service.store.write.writer import Applied, StoreWriter, StripeBatch
 
 
 class GenerationError(Exception):
-    """Generations are not as they must be for what was asked."""
+    """A generation cannot be swapped or discarded in the state that it is in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Building:
-    """The generation that is, or is next, to be built, and where the store stands with it.
+    """The generation that is being built, or that would be the next, and how far it is.
 
-    `live` has the head that is live in each stripe, `heads` that of the new generation, None where there is none (yet,
-    or any more).
+    `live` has the live head of each stripe, `heads` the head of the new generation in each stripe, None where there is
+    none yet, or none any more.
     """
 
     generation: int
@@ -33,17 +36,17 @@ class Building:
 
     @property
     def is_begun(self) -> bool:
-        """Whether anything of it may be there."""
+        """Tells whether the new generation has a head in some stripe, and so may have other keys."""
         return any(self.heads)
 
     @property
     def stripes(self) -> list[int]:
-        """The stripes in which it is not live yet."""
+        """Returns the stripes in which the new generation is not live yet."""
         return [stripe for stripe, head in enumerate(self.live) if head.generation != self.generation]
 
 
 class BuildingWriter(StoreWriter):
-    """Writes into a generation where it is still being built; where it is live already consumers write."""
+    """Writes into a generation in the stripes where it is being built; where it is live already, consumers write."""
 
     def __init__(self, client: Redis | RedisCluster, building: Building) -> None:
         super().__init__(client, partial(building_head_key, generation=building.generation))
@@ -51,7 +54,7 @@ class BuildingWriter(StoreWriter):
         self._stripes = set(building.stripes)
 
     async def read_heads(self) -> list[Head]:
-        """As StoreWriter.read_heads, with the live head where the generation is live."""
+        """Returns heads as StoreWriter.read_heads does; where the generation is live, the live head."""
         heads = await super().read_heads()
         live = self._building.live
         return [head if stripe in self._stripes else live[stripe] for stripe, head in enumerate(heads)]
@@ -62,14 +65,14 @@ class BuildingWriter(StoreWriter):
 
 
 class Generations:
-    """Begins, swaps, discards and deletes generations. Every method raises StoreUnavailableError and LayoutError."""
+    """Begins, swaps, discards and deletes generations. Its methods raise StoreUnavailableError and LayoutError."""
 
     def __init__(self, client: Redis | RedisCluster) -> None:
         self.client = client
         self._swap = Script("swap.lua")
 
     async def look(self) -> Building:
-        """What is being built, if anything."""
+        """Returns the generation that is being built, or the next one if none is."""
         live = await StoreWriter(self.client).read_heads()
         newest = max(head.generation for head in live)
         if any(head.generation != newest for head in live):  # a swap may have ended halfway
@@ -83,17 +86,17 @@ class Generations:
         return [head if head.generation == generation else None for head in heads]
 
     async def begin(self, building: Building, topic_id: bytes = NO_TOPIC) -> None:
-        """Makes the heads of the new generation that are not there yet, to be filled from the topic with that id."""
+        """Makes the missing heads of the new generation; the topic with that id is to be read into it."""
         head = pack_head(Head(LAYOUT_VERSION, (), Live(building.generation), topic_id=topic_id))
         with reaching("beginning a generation"):
             for stripe in building.stripes:
                 await write(self.client, ("SET", building_head_key(stripe, building.generation), head, "NX"))
 
     async def swap(self, building: Building) -> list[int]:
-        """Makes the new generation the live one, in all stripes at once if Redis stands alone, else in each.
+        """Makes the new generation the live one: in one call on a single Redis, in one for each stripe on a cluster.
 
-        Returns the stripes in which it is not as far as the live one, and therefore not live: it must be read on.
-        Raises GenerationError.
+        Returns the stripes in which the new generation is not as far as the live one, and did not become live: more of
+        the topic must be read into it. Raises GenerationError.
         """
         stripes = building.stripes
         groups = [[stripe] for stripe in stripes] if isinstance(self.client, RedisCluster) else [stripes]
@@ -113,7 +116,7 @@ class Generations:
         return behind
 
     async def discard(self, building: Building) -> None:
-        """Gives up the new generation; its keys are to be deleted. Raises GenerationError."""
+        """Retires the new generation; `delete_retired` then deletes its keys. Raises GenerationError."""
         if len(building.stripes) < STRIPES and building.is_begun:
             raise GenerationError(
                 f"generation {building.generation} is live already in some stripes: it cannot be discarded any more"
@@ -124,9 +127,9 @@ class Generations:
                 await write(self.client, retire, ("DEL", building_head_key(stripe, building.generation)))
 
     async def delete_retired(self) -> int:
-        """Deletes the keys of all retired generations, some at a time; returns how many those were.
+        """Deletes the keys of all retired generations, some at a time; returns how many keys it deleted.
 
-        Interrupted, it can begin again.
+        It can be interrupted and called again.
         """
         with reaching("deleting a generation"):
             retired: dict[int, set[int]] = {}
@@ -145,14 +148,15 @@ class Generations:
         return count
 
     async def _find_owners(self, retired: Mapping[int, Collection[int]]) -> list[str]:
-        """Which servers of a cluster have these stripes; keys that went to another one may have been overlooked.
+        """Returns which server of a cluster has each of these stripes.
 
-        A stripe whose slot is being moved is an outage.
+        `delete_retired` repeats its pass until the servers stay the same: it may have overlooked the keys of a slot
+        that moved. Raises what the client raises; a slot that is being moved is an outage.
         """
         owners: list[str] = []
         if isinstance(self.client, RedisCluster):
             for key in (retired_key(stripe) for stripe, generations in retired.items() if generations):
-                await self.client.mget([key, f"{key}-"])  # refused while some keys are elsewhere
+                await self.client.mget([key, f"{key}-"])  # refused while some keys of the slot are on another server
                 node = self.client.get_node_from_key(key)
                 owners.append(node.name if node else "")
         return owners

@@ -1,4 +1,4 @@
-"""Which nodes of a project may go once all jobs before the horizon have left it. Pure."""
+"""Finds the nodes of a project that a sweep may delete once all jobs before the horizon have left them. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,14 +6,14 @@ from service.store.layout.projects import LISTED_LEAF
 from service.store.layout.tree import TOP_LEVEL, Node, possible_children
 
 Entry = tuple[int, int]
-"""An entry of a shape: see layout.projects.parse_shape."""
+"""The level and the index of an entry of a shape: see layout.projects.parse_shape."""
 
 Group = Sequence[Node]
-"""Nodes that go together; a node comes after all that lies below it, in the same group or in one before."""
+"""Nodes that are deleted together; a node comes after all nodes below it, in the same group or in an earlier one."""
 
 
 def find_groups(entries: Sequence[Entry], horizon_ms: int) -> Iterator[Group]:
-    """The nodes that lie wholly before the horizon, whether they are there or not; the lowest first."""
+    """Yields the nodes that lie wholly before the horizon, whether they are there or not; the lowest first."""
     inner = {entry for entry in entries if entry[0] < LISTED_LEAF}
     top_leaves = {(TOP_LEVEL, index) for level, index in entries if level == TOP_LEVEL + LISTED_LEAF} - inner
     for node in sorted(inner):
@@ -30,5 +30,5 @@ def _ends_before(node: Node, horizon_ms: int) -> bool:
 
 
 def without(entries: Sequence[Entry], nodes: set[Node]) -> list[Entry]:
-    """A shape without some nodes."""
+    """Returns the entries of a shape without those of the nodes given."""
     return [entry for entry in entries if (entry[0] % LISTED_LEAF, entry[1]) not in nodes]

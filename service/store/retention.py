@@ -1,7 +1,7 @@
-"""Takes the jobs that start before the horizon out of the store, a few at a time.
+"""Sweeps: takes the jobs that start before the horizon out of the store, a few at a time.
 
-No answer counts them any more: the horizon is in the head, beside what a question reads. Sweeps may be repeated, broken
-off, and run side by side with each other and with ingest.
+No answer counts these jobs any more: readers read the horizon from the head. A sweep may be repeated or broken off, and
+may run beside other sweeps and beside consumers that write.
 """
 
 import os
@@ -23,23 +23,23 @@ from service.store.redis.outages import reaching
 from service.store.redis.script import Script
 from service.store.redis.views import FOREIGN, DamagedError, read_at_once, read_head
 
-_HASHES_PER_CALL = 16  # some 400 records: Redis is held for some milliseconds if all of them go
+_HASHES_PER_CALL = 16  # some 400 records: a call blocks Redis for some milliseconds if all of them go
 _GROUPS_PER_CALL = 50  # some 400 nodes
-_ATTEMPTS = 20  # a shape changes at splits only; what is left over is for the next sweep
+_ATTEMPTS = 20  # a shape changes only when leaves split; nodes that are left are for the next sweep
 
 _TREE = ["apply/4_tree.lua", "apply/5_rows.lua", "apply/6_split.lua", "apply/7_records.lua"]
 _FENCE = ["apply/1_layout.lua", "sweep/fence.lua"]
-_FLAGS = "#!lua flags=allow-oom"  # a sweep makes room
+_FLAGS = "#!lua flags=allow-oom"  # a sweep frees memory, so it may run also where memory is used up
 _PROJECT = [*_FENCE, *_TREE, "sweep/project.lua"]
 _HASHES = Struct("<II")
 
 Pause = Callable[[], Awaitable[None]]
-"""Awaited after each call, so that others have their turn."""
+"""A sweep awaits it after each call, so that Redis and this process serve others in between."""
 
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep of a stripe came to: records taken out, and by project why it was left as it is."""
+    """The result of a stripe's sweep: the number of records taken out, and by project why it was left as it is."""
 
     records: int = 0
     refused: dict[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A stripe that is swept, and the head that it had when that began."""
+    """A stripe that is being swept, and the head that it had when the sweep began."""
 
     stripe: int
     head: Head
@@ -59,7 +59,7 @@ class _Turn:
 
 
 class Sweeper:
-    """Sweeps stripes of a store."""
+    """Sweeps stripes of the store: takes out jobs before the horizon and the nodes that are then empty."""
 
     def __init__(self, client: Redis | RedisCluster) -> None:
         self._client = client
@@ -68,15 +68,15 @@ class Sweeper:
         self._done = Script(*_FENCE, "sweep/done.lua", flags=_FLAGS)
 
     async def sweep(self, stripe: int, pause: Pause) -> Swept | None:
-        """Sweeps a stripe up to its horizon; None if that has been done.
+        """Sweeps a stripe up to its horizon; returns None if that has been done. Consumers await it.
 
-        A project that is damaged is left as it is. Raises DamagedError if the head or the list of projects is,
-        StoreUnavailableError, LayoutError, and FencedError if another generation is live meanwhile.
+        A project that is damaged or marked is left as it is. Raises DamagedError if the head or the list of projects is
+        damaged, StoreUnavailableError, LayoutError, and FencedError if another generation became live meanwhile.
         """
         with reaching(f"sweeping stripe {stripe}"):
             turn = _Turn(stripe, await read_head(self._client, stripe), pause)
             [done_ms] = await read_at_once(self._client, [("GET", swept_key(stripe, turn.head.generation))])
-            is_known = isinstance(done_ms, bytes) and done_ms.isdigit()  # else it is swept once more
+            is_known = isinstance(done_ms, bytes) and done_ms.isdigit()  # if not, the stripe is swept once more
             if (int(done_ms) if is_known else 0) >= turn.horizon_ms:
                 return None
             swept = Swept()
@@ -94,7 +94,7 @@ class Sweeper:
 
     async def _sweep_project(self, turn: _Turn, project_id: str, swept: Swept) -> None:
         first, hashes = 0, 1
-        while first < hashes:  # hashes that a split makes meanwhile come last
+        while first < hashes:  # record hashes that are added meanwhile have the greatest numbers, and come last
             word, *reply = await self._run(turn, self._sweep, project_id, _HASHES.pack(first, first + _HASHES_PER_CALL))
             if word == b"refused":
                 swept.refused[project_id] = reply[0].decode()
@@ -106,7 +106,7 @@ class Sweeper:
                 return
 
     async def _prune_project(self, turn: _Turn, project_id: str) -> bool:
-        """Deletes the nodes that hold nothing any more; False if the shape changed meanwhile."""
+        """Deletes the nodes that hold nothing any more; returns False if the shape changed meanwhile."""
         prefix = project_prefix(project_id, turn.head.generation)
         keys = f"{prefix}m", f"{prefix}s"
         replies: Any = await self._client.mget(keys)

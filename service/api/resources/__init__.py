@@ -1,1 +1,1 @@
-"""The resources of the API, a module each."""
+"""The handlers of the API's resources: statistics in one module, what operators ask in another."""

@@ -1,4 +1,4 @@
-"""What operators ask, without a token: is the process alive, is it ready, what does it measure."""
+"""Handlers that need no token: liveness, readiness, metrics, and the OpenAPI description."""
 
 import asyncio
 import logging
@@ -22,12 +22,12 @@ PROBE_SECONDS = web.AppKey("probe_seconds", float)
 
 
 async def get_health(request: web.Request) -> web.Response:
-    """The process lives: it answers."""
+    """Answers 200 as long as the process can answer at all."""
     return json_response('{"status":"ok"}')
 
 
 async def get_readiness(request: web.Request) -> web.Response:
-    """Redis and the identity service answer; otherwise 503, and which of them does not."""
+    """Answers 200 if Redis and the identity service answer, otherwise 503 with the names of those that do not."""
     probes = {"redis": request.app[STORE].ping, "identity": request.app[AUTHENTICATOR].ping}
     patience_seconds = request.app[PROBE_SECONDS]
     answers = await asyncio.gather(*(_answers(name, ping, patience_seconds) for name, ping in probes.items()))
@@ -48,11 +48,11 @@ async def _answers(name: str, ping: Callable[[], Awaitable[None]], patience_seco
 
 
 async def get_metrics(request: web.Request) -> web.Response:
-    """Everything measured, in Prometheus' text format."""
+    """Answers the metrics of the process in Prometheus' text format."""
     body = generate_latest(request.app[REGISTRY])
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def get_openapi(request: web.Request) -> web.Response:
-    """The description of this API."""
+    """Answers the OpenAPI description of this API."""
     return json_response(request.app[OPENAPI])

@@ -1,4 +1,4 @@
-"""The one resource all this is for: the statistics of a project's gene jobs."""
+"""The handler of the one resource of a project: the statistics of its gene jobs."""
 
 from aiohttp import web
 
@@ -14,7 +14,11 @@ GAPS = "X-Statistics-Gaps"
 
 
 async def get_statistics(request: web.Request) -> web.Response:
-    """Statistics of the path's project in the query's interval, as far as the token's user may see them."""
+    """Answers the statistics of the path's project in the query's interval.
+
+    An administrator gets those of all users, every other caller its own. Raises what `admit`, `parse_interval` and
+    `StatisticsStore.read` raise; the middleware makes answers of these errors.
+    """
     caller = await admit(request)
     start_ms, end_ms = parse_interval(request.query)
     user_id = None if caller.is_administrator else caller.user_id

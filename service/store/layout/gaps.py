@@ -1,6 +1,7 @@
-"""The ledger of gaps: ranges of offsets that were never read, kept in each stripe that they are missing from.
+"""Packs and parses the ledger of gaps: each stripe has one, of the ranges of offsets that it lacks.
 
-The script writes a row in the same call that moves the stripe past the range, and counts the rows in the head.
+The script that applies a batch writes a row in the call that moves the stripe past the range, and the number of rows
+into the head.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ _ROW = Struct("<IQQQB")
 
 
 class GapReason(IntEnum):
-    """Why offsets were never read."""
+    """Says why offsets were never read."""
 
     DELETED = 0
     """The topic no longer had them: its retention, or somebody, deleted them before they were read."""
@@ -32,21 +33,21 @@ class Gap:
     to_offset: int
     time_ms: int
     reason: GapReason | int = GapReason.DELETED
-    """A number where no reason has it."""
+    """A plain number if no GapReason has that number."""
 
     @property
     def reason_name(self) -> str:
-        """The reason in words."""
+        """Returns the reason in words."""
         return self.reason.name.lower() if isinstance(self.reason, GapReason) else f"unknown ({self.reason})"
 
 
 def pack_gaps(gaps: Iterable[Gap]) -> bytes:
-    """29 bytes a row: partition 4, from 8, to 8, time 8, reason 1."""
+    """Packs gaps as rows of 29 bytes: partition 4, from 8, to 8, time 8, reason 1."""
     return b"".join(_ROW.pack(gap.partition, gap.from_offset, gap.to_offset, gap.time_ms, gap.reason) for gap in gaps)
 
 
 def parse_gaps(data: bytes) -> list[Gap]:
-    """The rows of a ledger, in the order in which they were recorded; what is behind the last whole one is no row."""
+    """Returns the whole rows of a ledger, in the order in which they were recorded; ignores bytes after the last."""
     return [
         Gap(partition, from_offset, to_offset, time_ms, _REASONS.get(reason, reason))
         for partition, from_offset, to_offset, time_ms, reason in _ROW.iter_unpack(
@@ -56,7 +57,7 @@ def parse_gaps(data: bytes) -> list[Gap]:
 
 
 def find_ledger_problems(data: bytes, rows: int) -> Iterator[str]:
-    """What is wrong with a ledger, of which the head says how many rows it has."""
+    """Yields what is wrong with a ledger; `rows` is the number of rows that the head says."""
     if len(data) != rows * _ROW.size:
         yield f"has {len(data)} bytes, the head says {rows} gaps of {_ROW.size}"
     for number, gap in enumerate(parse_gaps(data)):
@@ -67,7 +68,7 @@ def find_ledger_problems(data: bytes, rows: int) -> Iterator[str]:
 
 
 def count_skipped(ledgers: Iterable[Sequence[Gap]]) -> dict[int, int]:
-    """Per partition how many offsets were never read, in the stripe that misses most of it."""
+    """Returns for each partition how many of its offsets were never read, by the stripe that lacks the most."""
     most: dict[int, int] = {}
     for ledger in ledgers:
         skipped: dict[int, int] = {}

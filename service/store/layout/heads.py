@@ -1,4 +1,4 @@
-"""Packs and parses the head of a stripe, and the claims beside it. Pure; docs/store.md describes each byte."""
+"""Packs and parses the head and the claims of a stripe. Pure; docs/store.md describes each byte."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,22 +15,22 @@ _NEVER_MOVED = bytes(8)
 _HEAD = Struct("<IIIIQ8s16s")
 _VERSION = Struct("<I")
 _PROGRESS = Struct("<QQ")
-# partitions, generation, horizon, the writer's time, id of the topic, whether the head is to become one of it
+# partitions, generation, horizon, the writer's time, id of the topic, whether the head is to become one of that topic
 _EXPECTED = Struct("<IIQQ16sB")
-# watermark, bytes that follow
+# watermark, number of bytes that follow
 _CLAIM = Struct("<QH")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a stripe is in one partition."""
+    """A stripe's next offset and watermark in one partition."""
 
     next_offset: int = 0
     watermark_ms: int = 0
 
 
 class Live(NamedTuple):
-    """What of a stripe's head bears on the numbers, whatever the jobs: the live generation, and the horizon."""
+    """The fields of a head that decide which jobs an answer counts: the live generation and the horizon."""
 
     generation: int = 0
     horizon_ms: int = 0
@@ -40,9 +40,8 @@ class Live(NamedTuple):
 class Head:
     """A stripe's head; `progress` has one item for each partition of the topic.
 
-    `gaps` is the number of rows in the ledger of offsets that were never read. Jobs that start before the horizon
-    do not count. `moved_id` is the id of the write that last moved the head, `topic_id` the 16 bytes of the id of the
-    topic that the offsets are of, zeros where the broker gives topics no ids.
+    `gaps` is the number of rows in the ledger of gaps. `moved_id` is the id of the write that last moved the head.
+    `topic_id` is the 16-byte id of the topic that the offsets are of; it is zeros where the broker gives topics no ids.
     """
 
     layout_version: int
@@ -54,30 +53,30 @@ class Head:
 
     @property
     def generation(self) -> int:
-        """The generation of keys that is live."""
+        """Returns the live generation."""
         return self.live.generation
 
 
 class Claim(NamedTuple):
-    """Every event of these partitions published before the watermark has been applied; `bits` has one a partition."""
+    """Says that every event of some partitions published before the watermark was applied; `bits` has one for each."""
 
     watermark_ms: int
     bits: bytes
 
     def partitions(self) -> Iterator[int]:
-        """Yields the partitions that the claim is of."""
+        """Yields the numbers of the partitions that the claim is of."""
         for at, byte in enumerate(self.bits):
             yield from (8 * at + bit for bit in range(8) if byte >> bit & 1)
 
 
 def pack_partitions(partitions: Iterable[int]) -> bytes:
-    """One bit for each partition, the lowest first."""
+    """Packs a set of partitions as one bit for each partition, the lowest first."""
     bits = sum(1 << partition for partition in set(partitions))
     return bits.to_bytes((bits.bit_length() + 7) // 8, "little")
 
 
 def parse_claims(data: bytes | None) -> list[Claim]:
-    """The claims of a stripe; what comes after one that is cut short is none, as without it a stripe is only older."""
+    """Returns the claims of a stripe; ignores one that is cut short and what follows: as-of is then only older."""
     claims, at = [], 0
     while data and at + _CLAIM.size <= len(data):
         watermark_ms, length = _CLAIM.unpack_from(data, at)
@@ -89,7 +88,7 @@ def parse_claims(data: bytes | None) -> list[Claim]:
 
 @lru_cache(maxsize=1_024)
 def as_of_ms(head_data: bytes | None, claims_data: bytes | None) -> int:
-    """Every event published before this instant has been applied to a stripe; 0 where a partition was never read."""
+    """Returns a stripe's as-of, the least watermark of its partitions by head and claims; 0 if one was never read."""
     watermarks_ms = [each.watermark_ms for each in parse_head(head_data).progress]
     for claim in parse_claims(claims_data):
         for partition in claim.partitions():
@@ -100,11 +99,14 @@ def as_of_ms(head_data: bytes | None, claims_data: bytes | None) -> int:
 
 @lru_cache(maxsize=1_024)
 def parse_head(data: bytes | None) -> Head:
-    """A head from its string; one that is not there yet is of this version and knows no partition."""
+    """Returns the head that a string is; for no string, a head of this layout version without partitions.
+
+    Of a head of another version it parses the version alone. Raises struct.error if the string is too short.
+    """
     if not data:
         return Head(LAYOUT_VERSION, ())
     [version] = _VERSION.unpack_from(data)
-    if version != LAYOUT_VERSION:  # what follows may mean anything
+    if version != LAYOUT_VERSION:  # the bytes that follow may mean anything
         return Head(version, ())
     _, partitions, generation, gaps, horizon_ms, moved_id, topic_id = _HEAD.unpack_from(data)
     progress = tuple(Progress(*_PROGRESS.unpack_from(data, _HEAD.size + 16 * i)) for i in range(partitions))
@@ -112,12 +114,12 @@ def parse_head(data: bytes | None) -> Head:
 
 
 def head_bytes(partitions: int) -> int:
-    """The length of a head of so many partitions."""
+    """Returns the length of the string of a head with so many partitions."""
     return _HEAD.size + _PROGRESS.size * partitions
 
 
 def pack_head(head: Head) -> bytes:
-    """A head as it is stored."""
+    """Packs a head as it is stored."""
     partitions, horizon_ms = len(head.progress), head.live.horizon_ms
     first = _HEAD.pack(
         head.layout_version, partitions, head.generation, head.gaps, horizon_ms, head.moved_id, head.topic_id
@@ -128,12 +130,12 @@ def pack_head(head: Head) -> bytes:
 def pack_expected(
     partitions: int, live: Live, now_ms: int = 0, topic_id: bytes = NO_TOPIC, *, adopts: bool = False
 ) -> bytes:
-    """Returns what a script compares a head with, or makes of it, before it writes anything."""
+    """Packs what a script compares a head with before it writes anything, and what the head is to become."""
     return _EXPECTED.pack(partitions, live.generation, live.horizon_ms, now_ms, topic_id, adopts)
 
 
 def check_layout(head: Head) -> Head:
-    """The head, if this process may read and write what it stands for; raises LayoutError."""
+    """Returns the head; raises LayoutError if it has another layout version than this process knows."""
     if head.layout_version != LAYOUT_VERSION:
         raise LayoutError(f"the store has layout version {head.layout_version}, this process knows {LAYOUT_VERSION}")
     return head

@@ -1,4 +1,4 @@
-"""Packs what an event asks of a job's record, as the script takes it. Pure; docs/store.md describes each byte."""
+"""Packs the record that an event or a deletion asks for, as an argument of the script. Pure; see docs/store.md."""
 
 from struct import Struct
 
@@ -6,7 +6,7 @@ from service.events.event import JobDeletion, JobEvent, user_number
 from service.store.layout.records import DELETED_STATUS, job_hash, job_key
 
 # key 16, hash 4, then the record: sequence 4, event time 7, start 7, size 7, user key 6, status 1; little-endian.
-# 7-byte numbers straddle the 8-byte words that struct can pack.
+# struct packs 8-byte words, so the numbers of 7 bytes are put together from parts of these.
 _JOB = Struct("<16sIIQQQI")
 PACKED_JOB_BYTES = _JOB.size
 _DELETED_SEQUENCE = 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""Names the keys of the store. Pure; docs/store.md describes each."""
+"""Makes the names of the store's keys. Pure; docs/store.md describes each key."""
 
 from binascii import crc32
 from functools import lru_cache
@@ -10,67 +10,67 @@ STRIPES = 64
 
 @lru_cache(maxsize=65_536)
 def stripe_of(project_id: str) -> int:
-    """The stripe that holds everything of a project."""
+    """Returns the stripe that holds all keys of a project."""
     return crc32(project_id.encode()) % STRIPES
 
 
 def stripe_tag(stripe: int) -> str:
-    """The hash tag of a stripe: all its keys begin with it, so that Redis Cluster keeps them in one slot."""
+    """Returns the hash tag and colon of a stripe. Its keys begin with the tag, so a cluster keeps them in one slot."""
     return f"{{s{stripe:02d}}}:"
 
 
 def head_key(stripe: int) -> str:
-    """What is live in a stripe: see Head. Its key has no generation, as it names the one that is live."""
+    """Returns the key of a stripe's live head. It has no generation, since the head says which one is live."""
     return f"{stripe_tag(stripe)}head"
 
 
 def stripe_prefix(stripe: int, generation: int) -> str:
-    """What all keys of a stripe's generation begin with; a rebuild makes the next generation beside the live one."""
+    """Returns what all keys of a stripe's generation begin with. Generation 0 has no number in its keys."""
     tag = stripe_tag(stripe)
     return f"{tag[:-1]}{generation}:" if generation else tag
 
 
 def building_head_key(stripe: int, generation: int) -> str:
-    """The head of a generation that a rebuild makes beside the live one."""
+    """Returns the key of the head of a generation that a rebuild makes beside the live one."""
     return f"{stripe_prefix(stripe, generation)}head"
 
 
 def projects_key(stripe: int, generation: int) -> str:
-    """The set of the ids of a stripe's projects."""
+    """Returns the key of the set of the ids of a stripe's projects."""
     return f"{stripe_prefix(stripe, generation)}projects"
 
 
 def swept_key(stripe: int, generation: int) -> str:
-    """The horizon (ms, as text) up to which the jobs of a stripe's generation have been taken out."""
+    """Returns the key of the horizon (ms, as text) of the last finished sweep of a stripe's generation."""
     return f"{stripe_prefix(stripe, generation)}swept"
 
 
 def retired_key(stripe: int) -> str:
-    """The set of a stripe's generations that nobody reads any more, and whose keys are to be deleted."""
+    """Returns the key of the set of a stripe's retired generations, whose keys are to be deleted."""
     return f"{stripe_tag(stripe)}retired"
 
 
 def gaps_key(stripe: int, generation: int) -> str:
-    """The ledger of a stripe's gaps: see service.store.layout.gaps."""
+    """Returns the key of a stripe's ledger of gaps: see service.store.layout.gaps."""
     return f"{stripe_prefix(stripe, generation)}gaps"
 
 
 def claims_key(stripe: int) -> str:
-    """What consumers claim of how fresh a stripe is whose head did not move: see parse_claims."""
+    """Returns the key of a stripe's claims: see parse_claims."""
     return f"{stripe_tag(stripe)}fresh"
 
 
 def topic_name_key() -> str:
-    """The name of the topic that all stripes are of."""
+    """Returns the key of the name of the topic that the store is of."""
     return f"{stripe_tag(0)}topic"
 
 
 @lru_cache(maxsize=65_536)
 def project_prefix(project_id: str, generation: int = 0) -> str:
-    """What the keys of a project begin with."""
+    """Returns what all keys of a project begin with."""
     return f"{stripe_prefix(stripe_of(project_id), generation)}{project_id}:"
 
 
 def node_key(prefix: str, node: Node) -> str:
-    """The key of a node's string."""
+    """Returns the key of a node; `prefix` is that of its project."""
     return f"{prefix}n:{node[0]}:{node[1]}"

@@ -1,4 +1,4 @@
-"""Packs and parses what a project has once: its meta, its shape, its users and their names. Pure."""
+"""Packs and parses what a project has once: its meta, its shape, its users' names and namings. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ def naming_digest(user_id: str, name: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """Ids of the writes that last changed a project, its shape and its names; numbers of records and hashes.
+    """A project's meta: ids of the writes that last changed it, its shape and its names; numbers of records and hashes.
 
-    `unfinished_hashes` is the mark of a write that ended in part: the number of hashes that it was going to have. A
-    marked project has no numbers to be answered, and takes no events, until its tree is mended from the records.
+    `unfinished_hashes` is the mark: 0, or the number of record hashes that an unfinished write was going to have. A
+    marked project gets no answers and no events until its tree is mended from the records.
     """
 
     write_id: bytes
@@ -43,29 +43,32 @@ class Meta:
 
 
 def parse_meta(data: bytes) -> Meta:
-    """A project's meta from its string."""
+    """Returns the meta that a string is; raises struct.error if it has another length."""
     return Meta(*_META.unpack(data))
 
 
 def pack_meta(meta: Meta) -> bytes:
-    """A meta as it is stored."""
+    """Packs a meta as it is stored."""
     return _META.pack(meta.write_id, meta.shape_id, meta.names_id, meta.records, meta.hashes, meta.unfinished_hashes)
 
 
 def parse_shape(data: bytes) -> list[tuple[int, int]]:
-    """(level, index) of each entry of a shape; a level above LISTED_LEAF means a leaf that its parent lists."""
+    """Returns (level, index) of each entry of a shape; for a leaf, LISTED_LEAF is added to the level.
+
+    Raises struct.error if the string has a length that no shape has.
+    """
     return [(level, low | middle << 32 | high << 48) for level, low, middle, high in _SHAPE_ENTRY.iter_unpack(data)]
 
 
 def pack_shape(entries: Iterable[tuple[int, int]]) -> bytes:
-    """A shape as it is stored."""
+    """Packs a shape as it is stored."""
     return b"".join(
         _SHAPE_ENTRY.pack(level, index & 0xFFFFFFFF, index >> 32 & 0xFFFF, index >> 48) for level, index in entries
     )
 
 
 def parse_user(value: bytes) -> tuple[str, str]:
-    """(user id, user name) from a field of a project's users."""
+    """Returns (user id, user name) from the value of a field of `u`; raises UnicodeDecodeError or IndexError."""
     return value[1 : 1 + value[0]].decode(), value[1 + value[0] :].decode()
 
 
@@ -73,7 +76,7 @@ _NAMING = Struct("<6s7s6s")
 
 
 class Naming(NamedTuple):
-    """An item of a project's string `t`: when a user was named, and the digest of id and name."""
+    """A naming, an item of a project's string `t`: when a user was named, and the digest of id and name."""
 
     user: bytes
     time_ms: int
@@ -81,19 +84,19 @@ class Naming(NamedTuple):
 
 
 def parse_namings(data: bytes) -> list[Naming]:
-    """Returns the whole items of a project's string `t`."""
+    """Returns the whole namings of a project's string `t`."""
     whole = data[: len(data) // _NAMING.size * _NAMING.size]
     return [Naming(user, int.from_bytes(time, "little"), digest) for user, time, digest in _NAMING.iter_unpack(whole)]
 
 
 def pack_namings(namings: Iterable[Naming]) -> bytes:
-    """Returns a project's string `t`, sorted by user key."""
+    """Packs namings as a project's string `t`, sorted by user key."""
     ordered = sorted(namings, key=lambda naming: int.from_bytes(naming.user, "little"))
     return b"".join(_NAMING.pack(each.user, each.time_ms.to_bytes(7, "little"), each.digest) for each in ordered)
 
 
 def read_user(value: bytes) -> tuple[str, str] | None:
-    """Returns (user id, user name) from a field of a project's users, or None if no write can have left it."""
+    """Returns (user id, user name) from the value of a field of `u`, or None if no write can have left that value."""
     try:
         return parse_user(value)
     except (UnicodeDecodeError, IndexError):

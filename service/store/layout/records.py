@@ -1,4 +1,4 @@
-"""Says where the record of a job lies. Pure; docs/store.md describes each byte."""
+"""Makes job keys, parses records, and says which record hash holds a job's. Pure; docs/store.md describes each byte."""
 
 import re
 from hashlib import blake2b
@@ -14,16 +14,17 @@ _HASHED = Struct(">IIII")
 
 
 def job_key(job_id: str) -> bytes:
-    """The 16 bytes of a job's UUID, or a 128-bit digest of an id that is not a UUID in its canonical form."""
+    """Returns the 16 bytes of a job's UUID, or a 128-bit digest of an id that is no UUID in its canonical form."""
     if _CANONICAL_UUID(job_id):
         return bytes.fromhex(job_id.replace("-", ""))
     return blake2b(job_id.encode(), digest_size=16).digest()
 
 
 def job_hash(key: bytes) -> int:
-    """32 bits of a job's key that say in which hash its record lies; the script computes the same.
+    """Returns the 32-bit hash of a job's key, which says in which record hash its record lies.
 
-    Folded so that UUIDs which count up, in whichever byte, spread as well as random ones.
+    The script computes the same. The bits are folded so that UUIDs which count up in any of their bytes spread as well
+    as random ones.
     """
     a, b, c, d = _HASHED.unpack(key)
     x: int = a ^ b ^ c ^ d
@@ -38,7 +39,7 @@ _STATUSES = frozenset({*JobStatus, DELETED_STATUS})
 
 
 class Record(NamedTuple):
-    """What is known of a job: the version of its latest event, and what it contributes. `user` is a user key."""
+    """A record: the version of a job's latest event, and what its entry holds. `user` is a user key."""
 
     sequence: int
     event_time_ms: int
@@ -49,18 +50,18 @@ class Record(NamedTuple):
 
     @property
     def is_deleted(self) -> bool:
-        """Whether the job was deleted: then it contributes nothing."""
+        """Tells whether the job was deleted: then it counts nowhere."""
         return self.status == DELETED_STATUS
 
     @property
     def version(self) -> tuple[int, ...]:
-        """What orders the records of one job; the greatest is the latest."""
+        """Returns the version, by which records of one job are ordered; the greatest is the latest."""
         user = int.from_bytes(self.user, "little")
         return self.sequence, self.event_time_ms, self.status, self.start_ms, self.size_bytes, user
 
 
 def parse_record(data: bytes) -> Record | None:
-    """Returns what a job's record says, or None if no event and no deletion can have left it."""
+    """Returns the record that is packed in these bytes, or None if no event and no deletion can have left them."""
     if len(data) != RECORD_BYTES:
         return None
     sequence, time, start, size, user, status = _RECORD.unpack(data)
@@ -71,12 +72,12 @@ def parse_record(data: bytes) -> Record | None:
 
 
 def entry_of(record: bytes) -> bytes:
-    """Returns the entry of a job, packed, from its packed record."""
+    """Returns the packed entry of a job from its packed record."""
     return record[-ENTRY_BYTES:]
 
 
 def place_of(job: bytes, hashes: int) -> int:
-    """Returns the number of the hash, of so many, that holds the record of the job with this key."""
+    """Returns the number of the record hash, of so many, that holds the record of the job with this key."""
     hashed = job_hash(job)
     power = 1 << hashes.bit_length() - 1
     number = hashed % (2 * power)

@@ -1,7 +1,7 @@
-"""The time tree: its levels, and the shape that a project's tree has. Pure.
+"""The levels and nodes of the time tree, and the shape of a project's tree. Pure.
 
-A node is (level, index): the bucket [index * 2^level, (index + 1) * 2^level) of start times. Inner nodes hold rows
-(sums per user), leaves hold the entries of their jobs, nodes of level 0 hold rows.
+A node is (level, index): the bucket [index * 2^level, (index + 1) * 2^level) of start times in ms. Inner nodes and
+nodes of level 0 hold rows (sums per user), leaves hold the entries of their jobs.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,13 +14,13 @@ TOP_LEVEL = 42
 LEVELS = (42, 36, 33, 30, 27, 24, 21, 18, 15, 12, 9, 6, 3, 0)
 CHILD_LEVEL = dict(pairwise(LEVELS))
 PARENT_LEVEL = {child: level for level, child in CHILD_LEVEL.items()}
-# The topmost nodes and their children may be far apart: the shape lists those there are.
+# Nodes of this level and topmost nodes may be far apart: the shape lists all that are there.
 LOWEST_LISTED_LEVEL = 36
 Node = tuple[int, int]
 
 
 def possible_children(node: Node) -> Iterator[Node]:
-    """Yields all nodes that may lie right below one; none below level 0."""
+    """Yields all nodes that may lie right below a node; none if it is of level 0."""
     level, index = node
     if level > 0:
         child = CHILD_LEVEL[level]
@@ -30,7 +30,10 @@ def possible_children(node: Node) -> Iterator[Node]:
 
 @dataclass(slots=True)
 class Shape:
-    """Which nodes of a project are inner, and which there are of those too far apart to try all."""
+    """A project's shape: which nodes are inner, and which topmost nodes and nodes of level 36 there are.
+
+    `tops` has the indexes of the topmost nodes, `listed` by topmost node the indexes of its children.
+    """
 
     inner: set[Node] = field(default_factory=set)
     tops: set[int] = field(default_factory=set)
@@ -38,7 +41,7 @@ class Shape:
 
     @classmethod
     def of(cls, entries: Iterable[tuple[int, int]]) -> "Shape":
-        """The shape from its stored entries (see layout.projects.parse_shape)."""
+        """Makes a shape from its stored entries (see layout.projects.parse_shape)."""
         shape = cls()
         for flagged_level, index in entries:
             level = flagged_level % LISTED_LEAF
@@ -52,14 +55,14 @@ class Shape:
         return shape
 
     def may_have(self, node: Node) -> bool:
-        """Whether a child of an inner node may hold jobs."""
+        """Tells whether a child of an inner node may hold jobs."""
         level, index = node
         if level != LOWEST_LISTED_LEVEL:
             return True
         return index in self.listed.get((TOP_LEVEL, index >> TOP_LEVEL - level), ())
 
     def children(self, node: Node) -> Sequence[int]:
-        """Indexes of the children of an inner node that may hold jobs, ascending."""
+        """Returns the indexes of those children of an inner node that may hold jobs, ascending."""
         level, index = node
         child = CHILD_LEVEL[level]
         if child == LOWEST_LISTED_LEVEL:
@@ -69,7 +72,7 @@ class Shape:
 
 
 def path_of(node: Node) -> list[Node]:
-    """Returns the nodes above one, from right above it to the topmost."""
+    """Returns the nodes above a node, from its parent to the topmost."""
     level, index = node
     path = []
     while level < TOP_LEVEL:
@@ -80,6 +83,6 @@ def path_of(node: Node) -> list[Node]:
 
 
 def span_of(node: Node) -> range:
-    """Returns the start times that belong into a node."""
+    """Returns the start times (ms) whose jobs belong into a node."""
     level, index = node
     return range(index << level, (index + 1) << level)

@@ -1,14 +1,15 @@
-"""The numbers in packed items by their widths in bytes, for those who take many items apart at once. Pure.
+"""The widths in bytes of the numbers in entries, rows and namings. Pure.
 
-Numbers that no machine word holds are given in words of which the lowest comes first.
+`read.sums` and `read.names` parse many items at once by them. A number that does not fit into a machine word is given
+as several words, the lowest first.
 """
 
-# start; low and high word of the size; user key; status
+# start, low and high word of the size, user key, status
 ENTRY_WIDTHS = (7, 4, 3, 6, 1)
 START, SIZE_LOW, SIZE_HIGH, USER, STATUS = range(5)
-USER_IN_ENTRY = sum(ENTRY_WIDTHS[:USER])  # where a user key begins; a row begins with it
+USER_IN_ENTRY = sum(ENTRY_WIDTHS[:USER])  # where the user key begins in an entry; a row begins with its user key
 
-# user key; jobs by status; words of the bytes
+# user key, numbers of jobs by status, words of the sum of bytes
 ROW_WIDTHS = {b"r": (6, *[1] * 6, 4, 3), b"R": (6, *[4] * 6, 4, 4, 2)}
 
 # user key, time of the naming, digest

@@ -1,4 +1,4 @@
-"""Bodies of answers given before, each named by the write that the project was at: another write, another answer."""
+"""Remembers the bodies of answers; one is valid while the project's write id, live generation and horizon stay."""
 
 from collections import OrderedDict
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from service.store.layout.heads import Live
 
 
 class Question(NamedTuple):
-    """What was asked; `user_id` is None for an administrator."""
+    """A question about a project's jobs in an interval; `user_id` is None for an administrator."""
 
     project_id: str
     start_ms: int
@@ -16,17 +16,17 @@ class Question(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What an answer was made from: the project's last write, and what its stripe's head said."""
+    """What an answer depends on: the project's write id, and the live generation and horizon of its stripe's head."""
 
     write_id: bytes
     live: Live
 
 
-_ENTRY_BYTES = 500  # what an entry takes beside its body, roughly
+_ENTRY_BYTES = 500  # the memory that an answer takes beside its body, roughly
 
 
 class AnswerCache:
-    """The answers asked for last, up to so many bytes."""
+    """Keeps the answers that were asked for last, up to `max_bytes` bytes."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -34,14 +34,14 @@ class AnswerCache:
         self._answers: OrderedDict[Question, tuple[Stamp, bytes]] = OrderedDict()
 
     def get(self, question: Question) -> tuple[Stamp, bytes] | None:
-        """What the answer was made from, and the body; None if it is not remembered."""
+        """Returns the stamp and the body of the answer to a question, or None if it is not remembered."""
         found = self._answers.get(question)
         if found is not None:
             self._answers.move_to_end(question)
         return found
 
     def put(self, question: Question, stamp: Stamp, body: bytes) -> None:
-        """Remembers an answer, and forgets the oldest ones for it; one that is too large is not remembered."""
+        """Remembers an answer unless it is too large; forgets the answers not asked for longest to make room."""
         self._forget(self._answers.pop(question, None))
         if len(body) > self._max_bytes // 8:
             return

@@ -1,4 +1,4 @@
-"""From sums per user to the body of an answer. Pure, no I/O. Counts come in the order of statuses' ranks."""
+"""Makes the JSON body of an answer from sums per user. Pure, no I/O. Counts come in the order of status ranks."""
 
 import msgspec
 
@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def administrator_body(sums: Sums, names: Names) -> bytes:
-    """The body for a tenant administrator: every user with jobs, and the totals."""
+    """Returns the body for a tenant administrator: a row for every user with jobs, and the totals."""
     positions = names.listed(sums)
     launching, running, canceling, failed, finished, cancelled = sums.counts[positions].T.tolist()
     listed = [names.names[at].name for at in positions]
@@ -42,7 +42,7 @@ def administrator_body(sums: Sums, names: Names) -> bytes:
 
 
 def sub_user_body(sums: Sums) -> bytes:
-    """The body for a sub-user, from sums that count its jobs alone."""
+    """Returns the body for a sub-user, from sums that count its jobs alone."""
     return _totals(1, sums)
 
 

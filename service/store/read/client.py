@@ -1,4 +1,4 @@
-"""The Redis client of readers, which may repeat a command, and the store that the API reads with it."""
+"""Creates the Redis client of readers, which may repeat a command, and the store that the API reads with it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,29 +19,30 @@ from service.store.redis.pool import Pool
 
 _READ_TIMEOUT_SECONDS = 2.0
 _READ_CONNECTIONS = 32
-# A question that was asked before is answered from what was read so long ago at most: far less than an event takes
-# to get here, but thousands of questions a second share one look.
+# A remembered answer is given again without asking Redis if a look not older than this has shown that it holds. That is
+# far less than the time that an event takes to reach the store, and thousands of questions a second share one look.
 _REMEMBERED_SECONDS = 0.005
 
 
 class _ReadingRedis(Redis):
-    """A client whose MGET keeps a connection of its own.
+    """A client whose MGET keeps a connection between commands.
 
-    To borrow one from the pool for each command, and what else surrounds it, costs more than the rest of a round trip.
+    To borrow one from the pool for each command, with all that redis-py does around it, costs more than the rest of a
+    round trip.
     """
 
     connection_pool: Pool
     _kept: Any = None
 
     async def mget(self, keys: Any, *args: Any) -> Any:
-        """The strings of these keys; asked once more if the connection turns out to be of no use."""
+        """Returns the strings of these keys. It sends the command once more if the connection has failed."""
         try:
             return await self._mget([*keys, *args])
         except (RedisConnectionError, RedisTimeoutError):
             return await self._mget([*keys, *args])
 
     async def _mget(self, keys: list[Any]) -> Any:
-        # while it is in use it is nobody's: what comes meanwhile takes another
+        # a connection in use is not kept: a command that comes meanwhile takes another one
         connection, self._kept = self._kept, None
         if connection is None:
             connection = await self.connection_pool.get_connection()
@@ -49,7 +50,7 @@ class _ReadingRedis(Redis):
             await self.connection_pool.freshen(connection)
             await connection.send_command("MGET", *keys)
             return await connection.read_response()
-        finally:  # after a failure it is disconnected, and connects again when it is next used
+        finally:  # after a failure the connection is disconnected, and connects again when it is next used
             if self._kept is None:
                 self._kept = connection
             else:
@@ -57,7 +58,7 @@ class _ReadingRedis(Redis):
 
 
 def create_reader_client(url: str, cluster: bool, timeout_seconds: float = _READ_TIMEOUT_SECONDS) -> Client:
-    """A client for reads, which may be repeated: once, quickly."""
+    """Returns a client for reads: it sends a command that fails once more, after 0.1 s at most."""
     once = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.1), 1)
     return create_client(_ReadingRedis, url, cluster, once, timeout_seconds, _READ_CONNECTIONS)
 
@@ -66,10 +67,13 @@ def create_reader_client(url: str, cluster: bool, timeout_seconds: float = _READ
 async def create_reader_store(
     url: str, cluster: bool, look_seconds: float = LOOK_SECONDS
 ) -> AsyncIterator[WatchedStore]:
-    """The store that the API reads, watched from the beginning, and closed at the end."""
+    """Yields the store that the API reads, watched from the beginning; ends the watch and closes the client at the end.
+
+    The program enters it at its start, also while Redis cannot be reached.
+    """
     client = create_reader_client(url, cluster)
     store = WatchedStore(RedisStatisticsStore(client, _REMEMBERED_SECONDS), client)
-    with suppress(StoreUnavailableError):  # the first who asks hears of it
+    with suppress(StoreUnavailableError):  # the first question or ping raises it again
         await store.look()
     stopped = asyncio.Event()
     watching = asyncio.create_task(store.run(stopped, look_seconds))

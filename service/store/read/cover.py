@@ -1,8 +1,7 @@
-"""The time tree's arithmetic: which nodes answer for an interval of start times. Pure, no I/O.
+"""Computes the cover of an interval of start times: the nodes whose signed sum is the answer. Pure, no I/O.
 
-A node is (level, index): the bucket [index * 2^level, (index + 1) * 2^level) of start times. Inner nodes hold rows
-(sums per user), leaves hold the entries of their jobs, nodes of level 0 hold rows. A cover is signed: it may take a
-whole node and subtract the children outside the interval, whichever needs fewer strings.
+A reader does this before it reads. A cover is signed: it may add a whole node and subtract the children outside the
+interval, where that needs fewer strings. service.store.layout.tree describes nodes.
 """
 
 from bisect import bisect_left
@@ -13,11 +12,14 @@ from typing import NamedTuple
 from service.store.layout.tree import CHILD_LEVEL, TOP_LEVEL, Node, Shape
 
 Run = tuple[int, Sequence[int]]
-"""Nodes of one level, by their indexes."""
+"""A level, and the indexes of some nodes of that level."""
 
 
 class Cut(NamedTuple):
-    """A leaf that lies on an edge of the interval: of its entries those inside, or those outside, count so often."""
+    """A leaf that an edge of the interval cuts.
+
+    `sign` (1 or -1) is applied to those of its entries that lie inside the interval, or outside if not `inside`.
+    """
 
     node: Node
     sign: int
@@ -26,20 +28,20 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """Nodes that are added whole, nodes that are taken off again, and leaves of which a part counts."""
+    """The nodes that are added whole, the nodes that are subtracted whole, and the leaves of which a part counts."""
 
     added: list[Run] = field(default_factory=list)
     taken: list[Run] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
 
 
-_BEFORE, _BEHIND = 0, 1  # sides of an edge
+_BEFORE, _BEHIND = 0, 1  # the sides of an edge
 
 
 class _Edge:
-    """An edge of the interval in a node: what lies before it and what behind, and how many strings each side takes.
+    """An edge of the interval in a node: the nodes before it and behind it, and how many strings each side takes.
 
-    Either side of a node is its children there, or the whole node without its children on the other side.
+    A side of a node is covered by its children there, or by the whole node minus its children on the other side.
     """
 
     __slots__ = ("_bottom", "_has_before", "_is_end", "_is_there", "_steps", "before", "behind")
@@ -64,7 +66,7 @@ class _Edge:
         self.before, self.behind = left, right
 
     def add(self, cover: Cover, sign: int, side: int) -> None:
-        """Adds, or by the sign takes off, what lies before the edge (_BEFORE) or behind it (_BEHIND)."""
+        """Adds to the cover, or by the sign subtracts, what lies before the edge (_BEFORE) or behind it (_BEHIND)."""
         runs, others = (cover.added, cover.taken) if sign > 0 else (cover.taken, cover.added)
         for node, level, sides, flips in reversed(self._steps):
             if flips[side]:
@@ -79,14 +81,14 @@ class _Edge:
 
 
 def _around(children: Sequence[int], child: int) -> tuple[Sequence[int], Sequence[int]]:
-    """The children before one and behind it."""
+    """Returns the children before a child and those behind it."""
     if isinstance(children, range):
         return range(children.start, child), range(child + 1, children.stop)
     return children[: bisect_left(children, child)], children[bisect_left(children, child + 1) :]
 
 
 def _add_inside(cover: Cover, shape: Shape, node: Node, start_ms: int, end_ms: int) -> None:
-    """Adds what of a node, which the interval touches, lies inside."""
+    """Adds to the cover the part of a node that lies inside the interval, which touches the node."""
     while True:
         level, index = node
         starts_inside, ends_inside = start_ms > index << level, end_ms < index + 1 << level
@@ -110,7 +112,7 @@ def _add_inside(cover: Cover, shape: Shape, node: Node, start_ms: int, end_ms: i
 
 
 def _add_between(cover: Cover, shape: Shape, node: Node, start_ms: int, end_ms: int) -> None:
-    """Adds what lies inside of an interval whose edges are in different children of a node."""
+    """Adds to the cover what lies inside of an interval whose edges are in different children of a node."""
     level = CHILD_LEVEL[node[0]]
     first, last = start_ms >> level, end_ms >> level
     before, rest = _around(shape.children(node), first)
@@ -131,7 +133,7 @@ def _add_between(cover: Cover, shape: Shape, node: Node, start_ms: int, end_ms: 
 
 
 def cover(shape: Shape, start_ms: int, end_ms: int) -> Cover:
-    """What counts the jobs that start in `[start_ms, end_ms)`: few nodes, none twice, whatever the interval."""
+    """Returns the cover of the interval `[start_ms, end_ms)`: few nodes, none twice, however long the interval is."""
     result = Cover()
     if start_ms < end_ms:
         for index in sorted(shape.tops):

@@ -1,4 +1,4 @@
-"""What a reader remembers of projects between questions: their shapes, the names of their users, its last look."""
+"""What a reader remembers of projects between questions: shapes, the names of users, and its last look at each."""
 
 import asyncio
 from collections import OrderedDict
@@ -14,7 +14,7 @@ MAX_USERS = 500_000  # of all projects together: some 300 bytes each
 
 @dataclass(frozen=True, slots=True)
 class KnownShape:
-    """A project's shape, named by the write that made it."""
+    """A project's shape and its shape id."""
 
     shape_id: bytes
     shape: Shape
@@ -22,17 +22,17 @@ class KnownShape:
 
 @dataclass(slots=True)
 class Known:
-    """What is known of a project between reads. Reads overlap, so whoever awaits must look at it again."""
+    """What a reader remembers of one project. Reads overlap, so its fields may change during every await."""
 
     shape: KnownShape = field(default_factory=lambda: KnownShape(b"", Shape()))
     names: Names = field(default_factory=Names)
     look: Look | None = None
-    wants_namings: bool = True  # whether names were others when last looked at: then the next read asks at once
+    wants_namings: bool = True  # whether the last look saw another names id: the next read then asks for `t`, too
     fetching_names: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class KnownProjects:
-    """The projects asked for last, and the names of so many users of theirs."""
+    """Keeps what is known of the `max_projects` projects asked for last, with the names of `max_users` users in all."""
 
     def __init__(self, max_projects: int = MAX_PROJECTS, max_users: int = MAX_USERS) -> None:
         self._max_projects = max_projects
@@ -40,7 +40,7 @@ class KnownProjects:
         self._projects: OrderedDict[str, Known] = OrderedDict()
 
     def of(self, project_id: str) -> Known:
-        """Returns what is known of a project, which is then the one asked for last."""
+        """Returns what is known of a project, and makes it the project asked for last."""
         known = self._projects.get(project_id)
         if known is None:
             known = self._projects[project_id] = Known()
@@ -50,7 +50,10 @@ class KnownProjects:
         return known
 
     def forget_names(self) -> None:
-        """Forgets names of the projects asked for least recently while there are too many; never those of the last."""
+        """Forgets the names of whole projects, the one asked for longest ago first, while there are too many names.
+
+        It never forgets those of the project asked for last.
+        """
         users = sum(len(known.names) for known in self._projects.values())
         for known in list(self._projects.values())[:-1]:
             if users <= self._max_users:

@@ -1,4 +1,4 @@
-"""What a reader asks for beside the strings of a cover: shapes, names, and whether what is missing was ever there."""
+"""Reads what a reader needs beside the nodes of a cover: shapes, names, and whether a missing project was there."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,15 +20,18 @@ _TOPMOST_NODES = 1 << 53 - TOP_LEVEL
 
 
 class Learning:
-    """Asks Redis; everything raises what the client raises, and DamagedError for what no writer leaves behind."""
+    """Reads shapes and names from Redis.
+
+    Its methods raise what the client raises, and DamagedError for keys that are not as a writer leaves them.
+    """
 
     def __init__(self, client: Redis | RedisCluster, key_of_user: Callable[[str], bytes]) -> None:
         self._client: Any = client
         self._key_of_user = key_of_user
-        self._ids: dict[tuple[str, str], bytes] = {}  # whose keys are theirs, by the id of the names that said so
+        self._ids: dict[tuple[str, str], bytes] = {}  # the names id at which a project's user was found under its key
 
     async def shape(self, project_id: str, generation: int) -> KnownShape:
-        """Returns the shape of a project, with the id of the write that made it."""
+        """Returns a project's shape and shape id, both of one instant; an empty shape if there is no project."""
         prefix = project_prefix(project_id, generation)
         keys = [f"{prefix}m", f"{prefix}s"]
         meta, shape = view = await self._client.mget(keys)
@@ -36,7 +39,7 @@ class Learning:
             return KnownShape(b"", Shape())
         entries = parsed(keys[1], parse_shape, shape or b"")
         check_shape(keys[1], entries)
-        # a project whose jobs are all deleted may have no nodes; one that has them lists the topmost at the least
+        # a project whose jobs are all deleted may have no nodes; where there are nodes, topmost ones are listed
         if not entries and any(await self._client.mget([f"{prefix}n:{TOP_LEVEL}:{n}" for n in range(_TOPMOST_NODES)])):
             if view == await self._client.mget(keys):
                 raise DamagedError(keys[1], "is not there, though its nodes are")
@@ -44,7 +47,7 @@ class Learning:
         return KnownShape(parsed(keys[0], parse_meta, meta).shape_id, Shape.of(entries))
 
     async def remains(self, project_id: str, generation: int) -> str | None:
-        """Returns which key says that a project is there whose meta is not, or cannot be read; None: there is none."""
+        """Returns the damaged key, meta or head, if it is damage that a view has no meta; None: there is no project."""
         prefix, head = project_prefix(project_id, generation), head_key(stripe_of(project_id))
         if any([await self._is_there(f"{prefix}{name}") for name in "mst"]) or await self._client.hgetall(f"{prefix}u"):
             return f"{prefix}m"
@@ -57,7 +60,7 @@ class Learning:
         return None
 
     async def _is_there(self, key: str) -> bool:
-        """Tells whether there is a string under a key, or a value of another type."""
+        """Tells whether a key exists, with a string or with a value of another type."""
         try:
             return await self._client.get(key) is not None
         except ResponseError as error:
@@ -66,9 +69,9 @@ class Learning:
             raise
 
     async def is_user(self, project_id: str, generation: int, user_id: str, names_id: bytes) -> bool | None:
-        """Tells whether a user's key is this user's, and not that of another with the same digest; None: nobody's.
+        """Tells whether the user stored under a user's key has this id, and not another with the same digest.
 
-        What was told is remembered as long as the project has the names with that id.
+        Returns None if no user is stored there. A True is remembered as long as the project has this names id.
         """
         asked = project_id, user_id
         if self._ids.get(asked) == names_id:
@@ -88,7 +91,7 @@ class Learning:
         return True
 
     async def _fields(self, key: str, fields: list[bytes]) -> list[bytes | None]:
-        """Returns some values of a hash; all of it is read where the user of Redis may not ask for less."""
+        """Returns the values of some fields of a hash; reads the whole hash if the user of Redis may not run HMGET."""
         try:
             values: list[bytes | None] = await self._client.hmget(key, fields)
         except NoPermissionError:
@@ -97,8 +100,8 @@ class Learning:
         return values
 
     async def names(self, project_id: str, generation: int, known: Known, namings: Namings) -> Names:
-        """Returns names, in which those that a view has otherwise were fetched: the same as the view's, or newer."""
-        async with known.fetching_names:  # who waited finds fetched what the others lacked, too
+        """Fetches the names that a view has otherwise than the reader; returns all names: the view's, or newer ones."""
+        async with known.fetching_names:  # a read that has waited finds the names that others have fetched
             names, key = known.names, f"{project_prefix(project_id, generation)}u"
             lacking = names.lacking(namings)
             fetched: dict[bytes, bytes | None] = {}

@@ -1,4 +1,4 @@
-"""The names of a project's users as they change: who is new or renamed, and the order of answers. Pure, no I/O."""
+"""Keeps the names of a project's users in the order of answers, and finds who is new or renamed. Pure, no I/O."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
@@ -14,25 +14,25 @@ from service.store.redis.views import DamagedError
 
 Numbers = NDArray[np.uint64]
 
-_MANY = 8  # where more than one name in so many changes, all are sorted anew
+_MANY = 8  # if more than one name in this many changes, all names are sorted anew
 
 
 class _User(NamedTuple):
-    """A user as answers list them: by name, then by id."""
+    """A user; answers list users in the order of these tuples: by name, then by id."""
 
     name: str
     user_id: str
 
 
 class Namings(NamedTuple):
-    """Who is named in a project, ascending by user key, and a digest of each user's id and name."""
+    """The namings of a project: user keys, ascending, and the digest of each user's id and name."""
 
     keys: Numbers
     digests: Numbers
 
 
 def parse_namings(data: bytes) -> Namings:
-    """Returns what a project's string `t` says; raises ValueError if it has the length of no such string."""
+    """Returns the namings of a project's string `t`; raises ValueError if it has a length that no such string has."""
     items = np.frombuffer(data, np.uint8).reshape(-1, NAMING_BYTES)
     return Namings(_numbers(items[:, NAMING_KEY]), _numbers(items[:, NAMING_DIGEST]))
 
@@ -44,10 +44,10 @@ def _numbers(columns: NDArray[np.uint8]) -> Numbers:
 
 
 class Names:
-    """Ids and names of users as they were last fetched, kept sorted both by user key and as answers list them.
+    """Ids and names of users as they were last fetched, sorted both by user key and in the order of answers.
 
-    `names_id` is the id of the write whose names these are, and of no other write: b"" while some are of another.
-    Users who are no longer in the project do no harm, since only those with jobs are listed.
+    `names_id` is the names id at which the project had exactly these names, b"" while some are of another. Users that
+    the project no longer has do no harm, since answers list only users with jobs.
     """
 
     def __init__(self, names_id: bytes = b"", users: Mapping[bytes, bytes] | None = None) -> None:
@@ -60,11 +60,11 @@ class Names:
 
     @property
     def names(self) -> list[_User]:
-        """The users, in the order of their keys."""
+        """Returns the users in the order of their keys."""
         return self._users
 
     def lacking(self, namings: Namings) -> list[bytes]:
-        """Returns the keys of those users of a view who are not known, or by another name."""
+        """Returns the keys of those users of a view who are not known, or known by another name."""
         if not len(self):
             lacking = namings.keys
         elif np.array_equal(namings.keys, self._keys):
@@ -79,7 +79,7 @@ class Names:
         return [key.to_bytes(6, "little") for key in lacking.tolist()]
 
     def update(self, users: Mapping[bytes, bytes]) -> None:
-        """Takes users as they are stored, by user key. Raises DamagedError, and is then as before."""
+        """Adds or renames users, given by user key as `u` holds them. Raises DamagedError, and then changes nothing."""
         changes = sorted((int.from_bytes(key, "little"), _parse(key, value)) for key, value in users.items())
         if not changes:
             return
@@ -118,14 +118,14 @@ class Names:
         self.users = Users(self._keys)
 
     def _take_out(self, users: Iterable[_User]) -> None:
-        """Takes users out of the order of answers."""
+        """Removes users from the order of answers."""
         places = sorted(bisect_left(self._sorted, user) for user in users)
         for place in reversed(places):
             del self._sorted[place]
         self._order = np.delete(self._order, np.array(places, np.intp))
 
     def _add_users(self, fresh: list[tuple[int, int, _User]], moved: NDArray[np.intp]) -> None:
-        """Adds users before those at their positions, which move along with all behind them."""
+        """Inserts users before those at their positions; those and all behind them move up."""
         if not fresh:
             return
         for position, _, user in reversed(fresh):
@@ -136,7 +136,7 @@ class Names:
         self.users = Users(self._keys)
 
     def _put_in(self, users: list[tuple[int, _User]]) -> None:
-        """Puts users, by their positions, into the order of answers."""
+        """Inserts users, given with their positions, into the order of answers."""
         users.sort(key=lambda each: each[1])
         places = [bisect_left(self._sorted, user) for _, user in users]
         for place, (_, user) in zip(reversed(places), reversed(users), strict=True):

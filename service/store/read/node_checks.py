@@ -1,7 +1,7 @@
-"""Notices what the store cannot hold if nobody has meddled with it: strings that are not there, or are something else.
+"""Checks what was read against the shape, before an answer is made from it. Pure, no I/O.
 
-A key of another type reads as one that is not there. Whatever an answer would be made from is looked at first, so that
-a damaged store has no answer rather than a wrong one. Pure, no I/O.
+It finds keys that are missing and strings that no writer leaves. MGET replies to a key of another type as to one that
+is missing. So a damaged project gets no answer rather than a wrong one.
 """
 
 import struct
@@ -24,7 +24,7 @@ _SHAPE_LEVELS = {*CHILD_LEVEL, TOP_LEVEL + LISTED_LEAF, LOWEST_LISTED_LEVEL + LI
 
 
 def parsed(key: str, parse: Callable[[bytes], Parsed], data: bytes) -> Parsed:
-    """Returns what a string means; raises DamagedError if it has another length than such a string, or is no text."""
+    """Returns what `parse` makes of a key's string; raises DamagedError if `parse` cannot read it."""
     try:
         return parse(data)
     except (struct.error, ValueError, IndexError) as error:
@@ -32,16 +32,16 @@ def parsed(key: str, parse: Callable[[bytes], Parsed], data: bytes) -> Parsed:
 
 
 def check_shape(key: str, entries: Iterable[tuple[int, int]]) -> None:
-    """Raises DamagedError unless all entries of a shape are of levels that a shape lists."""
+    """Raises DamagedError unless all entries of a shape are of levels that shapes list."""
     if strange := {level for level, _ in entries} - _SHAPE_LEVELS:
         raise DamagedError(key, f"lists nodes of the levels {sorted(strange)}")
 
 
 def check_nodes(prefix: str, shape: Shape, asked: Cover, strings: Sequence[bytes | None]) -> None:
-    """Raises DamagedError unless the strings of a cover, in its order, are what the shape of the same instant says.
+    """Raises DamagedError unless the strings of a cover, in its order, are as the shape of the same instant says.
 
-    Nodes in the shape must be there. Inner nodes have rows, nodes below them that are not inner are leaves; those below
-    the listed levels may be missing, as a node has no key before it holds a job.
+    Nodes in the shape must be there. Inner nodes must hold rows; other nodes must be leaves, or of level 0 and hold
+    rows. Nodes below level 36 that are not inner may be missing, as a node has no key before it holds a job.
     """
     inner, at = shape.inner, 0
     runs = chain(asked.added, asked.taken, ((cut.node[0], cut.node[1:]) for cut in asked.cuts))

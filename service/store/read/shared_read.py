@@ -1,6 +1,6 @@
-"""One MGET for all who ask at the same time: while one is under way, the keys of the next are collected.
+"""Joins reads that come at the same time into one MGET: while one is under way, it collects the keys of the next.
 
-A round trip costs a handler more than the rest of its work, and one command stays one atomic view for each who asks.
+A round trip costs a handler more than the rest of its work. One command is one atomic view for each of its reads.
 """
 
 import asyncio
@@ -9,11 +9,11 @@ from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 
-_MAX_KEYS = 2_000  # beyond that a command would hold up others for too long
+_MAX_KEYS = 2_000  # with more keys a command would block Redis for too long
 
 
 class SharedRead:
-    """Reads strings; in a cluster the keys of each call must lie in one slot, and only those of one slot share."""
+    """Reads strings by shared MGETs. On a cluster the keys of a call must lie in one slot; calls of one slot share."""
 
     def __init__(self, client: Redis | RedisCluster) -> None:
         self._client = client
@@ -22,7 +22,7 @@ class SharedRead:
         self._readers: dict[str, asyncio.Task[None]] = {}
 
     async def mget(self, tag: str, keys: list[str]) -> list[Any]:
-        """The strings of these keys, whose hash tag is given, all of one instant. Raises what the client raises."""
+        """Returns the strings of keys with this hash tag, all of one instant. Raises what the client raises."""
         group = tag if self._by_slot else ""
         future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self._waiting[group].append((keys, future))
@@ -51,13 +51,13 @@ class SharedRead:
     async def _serve(self, turn: list[tuple[list[str], asyncio.Future[list[Any]]]]) -> None:
         try:
             replies = await self._client.mget([key for keys, _ in turn for key in keys])
-        except Exception as error:  # noqa: BLE001 - handed on to all who wait, whatever it is
+        except Exception as error:  # noqa: BLE001 - each waiting read raises it, whatever it is
             for _, future in turn:
                 if not future.done():
                     future.set_exception(error)
             return
         start = 0
         for keys, future in turn:
-            if not future.done():  # who asked may have gone
+            if not future.done():  # the read may have been cancelled
                 future.set_result(replies[start : start + len(keys)])
             start += len(keys)

@@ -1,8 +1,8 @@
 """Sums the strings of a cover into counts and bytes per user. Pure, no I/O.
 
-A node's string comes to a vector: per user a cell for each status, then the bytes in words of weight 1, 2^32 and 2^64.
-Cells are doubles: packed numbers of any width then come out of a string by one product with a matrix of weights, and
-whole numbers below 2^53, which is more than the words of all nodes of a cover add up to, are exact in them.
+Each string becomes a vector: for each user a cell for each status, then the bytes in words of weight 1, 2^32 and 2^64.
+Cells are doubles, since one product with a matrix of weights then parses packed numbers of any width. Doubles are exact
+for whole numbers below 2^53, which is more than the words of all nodes of a cover add up to.
 """
 
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ Vector = NDArray[np.float64]
 
 _STATUSES = 6
 _LOW, _MIDDLE, _COLUMNS = 6, 7, 9
-_HALF_WORD = 1 << 30  # of a middle word: with the low word added it still fits into 63 bits
+_HALF_WORD = 1 << 30  # a middle word below this, shifted by 32 bits and with the low word added, fits into 63 bits
 _USER_OFFSET = {**dict.fromkeys(ROW_BYTES.values(), 0), ENTRY_BYTES: widths.USER_IN_ENTRY}
 
-# What whole strings of small projects come to is remembered: most of a tree does not change between questions.
+# The vectors of whole strings of small projects are remembered: most of a tree does not change between questions.
 _SMALL_USERS = 64
 _SMALL_NODES = 8_192
 
 
 def _weights(*sizes: int) -> Vector:
-    """The matrix that turns bytes into little-endian numbers of so many bytes each."""
+    """Returns the matrix that turns bytes into little-endian numbers of these sizes in bytes."""
     matrix = np.zeros((sum(sizes), len(sizes)))
     at = 0
     for column, width in enumerate(sizes):
@@ -44,14 +44,14 @@ _ENTRY_WEIGHTS = _weights(*widths.ENTRY_WIDTHS)
 
 
 class UnknownUserError(DamagedError):
-    """A string counts jobs of a user who is not among those of its project."""
+    """A node counts jobs of a user that is not among the users of its project."""
 
     def __init__(self) -> None:
         super().__init__("u", "lacks a user who has jobs")
 
 
 class Users:
-    """Keys of users as numbers, ascending."""
+    """The user keys of a project as numbers, ascending; it finds the position of each in the vectors."""
 
     def __init__(self, keys: Sequence[int] | NDArray[np.uint64]) -> None:
         self._keys = np.array(keys, np.float64)  # 48 bits: exact
@@ -60,7 +60,7 @@ class Users:
         return len(self._keys)
 
     def positions(self, keys: Vector) -> NDArray[np.intp]:
-        """Where the users with these keys stand; raises UnknownUserError."""
+        """Returns the positions of the users with these keys; raises UnknownUserError."""
         positions: NDArray[np.intp] = self._keys.searchsorted(keys)
         if len(keys) and (not len(self) or np.count_nonzero(self._keys.take(positions, mode="clip") != keys)):
             raise UnknownUserError
@@ -69,14 +69,14 @@ class Users:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Per user, in the order of the users asked for, jobs by status rank and bytes."""
+    """The sums of each user, in the order of the users asked for: jobs by status rank, and bytes of input."""
 
     counts: NDArray[np.int64]
-    size_bytes: NDArray[np.int64] | NDArray[np.object_]  # exact: objects where one exceeds a machine word
+    size_bytes: NDArray[np.int64] | NDArray[np.object_]  # exact: Python integers where one exceeds a machine word
 
 
 class Summing:
-    """Adds up strings, of all users or, with a user's key, of that one. All of it may raise DamagedError."""
+    """Adds up the strings of nodes: for all users or, with a user key, for that user. Methods raise DamagedError."""
 
     def __init__(self, users: Users, user: bytes | None) -> None:
         self._users = users
@@ -85,7 +85,7 @@ class Summing:
         self._is_small = user is None and len(users) <= _SMALL_USERS
 
     def add(self, strings: Sequence[bytes | None], sign: int) -> None:
-        """Adds whole nodes, or by the sign takes them off; None is a node that is not there."""
+        """Adds whole nodes, or by the sign subtracts them; None is a node that is not there."""
         total, users = self._total, self._users
         if self._is_small:
             change = total.__iadd__ if sign > 0 else total.__isub__
@@ -98,7 +98,7 @@ class Summing:
                 _add(total, self._only_asked(string), sign, users)
 
     def add_parts(self, cuts: Sequence[Cut], strings: Sequence[bytes | None], interval: range) -> None:
-        """Adds, or by the sign takes off, what counts of the leaves on the edges of the interval."""
+        """Adds, or by the sign subtracts, the entries that count of the leaves that the interval's edges cut."""
         pairs = [(cut, self._only_asked(string)) for cut, string in zip(cuts, strings, strict=True) if string]
         entries = _unpack(b"".join([string[1:] for _, string in pairs]), _ENTRY_WEIGHTS)
         starts = entries[:, widths.START]
@@ -114,7 +114,7 @@ class Summing:
         _add_entries(self._total, entries[counted], signs[counted], self._users)
 
     def result(self) -> Sums:
-        """The sums so far."""
+        """Returns the sums of what was added."""
         whole = self._total.astype(np.int64)
         low, middle, high = whole[:, _LOW:].T
         if high.any() or (middle >= _HALF_WORD).any():
@@ -140,7 +140,7 @@ def _small_node(users: Users, string: bytes) -> Vector:
 
 
 def _unpack(items: bytes, weights: Vector) -> Vector:
-    """The numbers of each item."""
+    """Returns the numbers of each item."""
     packed = np.frombuffer(items, np.uint8).reshape(-1, len(weights))
     return packed.astype(np.float64) @ weights
 
@@ -153,7 +153,7 @@ def _add(total: Vector, string: bytes, sign: int, users: Users) -> None:
         return
     rows = _unpack(string[1:], weights)
     values = rows[:, 1:]
-    at = users.positions(rows[:, 0])  # no user twice, so indexing adds each row
+    at = users.positions(rows[:, 0])  # a user has one row, so += by index adds each row
     total[at, : values.shape[1]] += values if sign > 0 else -values
 
 
@@ -167,7 +167,7 @@ def _add_entries(total: Vector, entries: Vector, signs: Vector, users: Users) ->
 
 
 def only_user(items: bytes, width: int, user: bytes) -> bytes:
-    """Of a string of fixed-width items without its marker, those of one user."""
+    """Returns the items of one user from a node's items of this width, without the marker."""
     offset = _USER_OFFSET[width]
     found = []
     at = items.find(user)

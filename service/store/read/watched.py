@@ -1,4 +1,4 @@
-"""A store that is watched while it is read: whether Redis evicts keys by now, and whether it is a replica by now."""
+"""Watches Redis while the API reads it: whether it was set to evict keys, and whether it has become a replica."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ LOOK_SECONDS = 10.0
 
 
 class WatchedStore:
-    """A StatisticsStore that answers from another one, and not while a primary of its Redis evicts keys."""
+    """A StatisticsStore that answers from another one, but raises while a primary of its Redis may evict keys."""
 
     def __init__(self, store: StatisticsStore, client: Redis | RedisCluster) -> None:
         self._store = store
@@ -26,29 +26,30 @@ class WatchedStore:
         self._has_warned = False
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
-        """See StatisticsStore.read."""
+        """Reads as StatisticsStore.read says; raises StoreUnavailableError also while keys may be evicted."""
         self._check()
         return await self._store.read(project_id, start_ms, end_ms, user_id)
 
     async def ping(self) -> None:
-        """See StatisticsStore.ping."""
+        """Raises as StatisticsStore.ping says, and StoreUnavailableError also while keys may be evicted."""
         self._check()
         await self._store.ping()
 
     async def run(self, stopped: asyncio.Event, look_seconds: float = LOOK_SECONDS) -> None:
-        """Looks again and again until it is stopped, and cancelled; a Redis that is away is what it was.
+        """Looks every `look_seconds` until `stopped` is set. While Redis is away, the last result stays.
 
-        A cancellation alone may get lost in a reply that comes just then.
+        To end it, set `stopped` and cancel the task: a cancellation alone may get lost if a reply comes at that moment.
         """
         while not stopped.is_set():
             await asyncio.sleep(look_seconds)
-            with suppress(StoreUnavailableError):  # whoever asks hears of it
+            with suppress(StoreUnavailableError):  # the next question raises it again
                 await self.look()
 
     async def look(self) -> None:
-        """Asks each primary for its policy, and says in the log when that changes. Raises StoreUnavailableError.
+        """Asks each primary for its eviction policy, and logs when that changes. Raises StoreUnavailableError.
 
-        One that turns out to be a replica is dialled again: it may have been demoted, and the address lead elsewhere.
+        If a single Redis says that it is a replica, all connections are renewed: it may have been demoted, and the
+        address may lead to another server now.
         """
         infos = await read_info(self._client, ASKING, "memory", "replication")
         if infos is None and not self._has_warned:

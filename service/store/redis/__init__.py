@@ -1,1 +1,1 @@
-"""Talks to Redis servers: clients, connections, scripts, what an outage is, what time it is there."""
+"""Talks to Redis servers: clients, connections, scripts and their gate, outages, eviction, and the servers' time."""

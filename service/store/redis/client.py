@@ -1,4 +1,4 @@
-"""Redis clients, and the one of writers, which never repeats a command by itself."""
+"""Creates Redis clients, among them that of writers, which never repeats a command by itself."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ _CONNECT_TIMEOUT_SECONDS = 2.0
 WRITE_TIMEOUT_SECONDS = 10.0  # many times the longest script
 _WRITE_CONNECTIONS = 64
 
-# What both share: the older protocol, whose replies the parsers expect, and the name of the library, made once: each
-# connection would else look for the library's version in files, and hold up the loop.
+# Options of every client: the older protocol, whose replies our parsers expect, and the name of the library, made once:
+# else each connection would look for the library's version in files, and block the event loop.
 _COMMON: dict[str, Any] = {
     "protocol": 2,
     "decode_responses": False,
@@ -29,14 +29,14 @@ _COMMON: dict[str, Any] = {
 
 
 def create_writer_client(url: str, cluster: bool, timeout_seconds: float = WRITE_TIMEOUT_SECONDS) -> Client:
-    """A client that sends each command once: whether to repeat it is for the caller, who knows what it would do."""
+    """Returns a client that sends each command once: only its caller knows whether a command may be repeated."""
     return create_client(Redis, url, cluster, Retry(NoBackoff(), 0), timeout_seconds, _WRITE_CONNECTIONS)
 
 
 def create_client(  # noqa: PLR0913, PLR0917 - what a client is made of
     kind: type[Redis], url: str, cluster: bool, retry: Retry, timeout_seconds: float, connections: int
 ) -> Client:
-    """A client of one server, of that kind, or of a cluster; it waits for a free connection."""
+    """Returns a client of one server, of that kind, or of a cluster. A command waits for a free connection."""
     options = {**_COMMON, "socket_timeout": timeout_seconds, "retry": retry, "max_connections": connections}
     if cluster:
         return Cluster.from_url(url, **{**options, "max_connections": 2 * connections})

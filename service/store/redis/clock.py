@@ -1,4 +1,4 @@
-"""The time of a store: that of its Redis, which all who write to it share."""
+"""Tells the time of the store: that of its Redis, which all writers share. Watermarks are of this time."""
 
 import time
 from collections.abc import Callable
@@ -14,16 +14,16 @@ def system_now_ms() -> int:
 
 
 def steady_ms() -> int:
-    """Returns milliseconds of a clock that nobody sets."""
+    """Returns the milliseconds of this machine's monotonic clock."""
     return time.monotonic_ns() // 1_000_000
 
 
 class StoreClock:
-    """Tells the time of Redis, as it was last asked for, and what has gone by since on a clock that nobody sets.
+    """Tells the time of Redis: the time of its last answer, and what has passed since on the monotonic clock.
 
-    What a consumer says of the past is never of the future for the others, nor is what they said taken for the future,
-    whatever its own clock says, and however that is set meanwhile. Its own clock is believed only until Redis was
-    asked, and where the user of Redis may not run INFO.
+    So all consumers compare watermarks with one clock: none writes a watermark that is in the future for the others,
+    whatever the clock of its own machine says, and however that clock is set. The machine's clock is used only until
+    Redis has answered, and where the user of Redis may not run INFO.
     """
 
     def __init__(
@@ -38,25 +38,26 @@ class StoreClock:
         self._lead_ms: int | None = None
 
     def now_ms(self) -> int:
-        """Returns Unix milliseconds; they may fall back when a lead is found."""
+        """Returns Unix milliseconds. They may go back when `measure` finds how far the clocks are apart."""
         return self._local_now_ms() if self._lead_ms is None else self._steady_ms() - self._lead_ms
 
     async def measure(self) -> None:
-        """Asks Redis for its time. Raises StoreUnavailableError."""
+        """Asks Redis for its time and sets this clock by it. Raises StoreUnavailableError."""
         bounds = await measure_lead_ms(self._client, self._steady_ms)
         if bounds is None:
             return
         least_ms, most_ms = bounds
-        # what is known stays while it may be so: a slow Redis would make the clock go back and forth
+        # the lead stays while it is within the bounds: else the replies of a slow Redis would move the clock to and fro
         if self._lead_ms is None or not least_ms <= self._lead_ms <= most_ms:
             self._lead_ms = most_ms
 
 
 async def measure_lead_ms(client: Redis | RedisCluster, now_ms: Callable[[], int]) -> tuple[int, int] | None:
-    """Returns bounds of how much the clock given is ahead of that of Redis, of a cluster's earliest primary.
+    """Returns the least and the greatest time by which the clock given may be ahead of the clock of Redis.
 
-    Redis tells its time between the question and the answer, nobody knows when. None where it does not tell, as its
-    user may not run INFO. Raises StoreUnavailableError.
+    Redis reads its clock at an unknown instant between the question and the reply: hence two bounds. In a cluster the
+    clock is that of the primary with the earliest time. Returns None where the user of Redis may not run INFO. Raises
+    StoreUnavailableError.
     """
     asked_ms = now_ms()
     servers = await read_info(client, "asking for the time of Redis", "server")

@@ -1,10 +1,13 @@
-"""A client of a Redis Cluster that follows its slots wherever they are moved, and is initialized once.
+"""A client of a Redis Cluster that follows slots while they are moved between servers.
 
-What is done to the inside of redis-py is done here, all of it, read against version 8.1.0;
-`tests/unit/test_redis_private.py` fails when the library changes under this module. The library's own client asks a
-node that is being moved to on one connection and sends the command on another, fails while it counts a redirection, and
-fails where many first commands are sent at once. Its transactions do not learn where a slot has gone, and take one that
-is still being moved for one that has gone.
+It overrides what is inside of redis-py; no other module does. Read against version 8.1.0:
+`tests/unit/test_redis_private.py` fails when the library changes what this module relies on. Why the library's own
+client will not do:
+
+- It sends ASKING to a slot's new node on one connection and the command on another.
+- It fails while it counts a redirection.
+- It fails where many first commands are sent at once.
+- Its transactions do not learn where a slot has gone, and take a slot that is being moved for one that has gone.
 """
 
 import asyncio
@@ -32,25 +35,25 @@ _STALE = (RedisConnectionError, RedisTimeoutError, ClusterDownError, SlotNotCove
 
 
 class Cluster(RedisCluster):
-    """Sends each command to the node that has its slot. A redirected command was not run, so it is sent again."""
+    """Sends each command to the node that has its slot. A redirected command was not run, so it sends it again."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._turns: dict[str, asyncio.Semaphore] = {}
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Returns the reply. Raises what the client raises."""
-        await self.initialize()  # under a lock: first commands come many at once
+        """Returns the reply to a command. Raises what the client raises."""
+        await self.initialize()  # takes a lock: many first commands may come at once
         return await super().execute_command(*args, **options)
 
     async def aclose(self) -> None:
-        """Closes all connections, also those of a client that would ask for the nodes again with its next command."""
+        """Closes all connections, also where the client is to ask for the nodes again before its next command."""
         await super().aclose()
         await self.nodes_manager.aclose()
         await self.nodes_manager.aclose("startup_nodes")
 
     async def transact(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
-        """Returns the replies to commands of one slot, or the errors in their place, all of one instant.
+        """Runs commands of one slot in a transaction; returns the replies, with errors in the place of replies.
 
         Raises what the client raises.
         """
@@ -58,7 +61,7 @@ class Cluster(RedisCluster):
         slot = await self._determine_slot(*commands[0])
 
         async def send(node: ClusterNode, is_asking: bool) -> list[Any]:
-            if is_asking:  # no transaction can be asked for in a slot that is still to come
+            if is_asking:  # no transaction is sent to a node that is still getting the slot
                 raise TryAgainError(f"slot {slot} is being moved")
             return await _transact(node, commands)
 
@@ -72,21 +75,21 @@ class Cluster(RedisCluster):
         return await self._follow(target_node, send)
 
     async def _follow(self, target_node: ClusterNode, send: Callable[[ClusterNode, bool], Awaitable[Any]]) -> Any:
-        """Sends to the node that a slot is believed to be on, and to where it says that the slot is instead."""
+        """Sends to the node that a slot was last known to be on, and then to each node that a redirection names."""
         node, is_asking = target_node, False
         cause: Exception | None = None
         for _ in range(_REDIRECTIONS):
             try:
                 async with self._turn(node):
                     return await send(node, is_asking)
-            except MovedError as error:  # an AskError, too
+            except MovedError as error:  # caught before AskError, since redis-py derives it from that
                 node, is_asking = self._node(error, node), False
                 await self.nodes_manager.move_slot(error)
                 cause = error
             except AskError as error:
                 node, is_asking = self._node(error, node), True
                 cause = error
-            except TryAgainError as error:  # some keys of the command have been moved and some have not
+            except TryAgainError as error:  # of the command's keys some have been moved and some have not
                 node, is_asking = target_node, False
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
                 cause = error
@@ -100,14 +103,14 @@ class Cluster(RedisCluster):
         raise ClusterError(f"redirected {_REDIRECTIONS} times, in the end by: {cause}") from cause
 
     def _turn(self, node: ClusterNode) -> asyncio.Semaphore:
-        """Returns what to wait for before a command is sent to a node, which would fail without a free connection."""
+        """Returns the semaphore to hold while a command is sent to a node: without a free connection it would fail."""
         if node.name not in self._turns:
             self._turns[node.name] = asyncio.Semaphore(node.max_connections // 2)  # the library takes some by itself
         return self._turns[node.name]
 
     def _node(self, error: AskError | MovedError, sender: ClusterNode) -> ClusterNode:
-        """Returns the node that a redirection names, which may be new."""
-        error.host = error.host or sender.host  # a node that does not know its own name means the one it was asked by
+        """Returns the node that a redirection names; the client may not have known it."""
+        error.host = error.host or sender.host  # an empty host stands for the host of the node that replied
         known = self.get_node(host=error.host, port=error.port)
         if known is not None:
             return known
@@ -119,7 +122,7 @@ class Cluster(RedisCluster):
 
 @asynccontextmanager
 async def borrowed(node: ClusterNode) -> AsyncIterator[Connection]:
-    """Yields a free connection of a node, which may have to be connected. Raises what the client raises."""
+    """Yields a free connection of a node, which may not be connected yet. Raises what the client raises."""
     connection = node.acquire_connection()
     try:
         await node.disconnect_if_needed(connection)
@@ -129,13 +132,13 @@ async def borrowed(node: ClusterNode) -> AsyncIterator[Connection]:
 
 
 async def _ask(node: ClusterNode, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Sends a command to the node that its slot is being moved to, on the one connection that was told so."""
+    """Sends ASKING and a command, on one connection, to the node that the command's slot is being moved to."""
     async with borrowed(node) as connection:
         await connection.send_packed_command(connection.pack_commands([("ASKING",), args]))
         try:
             await connection.read_response()
         except BaseException:
-            await connection.disconnect(nowait=True)  # the other reply must not be taken for that of another command
+            await connection.disconnect(nowait=True)  # the command's reply must not be taken for that of a later one
             raise
         return await node.parse_response(connection, str(args[0]), **options)
 
@@ -151,7 +154,7 @@ async def _transact(node: ClusterNode, commands: Sequence[Sequence[Any]]) -> lis
             except ResponseError as error:
                 refusals.append(error)
             except BaseException:
-                await connection.disconnect(nowait=True)  # what is still to come answers no other command
+                await connection.disconnect(nowait=True)  # replies still to come must not answer a later command
                 raise
     if refusals:
         raise refusals[0]

@@ -1,4 +1,4 @@
-"""Whether Redis may throw counters away: a policy that evicts keys would, silently."""
+"""Checks whether Redis may evict keys of the store: with such a policy it would lose them silently."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ _log = logging.getLogger(__name__)
 
 
 async def check_eviction(client: Redis | RedisCluster) -> None:
-    """Raises EvictionError if a primary evicts keys that have no expiry, as ours have none; StoreUnavailableError.
+    """Raises EvictionError if a primary evicts keys without an expiry, as ours are. Raises StoreUnavailableError.
 
-    Redis may forbid INFO; then nobody can tell, and a line in the log says so.
+    Where the user of Redis may not run INFO, it cannot check that, and logs a warning.
     """
     memories = await read_info(client, ASKING, "memory")
     if memories is None:
@@ -33,5 +33,5 @@ def check_policies(memories: Sequence[Mapping[str, Any]]) -> None:
 
 
 def warn_of_silence() -> None:
-    """Says that nobody can tell."""
+    """Logs that the eviction policy is not known."""
     _log.warning("Redis does not say whether it evicts keys: its user may not run INFO")

@@ -1,10 +1,10 @@
-"""The gate: no script of ours comes to a server before the server's log is whole.
+"""The gate: makes a server's append-only file whole before it loads any script of ours into the server.
 
 A server that lost power may have an append-only file that ends inside of a transaction. Redis 7 keeps the beginning of
-that transaction in the file and appends to it; at the next start it runs the beginning mixed into the writes that came
-later. So nothing may be appended to such a file. Whoever starts a server empties its memory of scripts: NOSCRIPT is the
-one sign of a start that no client can miss. Before a script is loaded the file is therefore written anew from memory,
-unless somebody has done so since the server started, which a marker script says.
+that transaction in the file and appends to it. At the next start it runs that beginning mixed into later writes. So
+nothing may be appended to such a file. A server that starts has no scripts, so no client can miss a start: its script
+gets NOSCRIPT. Before the gate loads a script, it therefore has Redis write the file anew from memory, unless a marker
+script says that this was done since the server started.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ _log = logging.getLogger(__name__)
 
 
 async def load_behind_gate(client: Redis | RedisCluster, text: str) -> None:
-    """Teaches a script to Redis, or to each primary of a cluster; returns when all know it.
+    """Loads a script into Redis, or into each primary of a cluster; returns when all have it.
 
-    Waits for as long as a server takes to write its append-only file anew. Raises StoreUnavailableError, and what the
-    client raises.
+    Awaits the end of the rewrite wherever a server has to write its append-only file anew. Raises
+    StoreUnavailableError, and what the client raises.
     """
     if isinstance(client, RedisCluster):
         await _load_into_primaries(client, text)
@@ -41,7 +41,7 @@ async def load_behind_gate(client: Redis | RedisCluster, text: str) -> None:
 
 
 async def _load_into_primaries(client: RedisCluster, text: str) -> None:
-    """Raises what the first primary raised that could not be taught, when all others have been."""
+    """Loads a script into all primaries that can be reached, then raises the first outage of the others."""
     await client.initialize()
     errors = []
     for node in client.get_primaries():
@@ -67,7 +67,7 @@ async def _connection(client: Redis) -> AsyncIterator[AbstractConnection]:
 
 
 async def _load(connection: AbstractConnection, text: str) -> None:
-    """Loads a script over one connection: a server that starts anew meanwhile ends it."""
+    """Loads a script over one connection, which breaks if the server starts anew in between."""
     try:
         info = _parse(await _call(connection, "INFO"))
     except NoPermissionError:

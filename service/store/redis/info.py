@@ -1,4 +1,4 @@
-"""What the servers say of themselves."""
+"""Reads the INFO of Redis servers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from service.store.redis.outages import reaching
 
 
 async def read_info(client: Redis | RedisCluster, doing: str, *sections: str) -> Sequence[Mapping[str, Any]] | None:
-    """Returns these sections of each primary's INFO, None where Redis forbids that.
+    """Returns these sections of each primary's INFO, or None where the user of Redis may not run INFO.
 
-    Raises StoreUnavailableError, which says what was under way: `doing`.
+    Raises StoreUnavailableError with `doing`, which says what was under way.
     """
     with reaching(doing):
         try:
@@ -21,5 +21,5 @@ async def read_info(client: Redis | RedisCluster, doing: str, *sections: str) ->
             infos = await client.info(*sections, target_nodes=RedisCluster.PRIMARIES)
         except NoPermissionError:
             return None
-    # by node, but of the one primary of a small cluster as it is
+    # a mapping by node; of a cluster with one primary redis-py returns that node's INFO itself
     return list(infos.values()) if all(isinstance(each, dict) for each in infos.values()) else [infos]

@@ -1,8 +1,8 @@
-"""Tells an outage from a fault of ours: whatever the client library raises while it talks to Redis is an outage.
+"""Tells outages of Redis from faults of our own code.
 
-The library does not raise its own exceptions alone: a cluster that moves its slots has made it raise AttributeError.
-Where an error was raised is what tells: within the library it is an outage, in our own code it is ours and stays what
-it is, so that tests see it.
+The client library does not raise its own exceptions alone: a cluster that moves its slots has made it raise
+AttributeError. So the place where an error was raised decides: an error raised inside the library is an outage, an
+error raised in our own code stays what it is, so that tests see it.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _LIBRARIES = frozenset({"redis", "hiredis"})
 
 
 def is_outage(error: BaseException) -> bool:
-    """Tells whether an error is one of the client's, or was raised by something that the client called."""
+    """Tells whether an error is an exception of the client library, or was raised inside of it."""
     if isinstance(error, _OWN):
         return True
     trace = error.__traceback__ if isinstance(error, Exception) else None
@@ -29,7 +29,7 @@ def is_outage(error: BaseException) -> bool:
 
 
 def describe(error: BaseException) -> str:
-    """Returns an error's type and text: the text alone is often empty, or says nothing."""
+    """Returns an error's type and text; the text alone is often empty, or says too little."""
     return f"{type(error).__name__}: {error}"
 
 

@@ -1,7 +1,7 @@
-"""Connections that are dialled again once a server says that it is not the one: that it is a replica, or still loading.
+"""A connection pool that reconnects once a server says that it cannot serve: that it is a replica, or still loading.
 
-An address leads to another server after a failover, while the one that was demoted may keep its connections. Nothing
-but to dial again finds out, and all connections of a pool are as old as the first that was told.
+After a failover an address leads to another server, while the demoted one may keep its connections. Only a new
+connection leads to the new server. When one connection gets such a reply, all connections of the pool are renewed.
 """
 
 from typing import Any
@@ -15,14 +15,14 @@ _ELSEWHERE_WORDS = ("NOREPLICAS", "MISCONF")  # the client library has no types 
 
 
 def is_elsewhere(error: BaseException) -> bool:
-    """Tells whether an error may mean that the commands belong to another server than the one that replied."""
+    """Tells whether an error may mean that commands should go to another server than the one that replied."""
     return isinstance(error, _ELSEWHERE) or (
         isinstance(error, ResponseError) and str(error).startswith(_ELSEWHERE_WORDS)
     )
 
 
 class Pool(BlockingConnectionPool):
-    """A pool that waits for a free connection where the usual one would raise at once, and can renew all of them."""
+    """A pool that waits for a free connection, where redis-py's usual pool raises at once, and can renew them all."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -30,17 +30,17 @@ class Pool(BlockingConnectionPool):
         self._age = 0
 
     def renew(self) -> None:
-        """Has each connection dialled again before it is used for another command."""
+        """Makes each connection reconnect before its next command."""
         self._age += 1
 
     def make_connection(self) -> Any:
-        """Returns a connection that is not connected yet."""
+        """Returns a new connection that is not connected yet. redis-py calls it."""
         connection: Any = super().make_connection()  # type: ignore[no-untyped-call]
         connection.renew_all, connection.age = self.renew, self._age
         return connection
 
     async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
-        """Returns a connection for the next command, to be released. Raises what the client raises."""
+        """Returns a connection for one command; the caller releases it. Raises what the client raises."""
         connection = await super().get_connection()  # type: ignore[no-untyped-call]
         try:
             await self.freshen(connection)
@@ -50,7 +50,7 @@ class Pool(BlockingConnectionPool):
         return connection
 
     async def freshen(self, connection: Any) -> None:
-        """Dials a connection again if it is older than the last renewal."""
+        """Reconnects a connection if it is older than the last renewal."""
         if connection.age != self._age:
             connection.age = self._age
             await connection.disconnect(nowait=True)
@@ -58,10 +58,10 @@ class Pool(BlockingConnectionPool):
 
 
 class _Attentive(AbstractConnection):
-    """A connection that tells its pool when the server is not the one."""
+    """A connection that has its pool renewed when the server replies that it cannot serve."""
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
-        """Returns the next reply, or raises it."""
+        """Returns the next reply; raises a reply that is an error, and what the connection raises."""
         try:
             return await super().read_response(*args, **options)
         except Exception as error:
@@ -71,5 +71,5 @@ class _Attentive(AbstractConnection):
 
 
 def _attentive(kind: type[AbstractConnection]) -> type[AbstractConnection]:
-    """Returns a class of connections of this kind - plain, TLS - that are attentive."""
+    """Returns a class of connections of this kind (plain, TLS) that are also _Attentive."""
     return type(f"Attentive{kind.__name__}", (_Attentive, kind), {})

@@ -1,4 +1,4 @@
-"""Lua scripts: their text, their call, and the one gate through which they come to a server."""
+"""Calls Lua scripts, and loads them into servers through the gate. Every write to the store goes this way."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,10 @@ _COMMON = "common.lua"
 
 
 class Script:
-    """A script, from files below `service/store/` joined in the order given; `flags` is a first line for Redis."""
+    """A Lua script, joined from files below `service/store/scripts/` in the order given, after common.lua.
+
+    `flags` is a first line that tells Redis how to run it.
+    """
 
     def __init__(self, *paths: str, flags: str = "") -> None:
         folder = resources.files("service.store") / "scripts"
@@ -24,7 +27,7 @@ class Script:
         self.sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     async def load(self, client: Redis | RedisCluster) -> None:
-        """Teaches the script to the servers, once their logs are whole.
+        """Loads the script into all servers, through the gate.
 
         Raises StoreUnavailableError, and what the client raises.
         """
@@ -33,7 +36,7 @@ class Script:
     async def run(
         self, client: Redis | RedisCluster, keys: Sequence[str | bytes], *arguments: str | bytes | int
     ) -> Any:
-        """Returns the script's reply; all keys have one hash tag, or Redis stands alone.
+        """Calls the script and returns its reply. On a cluster all keys must have one hash tag.
 
         Raises StoreUnavailableError, and what the client raises.
         """
@@ -45,14 +48,14 @@ class Script:
             return await client.execute_command(*words)
 
     async def run_each(self, client: Redis | RedisCluster, calls: Sequence[Sequence[Any]]) -> list[Any]:
-        """Returns the replies to several calls, or the errors in their place.
+        """Calls the script several times; returns the replies, with errors in the place of replies.
 
         A call is the number of its keys, the keys, and the arguments. Raises StoreUnavailableError, and what the client
         raises.
         """
         replies = await self._send(client, calls)
         unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if unknown:  # as in run
+        if unknown:  # the script is loaded, as in `run`
             await self.load(client)
             for at, reply in zip(unknown, await self._send(client, [calls[at] for at in unknown]), strict=True):
                 replies[at] = reply
@@ -70,9 +73,9 @@ class Script:
 
 
 async def write(client: Redis | RedisCluster, *commands: tuple[str | bytes | int, ...]) -> Any:
-    """Carries out commands of one hash tag, each a name, a key and arguments; returns the reply to the last one.
+    """Runs commands whose keys have one hash tag in a script; returns the reply to the last command.
 
-    Raises StoreUnavailableError, and what the client raises.
+    A command is a name, a key and arguments. Raises StoreUnavailableError, and what the client raises.
     """
     words = [word for command in commands for word in (len(command), *command)]
     return await _WRITE.run(client, [_key_of(command) for command in commands], *words)

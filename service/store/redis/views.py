@@ -1,4 +1,4 @@
-"""Reads that tell damage from a Redis that does not answer."""
+"""Reads several keys at one instant, and tells damage from an outage. Audit, sweep and writer read with it."""
 
 import struct
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ Client = Redis | RedisCluster
 
 
 class DamagedError(Exception):
-    """What is under a key is nothing that the store wrote, and without it nothing of the project can be judged."""
+    """The value of a key is none that the store can have written, and the work cannot go on without it."""
 
     def __init__(self, key: str, what: str) -> None:
         super().__init__(f"{key} {what}")
@@ -25,19 +25,19 @@ class DamagedError(Exception):
 
 
 class Foreign:
-    """In the place of a reply: the value under the key is of a type that the store does not keep there."""
+    """Stands in the place of a reply: the value of the key has another type than the store keeps there."""
 
 
 FOREIGN: Final = Foreign()
 
 
 def is_foreign(error: BaseException) -> bool:
-    """Whether Redis says that a value is of another type than the command is for."""
+    """Tells whether an error says that a value has another type than the command is for."""
     return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
 
 
 def parse_stored_head(stripe: int, data: bytes | Foreign | None) -> Head:
-    """A head, if it is one from its first byte to its last. Raises DamagedError, LayoutError."""
+    """Returns the head that a string is; raises DamagedError if it is none, LayoutError for another version."""
     if isinstance(data, Foreign):
         raise DamagedError(head_key(stripe), "is no string")
     try:
@@ -50,7 +50,7 @@ def parse_stored_head(stripe: int, data: bytes | Foreign | None) -> Head:
 
 
 async def read_at_once(client: Client, commands: Sequence[Sequence[Any]]) -> list[Any]:
-    """Replies to read commands of one slot, all of one instant; FOREIGN for a value of a type it is not for.
+    """Runs read commands of one slot at one instant; returns the replies, FOREIGN for a value of another type.
 
     Raises StoreUnavailableError.
     """
@@ -70,7 +70,7 @@ async def read_at_once(client: Client, commands: Sequence[Sequence[Any]]) -> lis
 
 
 async def _transact(client: Client, commands: Sequence[Sequence[Any]]) -> list[Any]:
-    if isinstance(client, Cluster):  # the library's own transactions lose sight of a slot that is moved
+    if isinstance(client, Cluster):  # the library's own transactions do not follow a slot that is moved
         return await client.transact(commands)
     async with client.pipeline(transaction=True) as pipeline:
         for command in commands:
@@ -79,6 +79,6 @@ async def _transact(client: Client, commands: Sequence[Sequence[Any]]) -> list[A
 
 
 async def read_head(client: Client, stripe: int) -> Head:
-    """A stripe's head. Raises DamagedError, LayoutError, StoreUnavailableError."""
+    """Returns a stripe's head. Raises DamagedError, LayoutError, StoreUnavailableError."""
     [data] = await read_at_once(client, [("GET", head_key(stripe))])
     return parse_stored_head(stripe, data)

@@ -1,18 +1,18 @@
--- Takes down that some partitions are fresh in stripes whose heads have not moved since the caller looked.
+-- Writes a claim in those stripes whose heads have not moved since the caller looked.
 --
 -- KEYS     for each stripe its head and its claims; more than one stripe only where Redis stands alone
 -- ARGV[1]  layout version
--- ARGV[2]  the caller's time, 0 if it does not say; the watermark; the number of partitions that the topic had then
--- ARGV[3]  one bit for each partition that is as fresh as that
+-- ARGV[2]  the caller's time (0: not given), the watermark, the number of partitions that the topic had then
+-- ARGV[3]  one bit for each partition that the claim is of, the lowest first
 -- ARGV[4]  for each stripe the id of the write that last moved its head
 --
--- Returns the numbers, from 1 on, of the stripes whose head has moved, or lacks partitions: of these nothing is taken down.
+-- Returns the numbers, from 1 on, of the stripes whose head has moved, or lacks partitions: these get no claim.
 
 local NOW, WATERMARK, PARTITIONS = unpack_s('<I8I8I4', ARGV[2])
 local BITS = ARGV[3]
 if NOW == 0 then NOW = math.huge end
 
--- Whether each partition of a claim is in another one that is as fresh.
+-- Tells whether each partition of a claim is in another one with the same or a later watermark.
 local function is_covered(claims, number)
   local claim = claims[number]
   for at = 1, #claim.bits do
@@ -28,7 +28,7 @@ local function is_covered(claims, number)
   return true
 end
 
--- The claims with this one among them, without those that it and others cover.
+-- Returns the stored claims with the new one, without those that others cover.
 local function with_claim(stored)
   local claims, parts = {{watermark = WATERMARK, bits = BITS}}, {}
   each_claim(stored, function(watermark, bits)

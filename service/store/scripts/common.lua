@@ -1,4 +1,4 @@
--- What all scripts begin with: shorthands, and how a head begins.
+-- The beginning of every script: shorthands, and the format of the first bytes of a head.
 
 local call, floor = redis.call, math.floor
 local sub, find, byte = string.sub, string.find, string.byte
@@ -9,10 +9,10 @@ local bxor, rshift = bit.bxor, bit.rshift
 -- partition the next offset and the watermark
 local HEAD, HEAD_BYTES, MOVED_AT = '<I4I4I4I4I8c8c16', 48, 25
 
--- Nothing of a project is read or written in a slot that is being moved to another server. Some of its keys are here and
--- some are there: where the slot comes from a script may end in part, and where it goes to a key that is still to come
--- looks like one that never was. Two keys that nobody ever writes tell: a command for several keys is refused if some are
--- missing. The client sends the script again for a while, as it does on any other TRYAGAIN.
+-- Raises TRYAGAIN if the stripe's slot is being moved to another server: nothing of a project is read or written then,
+-- as some of its keys are on either server. On the server that gives the slot away a script could end in part. On the
+-- one that gets it a key that is still to come looks like one that never was. Two keys that nobody ever writes tell: in
+-- such a slot Redis refuses a command for several keys if some are missing. The client repeats the script for a while.
 local function check_slot()
   local tag = sub(KEYS[1], 1, find(KEYS[1], '}', 1, true))
   local is_whole = pcall(call, 'MGET', tag .. '-', tag .. '--')

@@ -1,7 +1,9 @@
--- Deletes keys of a retired generation; nothing if it is not retired (any more), or is live: Redis may have gone back.
+-- Deletes keys of a retired generation. It deletes nothing if the generation is not retired (any more), or is live:
+-- Redis may have gone back in time.
 --
 -- KEYS[1]   the stripe's set of retired generations
--- KEYS[2]   the stripe's head; then the keys to be deleted
+-- KEYS[2]   the stripe's head
+-- KEYS[3]   and further: the keys to be deleted
 -- ARGV[1]   the generation
 --
 -- Returns the number of keys deleted.

@@ -1,15 +1,15 @@
--- Replaces what an audit has found wrong in a project, if nobody has written the project since it was looked at.
+-- Runs the commands of a repair or of a mend, if nobody has written the project since the caller read it.
 --
 -- KEYS[1]  the stripe's head
 -- KEYS[2]  the project's meta; the keys of the commands have the same hash tag
 -- ARGV[1]  layout version and generation, as they stand in the head
 -- ARGV[2]  the meta expected, "" where there is none
--- ARGV[3]  the meta while this is done: the one to be, marked as being written
--- ARGV[4]  the meta to be
--- ARGV[5]  then the commands: of each the number of its words, and these
+-- ARGV[3]  the meta to write first: the new meta with a mark
+-- ARGV[4]  the new meta
+-- ARGV[5]  and further: of each command the number of its words, and the words
 --
--- Returns 1, or 0 if something else is there than expected and nothing was written. The mark comes first: its SET is
--- refused where memory is used up, and then nothing has been written yet.
+-- Returns 1, or 0 if head or meta is not as expected and nothing was written. The mark comes first: Redis refuses its
+-- SET where memory is used up, and then nothing has been written yet.
 
 check_slot()
 local head = redis.call('GET', KEYS[1])

@@ -1,18 +1,18 @@
--- Makes a generation that a rebuild has built the live one: in all of the stripes given, or in none.
+-- Makes a generation that a rebuild has built the live one, in all of the stripes given or in none.
 --
 -- KEYS     for each stripe three keys of one hash tag: its head, the head of the new generation, the set of
 --          retired generations
 -- ARGV[1]  layout version
 -- ARGV[2]  the new generation
 --
--- Returns 'ok', 'behind' if the new generation lacks something that the live one has applied, 'missing', or 'topic' if the
--- two are of different topics: offsets of the one are no offsets of the other.
+-- Returns 'ok'; 'behind' if the live generation has applied offsets that the new one has not; 'missing' if the new one
+-- has no head, or is live already; or 'topic' if the two are of different topics, whose offsets cannot be compared.
 
 local LAYOUT, GENERATION = tonumber(ARGV[1]), tonumber(ARGV[2])
 local NOBODY = string.rep('\0', 8)
 local NO_TOPIC = NOBODY .. NOBODY
 
--- Whether the new head is at least as far as the live one in each partition.
+-- Tells whether the new head is at least as far as the live one in each partition.
 local function has_caught_up(live, partitions, new)
   for at = HEAD_BYTES + 1, HEAD_BYTES + 16 * partitions, 16 do
     local applied = unpack_s('<I8', live, at)
@@ -30,12 +30,12 @@ for i = 1, #KEYS, 3 do
   if new_generation ~= GENERATION or generation >= GENERATION then return 'missing' end
   if topic ~= new_topic and topic ~= NO_TOPIC and new_topic ~= NO_TOPIC then return 'topic' end
   if not has_caught_up(live, partitions, new) then return 'behind' end
-  -- Offsets and watermarks stay: the new generation has all that they say, and what it has beyond changes nothing when
-  -- consumers apply it again. They must read it again, for its dead letters.
+  -- Offsets and watermarks stay those of the live head: the new generation has all events up to there. Consumers read
+  -- again what it has beyond: to apply that again changes nothing, and its dead letters are still to be written.
   local head = pack(HEAD, LAYOUT, partitions, GENERATION, gaps, horizon, moved, topic) .. sub(live, HEAD_BYTES + 1)
   swaps[#swaps + 1] = {i, head, generation}
 end
--- A former generation is retired before another is live: what is live still is not deleted though it is in the set.
+-- The former generation is retired before the new one is live: delete.lua deletes nothing of one that is still live.
 for _, swap in ipairs(swaps) do call('SADD', KEYS[swap[1] + 2], swap[3]) end
 for _, swap in ipairs(swaps) do
   call('SET', KEYS[swap[1]], swap[2])

@@ -1,9 +1,9 @@
--- Carries out commands that need no check, so that they, too, come to a server only once its log is whole.
+-- Runs commands that need no check. They are in a script so that they, too, reach a server through the gate alone.
 --
 -- KEYS     the keys of the commands
--- ARGV     of each command the number of its words, and these
+-- ARGV     of each command the number of its words, and the words
 --
--- Returns the reply to the last one.
+-- Returns the reply to the last command.
 
 local at, reply = 1, nil
 while at <= #ARGV do

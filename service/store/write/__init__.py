@@ -1,1 +1,1 @@
-"""Writes batches of events to the store."""
+"""Writes to the store: folds events into batches, applies them by a script, claims freshness, and reads gaps."""

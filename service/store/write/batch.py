@@ -1,4 +1,7 @@
-"""One batch of events, folded by job and packed by stripe: the arguments of the script that applies it."""
+"""Folds events by job and packs them by project and stripe, as arguments of the script that applies a batch.
+
+A consumer folds decoded events here and hands the result to the StoreWriter.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,12 +19,12 @@ _NEVER_NAMED = (-1, "")
 
 @lru_cache(maxsize=65_536)
 def _identity(user_id: str, name: str) -> tuple[bytes, bytes]:
-    """A digest of a user's id and name, and both as the script wants them."""
+    """Returns the digest of a user's id and name, and the bytes of both together."""
     return naming_digest(user_id, name), user_id.encode() + name.encode()
 
 
 def pack_user(user_id: str, time_ms: int, name: str) -> bytes:
-    """User key 6, event time 7, digest 6, lengths of id and name 1 and 2, id, name."""
+    """Packs a naming for the script: user key 6, event time 7, digest 6, lengths of id and name 1 and 2, id, name."""
     digest, text = _identity(user_id, name)
     id_bytes = len(user_id)
     return (
@@ -40,7 +43,7 @@ def pack_user(user_id: str, time_ms: int, name: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ProjectBatch:
-    """What a batch says of one project, packed: the users that it names, and the latest record of each of its jobs."""
+    """The packed part of a batch that is of one project: the users that it names, and the latest record of each job."""
 
     project_id: str
     users: bytes
@@ -50,7 +53,7 @@ class ProjectBatch:
         return len(self.jobs) // PACKED_JOB_BYTES
 
     def pieces(self, jobs: int) -> "list[ProjectBatch]":
-        """This batch in pieces of at most so many jobs; the first names the users."""
+        """Splits this batch into pieces of at most so many jobs; the first piece has the users."""
         size = jobs * PACKED_JOB_BYTES
         return [
             ProjectBatch(self.project_id, b"" if at else self.users, self.jobs[at : at + size])
@@ -59,7 +62,7 @@ class ProjectBatch:
 
 
 class _Project:
-    """A project while its events are folded: the latest event of each job, and who was last named what."""
+    """A project while its events are folded: the latest event of each job, and the latest name of each user."""
 
     __slots__ = ("jobs", "users")
 
@@ -76,7 +79,7 @@ class _Project:
 
 
 class Fold:
-    """Events folded: per job the latest (a deletion is final), per user the latest name."""
+    """Folds events: keeps the latest of each job (a deletion is final) and the latest name of each user."""
 
     __slots__ = ("_projects",)
 
@@ -84,7 +87,7 @@ class Fold:
         self._projects: dict[str, _Project] = {}
 
     def add(self, events: Iterable[JobEvent | JobDeletion]) -> None:
-        """Folds more events in."""
+        """Adds events to the fold."""
         projects = self._projects
         for event in events:
             project = projects.get(event.project_id)
@@ -101,7 +104,7 @@ class Fold:
                 project.users[event.user_id] = named
 
     def stripes(self) -> dict[int, list[ProjectBatch]]:
-        """The batches of each stripe that has any, packed."""
+        """Returns the packed batches of the projects of each stripe that has events."""
         stripes: dict[int, list[ProjectBatch]] = {}
         for project_id, project in self._projects.items():
             stripes.setdefault(stripe_of(project_id), []).append(project.packed(project_id))
@@ -109,7 +112,7 @@ class Fold:
 
 
 def fold(events: Iterable[JobEvent | JobDeletion]) -> dict[int, list[ProjectBatch]]:
-    """The batches of each stripe, of these events."""
+    """Returns the packed batches that these events come to, by stripe."""
     folded = Fold()
     folded.add(events)
     return folded.stripes()

@@ -1,4 +1,4 @@
-"""Reads the ledgers of gaps."""
+"""Reads the ledgers of gaps. Consumers and a rebuild use it to report what was never read."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from service.store.redis.views import read_at_once
 
 
 async def read_gaps(client: Redis | RedisCluster, heads: Sequence[Head]) -> dict[int, list[Gap]]:
-    """The gaps of each stripe whose head says that it has any; `heads` are those of all stripes, in their order.
+    """Returns the gaps of each stripe whose head says that it has any; `heads` has one head a stripe, in order.
 
-    Of a ledger that is damaged, those that can be read. Raises StoreUnavailableError.
+    Of a damaged ledger it returns the gaps that can be read. Raises StoreUnavailableError.
     """
     stripes = [stripe for stripe, head in enumerate(heads) if head.gaps]
     ledgers = await asyncio.gather(*[_read_ledger(client, stripe, heads[stripe].live.generation) for stripe in stripes])

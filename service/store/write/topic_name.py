@@ -1,4 +1,4 @@
-"""The name of the topic that the store is of: two topics counted on one Redis would each undo what the other wrote."""
+"""Makes sure that a store is of one topic: consumers of two topics on one Redis would each undo the other's writes."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ async def check_topic_name(client: Redis | RedisCluster, topic: str) -> None:
 
 
 async def claim_topic_name(client: Redis | RedisCluster, topic: str) -> None:
-    """Makes the store one of this topic if it is of none yet. Raises as check_topic_name."""
+    """Stores the name of this topic if the store has none yet. Raises what check_topic_name raises."""
     with reaching("writing the name of the topic"):
         await write(client, ("SET", topic_name_key(), topic, "NX"))
     await check_topic_name(client, topic)

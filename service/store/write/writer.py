@@ -1,4 +1,7 @@
-"""Applies batches to the store: one atomic script a stripe, fenced by the offsets that it expects to find there."""
+"""Applies batches to the store: one atomic script call a stripe, fenced by the offsets that the writer expects.
+
+This is the last step of a record. docs/store.md, "How a batch is written", describes the script.
+"""
 
 import asyncio
 import os
@@ -21,7 +24,7 @@ from service.store.redis.script import Script
 from service.store.redis.views import DamagedError, parse_stored_head
 from service.store.write.batch import ProjectBatch
 
-# A script holds Redis for about 10 us a job; a stripe's batch with more jobs goes in several calls.
+# A script blocks Redis for about 10 us a job; a stripe's batch with more jobs than this goes in several calls.
 MAX_JOBS_PER_CALL = 2_000
 
 _STEP = Struct("<IQQQ")
@@ -43,7 +46,7 @@ _TAKE_DOWN = Script("apply/2_claims.lua", "claim.lua")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Moves one partition of a stripe from the offset expected there to the next, with its watermark."""
+    """Moves a stripe in one partition from the offset that is expected there to the next one, with its watermark."""
 
     partition: int
     expected_offset: int
@@ -53,11 +56,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class StripeBatch:
-    """What is applied to one stripe at once: progress of partitions, and the batches of its projects.
+    """The batch of one stripe: the steps of its partitions, and the batches of its projects.
 
-    It goes into that generation alone; a horizon later than the stored one replaces it. Gaps are recorded with the
-    step that moves the stripe past them. Offsets are of the topic with that id; with `adopts` the stripe is made one
-    of it, and begins it anew. With `now_ms` no watermark of the steps stays later than that.
+    The script applies it to that generation alone. A horizon later than the stored one replaces that. The call that
+    moves the stripe past `gaps` records them. Offsets are of the topic with `topic_id`; with `adopts` the head becomes
+    one of that topic, with all offsets 0. Where `now_ms` is not 0, a later stored watermark of a partition in the steps
+    is set back to it.
     """
 
     stripe: int
@@ -71,13 +75,13 @@ class StripeBatch:
     now_ms: int = 0
 
     def held(self, projects: Sequence[ProjectBatch]) -> "StripeBatch":
-        """These projects for the same stripe, which stays at its offsets: whatever comes of it can be sent again."""
+        """Returns a batch of these projects that leaves the stripe at its offsets, so that it can be sent again."""
         steps = [Step(step.partition, step.expected_offset, step.expected_offset, 0) for step in self.steps]
         return replace(self, steps=steps, projects=projects, gaps=())
 
 
 def _calls(batch: StripeBatch) -> Iterator[StripeBatch]:
-    """The calls of a batch; all but the last leave the offsets where they are, so that it can be sent again."""
+    """Splits a batch into calls; all but the last leave the offsets where they are, so that it can be sent again."""
     projects: list[ProjectBatch] = []
     jobs = 0
     for project in batch.projects:
@@ -92,8 +96,10 @@ def _calls(batch: StripeBatch) -> Iterator[StripeBatch]:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of batches: job records that changed, by stripe the id of the write that last moved its head, and by
-    stripe why its batch was refused.
+    """The result of applying batches.
+
+    `changed` is the number of job records that changed. `moved_ids` has by stripe the id of the write that last moved
+    its head, `refused` by stripe why its batch was refused.
     """
 
     changed: int
@@ -102,9 +108,9 @@ class Applied:
 
 
 class StoreWriter:
-    """Writes to the store through a client that never repeats a command by itself.
+    """Writes batches and claims through a client that never repeats a command by itself.
 
-    `key_of_head` gives the head of a stripe that the fence is in; a rebuild has heads of its own.
+    `key_of_head` gives the key of the head that the fence checks; a generation that is being built has other heads.
     """
 
     def __init__(self, client: Redis | RedisCluster, key_of_head: Callable[[int], str] = head_key) -> None:
@@ -112,7 +118,7 @@ class StoreWriter:
         self._key_of_head = key_of_head
 
     async def read_heads(self) -> list[Head]:
-        """The heads of all stripes. Raises StoreUnavailableError, LayoutError."""
+        """Returns the heads of all stripes. Raises StoreUnavailableError, LayoutError."""
         keys = [self._key_of_head(stripe) for stripe in range(STRIPES)]
         with reaching("reading heads"):
             data: list[Any] = await self._get_all(keys)
@@ -127,7 +133,7 @@ class StoreWriter:
         return await self.client.mget(keys)
 
     async def apply(self, partitions: int, batches: Sequence[StripeBatch]) -> Applied:
-        """Applies the batches as `try_apply` does, and raises the first refusal, a RefusedError, as well."""
+        """Applies the batches as `try_apply` does, and raises its errors; raises the first RefusedError, too."""
         applied = await self.try_apply(partitions, batches)
         for refusal in applied.refused.values():
             raise refusal
@@ -137,8 +143,8 @@ class StoreWriter:
         """Applies the batches, each stripe by itself; a stripe whose batch is refused stays at its offsets.
 
         `partitions` is the topic's number of partitions. Raises the first failure after all stripes have answered:
-        StoreUnavailableError (a stripe may have been applied, or in part; the same batch may be sent again from
-        the offsets that the heads then show), FencedError or LayoutError (that stripe unchanged).
+        StoreUnavailableError (a batch may have been applied, or in part; it may be sent again from the offsets that
+        the heads then have), FencedError or LayoutError (that stripe is unchanged).
         """
         calls = [list(_calls(batch)) for batch in batches]
         changed, moved_ids, refused = 0, dict[int, bytes](), dict[int, RefusedError]()
@@ -156,11 +162,12 @@ class StoreWriter:
         return Applied(changed, {each: moved_ids[each] for each in moved_ids if each not in refused}, refused)
 
     async def claim(self, partitions: int, claim: Claim, moved_ids: Mapping[int, bytes], now_ms: int) -> list[int]:
-        """Takes down a claim in stripes that have not moved since.
+        """Writes a claim in the stripes whose heads have not moved since the caller looked. Consumers await it.
 
-        `partitions` is the topic's number of partitions at the watermark, `moved_ids` has the id of the last move of
-        each stripe's head, as the caller knows it. Returns the stripes whose heads have moved, or have fewer
-        partitions: nothing is taken down of these, nor where a slot is being moved. Raises StoreUnavailableError.
+        `partitions` is the topic's number of partitions at the watermark; `moved_ids` has by stripe the id of the last
+        move of its head, as the caller knows it. Returns the stripes whose heads have moved, or have fewer partitions:
+        they get no claim. A stripe whose slot is being moved gets none, and is not returned. Raises
+        StoreUnavailableError.
         """
         stripes = list(moved_ids)
         groups = [[stripe] for stripe in stripes] if isinstance(self.client, RedisCluster) else [stripes]
@@ -174,14 +181,14 @@ class StoreWriter:
         replies = await self._run(calls, _TAKE_DOWN)
         for group, reply in zip(filter(None, groups), replies, strict=True):
             if isinstance(reply, TryAgainError):
-                continue  # its slot is being moved; it is only older without
+                continue  # the slot is being moved; without the claim the stripe's as-of is only older
             with reaching("claiming that stripes are fresh"):
                 _raise(reply)
             moved += [group[number - 1] for number in reply]
         return moved
 
     async def _run(self, calls: Sequence[Sequence[Any]], script: Script = _APPLY) -> list[Any]:
-        """Returns replies, or the errors in their place, to calls of a script by their arguments."""
+        """Calls a script with each of these arguments; returns the replies, with errors in the place of replies."""
         with reaching("calling a script"):
             return await script.run_each(self.client, calls)
 
@@ -205,7 +212,10 @@ def _raise(reply: Any) -> None:
 
 
 def _result(stripe: int, reply: Any) -> tuple[int, bytes]:
-    """Records changed and the id of the last move, from a script's reply; raises what it says."""
+    """Returns the number of records changed and the id of the last move from a script's reply.
+
+    Raises the error that the reply is or stands for: StoreUnavailableError, FencedError, LayoutError, RefusedError.
+    """
     with reaching(f"applying a batch to stripe {stripe}"):
         _raise(reply)
     match reply[0]:

@@ -1,8 +1,9 @@
--- Claims: how fresh consumers know a stripe to be without moving its head. A claim: watermark 8, number of bytes 2, then
--- one bit for each partition that it is of, the lowest first.
+-- Parses claims: what consumers say of the watermarks of a stripe whose head did not move. A claim is watermark 8,
+-- number of bytes that follow 2, then one bit for each partition that it is of, the lowest first.
 local CLAIM, CLAIM_BYTES = '<I8I2', 10
 
--- What comes after one that is cut short is none.
+-- Calls `visit` with the watermark, the bits and the position of each claim. A claim that is cut short is none, and
+-- neither is what follows it.
 local function each_claim(claims, visit)
   local at = 1
   while at + CLAIM_BYTES - 1 <= #claims do
@@ -13,7 +14,7 @@ local function each_claim(claims, visit)
   end
 end
 
--- By partition the latest watermark that is claimed of it.
+-- Returns by partition the latest watermark that is claimed of it.
 local function claimed_watermarks(claims, partitions)
   local watermarks = {}
   each_claim(claims, function(watermark, bits)

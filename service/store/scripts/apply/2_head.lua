@@ -1,16 +1,18 @@
--- The fence: nothing is applied unless Redis is exactly where the writer believes it to be.
+-- The head, the fence and the ledger of gaps. The fence: nothing is applied unless the head has the generation, the
+-- topic and the offsets that the writer expects.
 
 local head = call('GET', KEYS[1]) or ''
 local old_head_bytes = #head
 
 local NO_TOPIC = string.rep('\0', 16)
-local RANGE_BYTES = 60   -- what SETRANGE costs the log of Redis beside its value
+local RANGE_BYTES = 60   -- bytes that a SETRANGE adds to the append-only file beside its value
 
 -- The ledger of gaps: partition, first offset that was never read, offset after the last, time of the finding, reason.
 local GAP, GAP_BYTES, MOST_GAPS, SEVERAL = '<I4I8I8I8B', 29, 256, 255
 
--- A gap goes on where the last one of its partition ends, or where there is no room for another row; the row then
--- covers offsets that were read, too, and says so. One that is there already came from a call that ended in part.
+-- Returns the row of a partition's last gap joined with a new gap, or false if that must have a row of its own. A gap
+-- that begins where the row ends makes it longer. Where the ledger is full, the row is widened; it then covers offsets
+-- that were read, too, and its reason says so. A gap that is in the row already came from a call that ended in part.
 local function joined(row, partition, from, to, time, reason, is_full)
   local _, last_from, last_to, _, last_reason = unpack_s(GAP, row)
   if last_from <= from and last_to == to then return row end
@@ -38,8 +40,8 @@ end
 
 local ledger = #ARGV[4] > 0 and with_gaps(call('GET', PREFIX .. 'gaps') or '', ARGV[4])
 
--- The oldest watermark. No partition that the topic gets later holds anything older: the writer has made sure of the
--- number of partitions after that instant.
+-- Returns the least watermark of the partitions, by head and claims. Partitions that the topic gets later begin with
+-- it: they hold no older event, as the writer has asked for the number of partitions after that instant.
 local function as_of(partitions)
   local watermarks = claimed_watermarks(call('GET', FRESH) or '', partitions)
   local oldest
@@ -50,8 +52,8 @@ local function as_of(partitions)
   return oldest or 0
 end
 
--- What the head becomes: id of the last move, and per partition that changes its position and bytes. False: the head is
--- not where the writer believes it to be.
+-- Returns what the head becomes: its first bytes, per partition that changes the position and the new bytes, and the id
+-- of the last move. Returns false if the head is not as the writer expects it.
 local function advance_head()
   local _, known, generation, gaps, horizon, moved, topic = 0, 0, 0, 0, 0, WRITE_ID, NO_TOPIC
   if #head > 0 then _, known, generation, gaps, horizon, moved, topic = unpack_s(HEAD, head) end
@@ -88,7 +90,7 @@ local function advance_head()
   return {first = first, steps = steps, moved = moved}
 end
 
--- Writes the steps and, last of all, what the head begins with.
+-- Writes the steps of the partitions and, last of all, the first bytes of the head.
 local function write_head(new)
   if not ADOPTS and #head == old_head_bytes and #new.steps * RANGE_BYTES < #head - HEAD_BYTES then
     for _, step in ipairs(new.steps) do call('SETRANGE', KEYS[1], step[1] - 1, step[2]) end

@@ -1,7 +1,7 @@
--- Names: of all events of a user in a project the one with the greatest event time names it, on a tie the greater
--- string. ":t" holds who was named when, sorted; ":u" holds ids and names.
+-- Names: of all events of a user in a project the one with the greatest event time names the user; of several with that
+-- time, the greatest string does. ":t" holds the namings, sorted by user key; ":u" holds ids and names.
 
--- Lua's own comparison of strings follows the server's locale
+-- Tells whether string a is greater than b, byte by byte: Lua's own comparison follows the server's locale.
 local function greater(a, b)
   for i = 1, math.min(#a, #b) do
     local x, y = byte(a, i), byte(b, i)
@@ -14,17 +14,17 @@ local function collide(old_id, id)
   error({err = 'COLLISION users ' .. old_id .. ' and ' .. id .. ' share a key'})
 end
 
--- Whether the name that an event gives replaces the known one; raises when two users share a key.
+-- Tells whether the name that an event gives replaces the known one; raises COLLISION if two users share a key.
 local function renames(names_key, key, id, time, name, old_time)
   local old = call('HGET', names_key, key)
   local old_id = sub(old, 2, 1 + byte(old))
   if old_id ~= id then collide(old_id, id) end
   local old_name = sub(old, 2 + byte(old))
-  -- the same name beside the digest of another: a write that ended between the two
+  -- the same name in ":u" beside another's digest in ":t": a write has ended between the two
   return time > old_time or (time == old_time and (name == old_name or greater(name, old_name)))
 end
 
--- Returns whether a name changed.
+-- Applies the namings of a batch to one project; returns whether a name changed.
 local function apply_users(prefix, users)
   local names_key, times_key = prefix .. 'u', prefix .. 't'
   local times = call('GET', times_key) or ''

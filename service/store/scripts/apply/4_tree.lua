@@ -1,9 +1,9 @@
--- The time tree of one project. A node's string begins with 'L' (leaf: the contributions of its jobs), or with 'r' or
--- 'R' (one row per user, sorted, narrow or wide: an inner node, or one of a millisecond, which has nothing below it).
+-- The time tree of one project. A node's string begins with 'L' (a leaf: the entries of its jobs), or with 'r' or 'R'
+-- (one row per user, sorted, narrow or wide: an inner node, or one of level 0, which has nothing below it).
 
--- A node in hand: level, index, first (its first start time), key, items (its string), inner, deltas by user key, the
--- number of users in them, and for a leaf: taken (positions whose entry is replaced or removed -> new entry or false)
--- and added (new entries).
+-- A loaded node has level, index, first (its first start time), key, items (its string), inner (whether it holds rows),
+-- deltas by user key, users (how many of these), and for a leaf: taken (by position of an entry that is replaced or
+-- removed the new entry or false) and added (new entries).
 local function new_tree(prefix)
   local tree = {prefix = prefix, nodes = {}, touched = {}, shape = {}}
   for level in pairs(WIDTH) do tree.nodes[level] = {}; tree.touched[level] = {} end
@@ -21,7 +21,7 @@ local function load_node(tree, level, index)
   return node
 end
 
--- The bottom node (leaf, or node of one millisecond) that holds the jobs of a start time.
+-- Returns the bottom node (leaf, or node of level 0) that holds the jobs of a start time.
 local function bottom(tree, start)
   local node = tree.last
   if node and start >= node.first and start < node.first + WIDTH[node.level] then return node end
@@ -37,7 +37,7 @@ local function bottom(tree, start)
   return node
 end
 
--- The deltas of a user in a node: six counts, bytes lo and hi.
+-- Returns the delta of a user in a node, made if there is none: six counts, bytes lo and hi.
 local function delta_of(tree, node, user)
   local deltas = node.deltas
   if not deltas then
@@ -55,7 +55,7 @@ local function delta_of(tree, node, user)
   return delta
 end
 
--- Counts an entry (sign 1) or no longer (sign -1).
+-- Adds an entry to the deltas of a node (sign 1), or subtracts it (sign -1).
 local function count(tree, node, entry, sign)
   local lo, hi, user, status = unpack_s('<I4I3c6B', entry, 8)
   local delta = delta_of(tree, node, user)
@@ -64,7 +64,7 @@ local function count(tree, node, entry, sign)
   delta[8] = delta[8] + sign * hi
 end
 
--- Marks one stored entry equal to the old one; equal entries are interchangeable.
+-- Marks one stored entry that equals the old one as replaced or removed; equal entries are interchangeable.
 local function take(node, entry, replacement)
   local taken = node.taken
   if not taken then taken = {}; node.taken = taken end
@@ -80,7 +80,7 @@ local function add(node, entry)
   added[#added + 1] = entry
 end
 
--- Moves a job's contribution from its old entry (or nil) to its new one (or nil).
+-- Replaces the old entry of a job (or nil) by its new one (or nil), in their leaves and in the deltas.
 local function change(tree, old, new)
   local old_node = old and bottom(tree, unpack_s('<I7', old))
   local new_node = new and bottom(tree, unpack_s('<I7', new))

@@ -1,5 +1,6 @@
--- Rows: one per user in an inner node. The bytes are a sum of two words, lo below 2^32 and hi. Most nodes hold few jobs
--- of a user: their rows are narrow, until one does not fit; then all rows of the node become wide.
+-- Rows: one per user in an inner node, or in a node of level 0. The sum of bytes is two words, lo below 2^32 and hi.
+-- Most nodes hold few jobs of a user: their rows are narrow, until one does not fit; then all rows of the node become
+-- wide.
 
 local FORMATS = {[NARROW] = '<c6BBBBBBI4I3', [WIDE] = '<c6I4I4I4I4I4I4I4I6'}
 local MOST_JOBS = {[NARROW] = 256, [WIDE] = WORD}
@@ -8,7 +9,7 @@ local MARKERS = {[NARROW] = 'r', [WIDE] = 'R'}
 
 local function width_of(items) return byte(items) == 114 and NARROW or WIDE end
 
--- A row with a delta in it; nil if it does not fit into a narrow one.
+-- Returns a row with a delta added to it, or nil if it does not fit into a narrow row. Raises DRIFT and OVERFLOW.
 local function pack_row(width, delta, user, a, b, c, d, e, f, lo, hi)
   a, b, c = a + delta[1], b + delta[2], c + delta[3]
   d, e, f = d + delta[4], e + delta[5], f + delta[6]
@@ -29,7 +30,8 @@ end
 
 local function new_row(width, user, delta) return pack_row(width, delta, user, 0, 0, 0, 0, 0, 0, 0, 0) end
 
--- Few users of many: each is searched for. Returns false, and writes nothing, if a row does not fit.
+-- Adds the deltas to a node's rows by searching for each user, as fits few users of many. Returns false, and writes
+-- nothing, if a row does not fit.
 local function apply_some_rows(node, width)
   local items, changed, fresh = node.items, {}, {}
   for user, delta in pairs(node.deltas) do
@@ -48,7 +50,7 @@ local function apply_some_rows(node, width)
   return true
 end
 
--- Writes the node's rows with its deltas in them; returns as apply_some_rows.
+-- Adds the deltas to a node's rows in one pass over all rows. Returns what apply_some_rows returns.
 local function apply_all_rows(node, width)
   local items, deltas = node.items, node.deltas
   if node.users * 4 * width < #items then return apply_some_rows(node, width) end
@@ -81,7 +83,7 @@ local function apply_rows(node)
   apply_all_rows(node, WIDE)
 end
 
--- The rows of a node from the entries below it.
+-- Returns the string of rows that these entries sum up to: narrow rows if all fit, else wide ones.
 local function build_rows(entries)
   local node, users = {level = 0}, {}
   local tree = {touched = {[0] = {}}}

@@ -1,16 +1,16 @@
--- Leaves take their changes, split when they hold too many jobs, and hand their deltas up to the top.
+-- Applies changes to leaves, splits leaves that hold too many jobs, and hands the deltas up to the topmost nodes.
 
 local function add_shape(tree, level, index)
   tree.shape[#tree.shape + 1] = pack('<BI7', level, index)
 end
 
-local LISTED_LEAF = 128   -- flag of a shape entry: a leaf that its parent lists
+local LISTED_LEAF = 128   -- added to the level in the shape entry of a leaf
 
--- Writes entries as the node itself: one string of rows, a leaf, or an inner node and all below it. Strings are written
--- from the last to the first, and so a node before those below it: no node is ever there that nothing leads to.
+-- Makes a node of these entries: a leaf, or rows of level 0, or an inner node and all nodes below it. Collected strings
+-- are written from the last to the first, so a node before those below it: no node is ever there that nothing leads to.
 local function plant(tree, level, index, entries)
   local key = tree.prefix .. 'n:' .. level .. ':' .. string.format('%d', index)
-  call('STRLEN', key)  -- a slot that is moving to another server has no room for a new key: learn it before the first write
+  call('STRLEN', key)  -- refused before the first write if the slot is moving to another server: it takes no new key
   if level == 0 then
     write_string(key, build_rows(entries))
   elseif #entries <= LEAF_JOBS then

@@ -1,8 +1,8 @@
--- Job records: the latest version of each job and what it contributes, in small hashes ":j:<number>" whose number
--- grows by linear hashing (Litwin, 1980).
+-- Records: the version and the entry of each job, in small record hashes ":j:<number>". Their number grows by linear
+-- hashing (Litwin, 1980).
 local RECORD = '<I4I7I7I7I6B'  -- sequence, event time, start, size, user key, status
 
--- The greatest power of two up to a number.
+-- Returns the greatest power of two up to a number.
 local function power_up_to(number)
   local power = 1
   while power * 2 <= number do power = power * 2 end
@@ -21,8 +21,9 @@ local function hash_of(job)
   return bxor(x, rshift(x, 8)) % WORD
 end
 
--- Whether a record is later than another of its job: by sequence, event time and status; then, so that the latest of a
--- set of events does not depend on their order, by start, size and user. A deleted job's is later than any.
+-- Tells whether a record is later than another of its job: by sequence, event time and status; then, so that the latest
+-- of a set of events does not depend on their order, by start, size and user. The record of a deletion is later than
+-- any.
 local function is_newer(record, old)
   local sequence, time, start, size, user, status = unpack_s(RECORD, record)
   local old_sequence, old_time, old_start, old_size, old_user, old_status = unpack_s(RECORD, old)
@@ -35,8 +36,8 @@ local function is_newer(record, old)
   return user > old_user
 end
 
--- Applies the jobs of one project to the tree, and collects their new records: job, hash and record of each, in one
--- list. Returns it with the number of jobs that had no record.
+-- Applies the jobs of one project to the tree. Returns their new records (job key, hash and record of each, in one
+-- list) and the number of jobs that had no record.
 local function apply_jobs(tree, jobs, hashes)
   local prefix, fresh, records = tree.prefix .. 'j:', 0, {}
   local power = power_up_to(hashes)
@@ -50,13 +51,13 @@ local function apply_jobs(tree, jobs, hashes)
       newer = is_newer(record, old)
       if byte(old, 32) ~= DELETED then old_entry = sub(old, 12, 32) end
     elseif status ~= DELETED and HORIZON > 0 and unpack_s('<I7', jobs, at + 31) < HORIZON then
-      newer = false  -- it counts nowhere, and nothing need be known of it
+      newer = false  -- the job starts before the horizon: it counts nowhere, and gets no record
     else
       fresh = fresh + 1
     end
     if newer then
       local n = #records
-      -- of a deleted job the start stays known: once it is before the horizon the record may go
+      -- the record of a deleted job keeps the start: a sweep deletes the record once that is before the horizon
       if old and status == DELETED then record = sub(record, 1, 11) .. sub(old, 12, 18) .. sub(record, 19) end
       records[n + 1], records[n + 2], records[n + 3] = job, hash, record
       local new_entry = status ~= DELETED and sub(jobs, at + 31, at + 51) or nil
@@ -66,20 +67,20 @@ local function apply_jobs(tree, jobs, hashes)
   return records, fresh
 end
 
--- The hashes that keep HASH_JOBS records each on average. A count that is damaged may ask for any number of them: no batch
--- makes many more than its new records fill.
+-- Returns the number of record hashes for which these hold HASH_JOBS records each on average. A damaged count may ask
+-- for any number of them, so no batch makes many more than its new records fill.
 local function grown(hashes, count, fresh)
   return math.max(hashes, math.min(math.ceil(count / HASH_JOBS), hashes + fresh + HASH_JOBS))
 end
 
--- The hash, of so many there were, that holds what belongs into a new one.
+-- Returns the number of the record hash, of the old ones, that holds the records which belong into a new one.
 local function source_of(number, hashes)
   while number >= hashes do number = number - power_up_to(number) end
   return number
 end
 
--- Plans the splits from so many hashes to more: reads the records of those that split, and returns for each what
--- leaves it, and per target what arrives (fields and values in one list).
+-- Plans the splits that make `more` record hashes of `hashes`: reads the records of those that split. Returns by hash
+-- the fields that leave it, and by hash the fields and values, in one list, that arrive.
 local function plan_splits(prefix, hashes, more)
   local sources, gone, arriving, power = {}, {}, {}, power_up_to(more)
   for number = hashes, more - 1 do
@@ -102,12 +103,12 @@ local function plan_splits(prefix, hashes, more)
   return gone, arriving
 end
 
--- unpack() has a limit, and ids chosen with care could crowd one hash
+-- Calls a command with many arguments in pieces: unpack() has a limit, and chosen ids could crowd one record hash.
 local function call_many(command, key, arguments)
   for i = 1, #arguments, 1000 do call(command, key, unpack(arguments, i, math.min(i + 999, #arguments))) end
 end
 
--- A record comes to its new hash before it leaves the old one, so that none is ever nowhere.
+-- Writes records by plan. A record comes to its new hash before it leaves the old one, so that it is always in one.
 local function write_records(prefix, plan)
   for number, list in pairs(plan.arriving) do call_many('HSET', prefix .. number, list) end
   for source, leaving in pairs(plan.gone) do call_many('HDEL', prefix .. source, leaving) end

@@ -1,4 +1,4 @@
--- of the head alone each key is where it belongs: a stripe without events goes on
+-- Head and claims are keys of their own, so a batch that writes nothing else goes on while the slot is being moved.
 if #ARGV > 4 or ledger or ADOPTS then check_slot() end
 local layout = #head > 0 and unpack_s('<I4', head) or tonumber(ARGV[1])
 if layout ~= tonumber(ARGV[1]) then return {'layout', tostring(layout)} end
@@ -33,8 +33,9 @@ local function apply_project(project, users, jobs)
   return changed
 end
 
--- What these errors say is wrong with the batch or with the keys of its project, and stays wrong. Any other is about
--- the server, and passes: it must not look like a refusal. pcall hands on an error's text alone.
+-- Returns the words of a refusal, or a false value for another error. The errors of REFUSALS are about the batch or the
+-- keys of its project, and come again with the same batch. Any other is about the server, and passes: it must not look
+-- like a refusal. pcall gives an error's text alone.
 local REFUSALS = {COLLISION = true, OVERFLOW = true, DRIFT = true, WRONGTYPE = true, MARKED = true}
 local function refusal(problem)
   if REFUSALS[string.match(problem, '^(%u+) ')] then return problem end
@@ -53,8 +54,9 @@ for i = 5, #ARGV, 3 do
   changed = changed + result
 end
 
--- From here on everything is written. The marks come first: the first of them is refused where memory is used up, and
--- then nothing has been written yet. The head comes last: what is written in part is read again, as the head says.
+-- From here on the script writes. The marks come first: Redis refuses the first of them where memory is used up, and
+-- then nothing has been written yet. The head comes last: if the script ends in part, the head still has the old
+-- offsets, and the consumer reads the batch again.
 for _, plan in ipairs(plans) do mark(plan.prefix, plan.old_meta, plan.hashes) end
 for _, plan in ipairs(plans) do
   if plan.project then call('SADD', PREFIX .. 'projects', plan.project) end

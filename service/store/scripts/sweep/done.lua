@@ -1,4 +1,4 @@
--- Takes down up to which horizon the stripe has been swept.
+-- Writes the horizon up to which the stripe has been swept.
 
 call('SET', PREFIX .. 'swept', string.format('%d', HORIZON))
 return {'ok'}

@@ -1,11 +1,12 @@
--- What all scripts of a sweep begin with.
+-- The beginning of every script of a sweep, after the layout: it checks that the head is as the sweeper expects.
 --
 -- KEYS[1]  the stripe's head
 -- ARGV[1]  layout version
 -- ARGV[2]  id of this write, 8 random bytes
--- ARGV[3]  as in a batch; of it the generation expected and the horizon
+-- ARGV[3]  as for a batch; of it the generation expected and the horizon
 --
--- They return a word first: 'fenced' if the head is another. Nothing is written but by 'ok'.
+-- A script of a sweep returns a word first: 'fenced' if the head has another generation or an earlier horizon. A script
+-- that returns another word than 'ok' has written nothing.
 
 check_slot()
 

@@ -1,4 +1,4 @@
--- The project that is swept, if it is there.
+-- Reads the meta of the project that is swept; the script ends here if there is none, or if it is damaged or marked.
 --
 -- ARGV[4]  project id
 

@@ -1,10 +1,11 @@
 -- Deletes nodes of a project that hold nothing any more, and takes them out of its shape.
 --
--- ARGV[5]  id of the shape expected
+-- ARGV[5]  the shape id expected
 -- ARGV[6]  the shape without the nodes
 -- ARGV[7]  and further: the nodes, as "level:index"
 --
--- Returns 'ok' and the id that the shape has now; 'changed' if the shape is another; or 'full' and the nodes that do hold something.
+-- Returns 'ok' and the shape id that the project has then; 'changed' if it has another than expected; or 'full' and
+-- those of the nodes that do hold something.
 
 local function is_empty(items)
   if not items or #items == 1 then return true end
@@ -21,7 +22,7 @@ local keys, full = {}, {'full'}
 for i = 7, #ARGV do
   local key = project .. 'n:' .. ARGV[i]
   local items = redis.pcall('GET', key)
-  if type(items) == 'table' then items = 'L' .. items.err end  -- of another type: it is left for a repair
+  if type(items) == 'table' then items = 'L' .. items.err end  -- a value of another type is left for a repair
   if items then keys[#keys + 1] = key end
   if not is_empty(items) then full[#full + 1] = ARGV[i] end
 end

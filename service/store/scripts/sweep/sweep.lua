@@ -1,12 +1,13 @@
 -- Takes the jobs that start before the horizon out of some record hashes of a project.
 --
--- ARGV[5]  number of the first hash, and of the one after the last
+-- ARGV[5]  number of the first record hash, and of the one after the last
 --
--- Returns 'ok', the number of records taken out, and of hashes there are; or 'refused' and why, if there is drift.
+-- Returns 'ok', the number of records taken out, and the number of record hashes; or 'refused' and why, if there is
+-- drift.
 
 local tree, leaving, removed = new_tree(project), {}, 0
 
--- A deleted job whose start was never known stays: its record says 0.
+-- Tells whether a record may go. That of a deleted job whose start was never known stays: its start is 0.
 local function may_go(record)
   local start = unpack_s('<I7', record, 12)
   return start < HORIZON and (start > 0 or byte(record, 32) ~= DELETED)
@@ -32,7 +33,7 @@ local ok, problem = pcall(function()
 end)
 if not ok then return {'refused', problem} end
 if removed > 0 then
-  -- The mark comes with the number of records to be: whoever finds fewer than that knows that some are lost.
+  -- The mark comes with the new number of records: a mend that finds fewer records than that knows that some are lost.
   local left = math.max(0, records - removed)
   call('SET', project .. 'm', sub(meta, 1, 24) .. pack('<I8I4I4', left, hashes, hashes))
   for i = 1, #set_key do call('SET', set_key[i], set_value[i]) end
