@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from coverage import Coverage
 
-FOLDERS = ("unit", "api", "store")
+FOLDERS = ("unit", "api")
 
 
 class CoverageOfSome:

@@ -17,7 +17,9 @@ from service.store.layout.projects import Meta, pack_meta
 from service.store.redis.outages import reaching
 from service.store.redis.script import Script
 
-_ATTEMPTS = 200  # a project is written some dozen times a second, and to work it out takes milliseconds
+# A project is written some dozen times a second, and to work out a plan takes milliseconds. Behind a writer that never
+# pauses one attempt in some dozens succeeds.
+_ATTEMPTS = 2_000
 _STAMP = Struct("<II")  # layout version, generation
 _REPLACE = Script("replace.lua")
 
