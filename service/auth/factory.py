@@ -12,7 +12,8 @@ from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwks import JwksKeys
 from service.auth.jwt import JwtAuthenticator, SecretKey
 from service.auth.keystone import KeystoneAuthenticator, KeystonePolicy
-from service.auth.keystone_client import Credentials, CredentialsRefusedError, KeystoneClient
+from service.auth.keystone_answers import Credentials
+from service.auth.keystone_client import CredentialsRefusedError, KeystoneClient
 from service.runtime.settings import ServiceSettings, SettingsError
 
 _log = logging.getLogger(__name__)

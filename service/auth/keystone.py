@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from service.auth.caller import Caller, IdentityUnavailableError, InvalidTokenError
 from service.auth.keystone_client import KeystoneClient
 
-MAX_TOKEN_LENGTH = 8192
+MAX_TOKEN_LENGTH = 4096  # proxies mostly take header lines of 8 KiB; tokens of Keystone are far shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class KeystoneAuthenticator:
         self._callers: dict[bytes, _Known] = {}
         self._refusals: dict[bytes, _Known] = {}
         self._asking: dict[bytes, asyncio.Task[Caller | None]] = {}
+        self._pinging: asyncio.Task[None] | None = None
 
     async def authenticate(self, token: str) -> Caller:
         """Returns the caller that a token names; waits for Keystone for at most `patience_seconds` of the policy.
@@ -83,8 +84,11 @@ class KeystoneAuthenticator:
 
     async def ping(self) -> None:
         """Raises IdentityUnavailableError unless Keystone checks tokens for this service now."""
+        if self._pinging is None or self._pinging.done():  # however many probes wait
+            self._pinging = asyncio.create_task(self._client.ping())
+            self._pinging.add_done_callback(_look_at)
         async with _patience(self._policy.patience_seconds):
-            await self._client.ping()
+            await asyncio.shield(self._pinging)
 
     async def _ask(self, digest: bytes, token: str) -> Caller | None:
         """Awaits Keystone's answer. Requests with one token share a question; it goes on when they are cancelled."""
@@ -99,8 +103,7 @@ class KeystoneAuthenticator:
 
     def _asked(self, digest: bytes, task: asyncio.Task[Caller | None]) -> None:
         del self._asking[digest]
-        if not task.cancelled():
-            task.exception()  # every request may be gone: asyncio would log that nobody retrieved the exception
+        _look_at(task)
 
     async def _look_up(self, digest: bytes, token: str) -> Caller | None:
         asked_at = self._monotonic_seconds()
@@ -127,11 +130,16 @@ class KeystoneAuthenticator:
 
     async def close(self) -> None:
         """Cancels the questions under way and closes the client."""
-        asking = list(self._asking.values())
+        asking = [*self._asking.values(), *([self._pinging] if self._pinging else [])]
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
         await self._client.close()
+
+
+def _look_at(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled():
+        task.exception()  # every request may be gone: asyncio would log that nobody retrieved the exception
 
 
 @asynccontextmanager

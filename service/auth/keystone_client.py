@@ -5,71 +5,24 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 import aiohttp
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from service.auth.caller import IdentityUnavailableError
+from service.auth.keystone_answers import Credentials, Described, is_of_keystone, parse_token
 
 _log = logging.getLogger(__name__)
 _MAX_ANSWER_BYTES = 1_048_576  # a token with a thousand roles, and no catalogue
 _RENEWED_AT = 0.75  # of the life of this service's own token
 _COOL_DOWN_SECONDS = 1.0
+_TIMEOUT = aiohttp.ClientTimeout(total=5)  # of one request; less than a question may take
+_FORBIDDEN_SECONDS = 30.0  # probes remember for so long that this service may not validate tokens
 _REFUSED_COOL_DOWN_SECONDS = 10.0  # Keystone may lock a user whose password is wrong too often
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
 class CredentialsRefusedError(IdentityUnavailableError):
     """Keystone does not accept the name and password of this service."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The name, password and project of this service at Keystone; user and project are of the same domain."""
-
-    username: str
-    password: str = field(repr=False)
-    project: str
-    domain: str
-
-    def request(self) -> dict[str, Any]:
-        """Returns the body that asks for a token of the project."""
-        domain = {"name": self.domain}
-        user = {"name": self.username, "password": self.password, "domain": domain}
-        scope = {"project": {"name": self.project, "domain": domain}}
-        return {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-
-
-class _Named(BaseModel):
-    model_config = ConfigDict(frozen=True)
-    name: Text
-
-
-class _Identified(BaseModel):
-    model_config = ConfigDict(frozen=True)
-    id: Text
-
-
-class Described(BaseModel):
-    """Keystone's description of a valid token. A token without a project is of a domain, the system, or unscoped."""
-
-    model_config = ConfigDict(frozen=True)
-
-    expires_at: AwareDatetime
-    user: _Identified
-    project: _Identified | None = None
-    roles: tuple[_Named, ...] = ()
-
-    @property
-    def role_names(self) -> frozenset[str]:
-        """Returns the names of the token's roles."""
-        return frozenset(role.name for role in self.roles)
-
-
-class _Answer(BaseModel):
-    token: Described
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +54,7 @@ class KeystoneClient:
         self._renewing: asyncio.Task[_OurToken] | None = None
         self._failure: IdentityUnavailableError | None = None
         self._failed_until = float("-inf")
+        self._forbidden_until = float("-inf")
         self._trouble: str | None = None
 
     async def validate(self, token: str) -> Described | None:
@@ -120,9 +74,12 @@ class KeystoneClient:
     async def ping(self) -> None:
         """Asks Keystone about this service's own token; raises IdentityUnavailableError unless that is valid."""
         ours = await self._our_token()
-        if await self.validate(ours.text) is None:
+        if await self.validate(ours.text) is None and self._ours is ours:
             self._drop(ours)
             raise IdentityUnavailableError("Keystone does not know our token any more")
+        # everybody may validate the own token: only the callers' show that this service may not validate others
+        if self._monotonic_seconds() < self._forbidden_until:
+            raise IdentityUnavailableError("Keystone forbids us to validate tokens")
 
     async def close(self) -> None:
         """Cancels the renewal that is under way, if any, and awaits its end."""
@@ -133,12 +90,17 @@ class KeystoneClient:
     async def _validate(self, token: str) -> Described | None:
         for _ in range(2):
             ours = await self._our_token()
-            status, body, _ = await self._request(
+            status, body, headers = await self._request(
                 "GET", params={"nocatalog": ""}, headers={"X-Auth-Token": ours.text, "X-Subject-Token": token}
             )
+            if token != ours.text and status in {200, 403}:
+                forbidden_seconds = _FORBIDDEN_SECONDS if status == 403 else float("-inf")
+                self._forbidden_until = self._monotonic_seconds() + forbidden_seconds
             if status == 200:
-                return _parse(body)
-            if status == 404 and b'"error"' in body:  # Keystone's own error, and not that of a proxy before it
+                if headers.get("X-Subject-Token") != token:  # a cache before Keystone may not tell tokens apart
+                    raise IdentityUnavailableError("Keystone answers about another token")
+                return parse_token(body)
+            if status == 404 and is_of_keystone(status, body):
                 return None
             if status != 401:
                 what = "forbids us to validate tokens" if status == 403 else f"answers with status {status}"
@@ -173,34 +135,39 @@ class KeystoneClient:
             refused = isinstance(error, CredentialsRefusedError)
             cool_down_seconds = _REFUSED_COOL_DOWN_SECONDS if refused else _COOL_DOWN_SECONDS
             self._failure, self._failed_until = error, self._monotonic_seconds() + cool_down_seconds
-            self._note(str(error))
+            if self._ours is None or self._monotonic_seconds() >= self._ours.until:
+                self._note(str(error))
             raise
         self._ours, self._failure = ours, None
         return ours
 
     async def _obtain(self) -> _OurToken:
         asked_at = self._monotonic_seconds()
-        status, body, headers = await self._request("POST", json=self._credentials.request())
-        if status in {400, 401, 403}:
+        status, body, headers = await self._request("POST", params={"nocatalog": ""}, json=self._credentials.request())
+        if status in {400, 401, 403} and is_of_keystone(status, body):
             raise CredentialsRefusedError(
                 "Keystone refuses STATS_KEYSTONE_USERNAME, _PASSWORD, _PROJECT and _DOMAIN of this service"
             )
         text = headers.get("X-Subject-Token", "")
         if status != 201 or not text:
             raise IdentityUnavailableError(f"Keystone gives us no token: status {status}")
-        life_seconds = _parse(body).expires_at.timestamp() - self._unix_time_seconds()
+        life_seconds = parse_token(body).expires_at.timestamp() - self._unix_time_seconds()
+        if life_seconds <= 0:
+            raise IdentityUnavailableError("our token has ended as it begins: do our clock and Keystone's agree?")
         return _OurToken(text, asked_at + _RENEWED_AT * life_seconds, asked_at + life_seconds)
 
     async def _request(self, method: str, **options: Any) -> tuple[int, bytes, Any]:
         try:
-            async with self._session.request(method, self._tokens_url, allow_redirects=False, **options) as response:
+            async with self._session.request(
+                method, self._tokens_url, allow_redirects=False, timeout=_TIMEOUT, **options
+            ) as response:
                 body = bytearray()
                 async for chunk in response.content.iter_any():
                     body += chunk
                     if len(body) > _MAX_ANSWER_BYTES:
                         raise IdentityUnavailableError("Keystone answers with more bytes than a token has")
                 return response.status, bytes(body), response.headers
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:  # ValueError: of a host name, or a header
             # the error's text is left out: it may hold the URL
             raise IdentityUnavailableError(f"Keystone cannot be asked: {type(error).__name__}") from error
 
@@ -221,11 +188,3 @@ class KeystoneClient:
 def _look_at(task: "asyncio.Task[_OurToken]") -> None:
     if not task.cancelled():
         task.exception()  # else asyncio would log that nobody retrieved the exception
-
-
-def _parse(body: bytes) -> Described:
-    try:
-        return _Answer.model_validate_json(body).token
-    except ValidationError as error:
-        wrong = sorted({".".join(map(str, problem["loc"][:2])) for problem in error.errors(include_input=False)})
-        raise IdentityUnavailableError(f"Keystone's answer describes no token: {wrong[:5]}") from None

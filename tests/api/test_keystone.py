@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 
 from service.auth.keystone import KeystoneAuthenticator, KeystonePolicy
-from service.auth.keystone_client import Credentials, KeystoneClient
+from service.auth.keystone_answers import Credentials
+from service.auth.keystone_client import KeystoneClient
 from tests.api.support import Api, Clock, served
 from tests.keystone import ADMIN_PASSWORD, DOMAIN, Keystone
 
@@ -29,6 +30,7 @@ class World:
     other: str
     administrator: str
     member: str
+    service: str
 
     def name(self, who: str) -> str:
         """The name in Keystone of one of them."""
@@ -46,15 +48,15 @@ def world(keystone: Keystone) -> World:
     if "te_admin" not in roles:
         roles["te_admin"] = keystone.create("role", name="te_admin")
     mine, other = (keystone.create("project", name=str(uuid.uuid4()), domain_id="default") for _ in range(2))
-    world = World(keystone, mine, other, "", "")
+    world = World(keystone, mine, other, "", "", "")
     keystone.ask("PATCH", f"projects/{mine}", {"project": {"name": world.name("project")}})
     keystone.ask("PATCH", f"projects/{other}", {"project": {"name": world.name("other")}})
     administrator = keystone.create_user(
         world.name("administrator"), PASSWORD, {mine: [roles["te_admin"], roles["member"]], other: [roles["member"]]}
     )
     member = keystone.create_user(world.name("member"), PASSWORD, {mine: [roles["member"]]})
-    keystone.create_user(world.name("service"), PASSWORD, {mine: [roles["service"]]})
-    return World(keystone, mine, other, administrator, member)
+    service = keystone.create_user(world.name("service"), PASSWORD, {mine: [roles["service"]]})
+    return World(keystone, mine, other, administrator, member, service)
 
 
 @dataclass
@@ -123,7 +125,7 @@ async def test_who_sees_what(world: World) -> None:
         seen = len(asked.api.store.asked)
         for token in (in_other, of_domain, admin, unscoped):
             assert await asked.status(token) == (403, "DLI.0016")
-        for token in (None, "", "no token", "gAAAAABm" + "A" * 170, "x" * 9_000):
+        for token in (None, "", "no token", "gAAAAABm" + "A" * 170, "x" * 4_097):
             assert await asked.status(token) == (401, "DLI.0013")
         assert len(asked.api.store.asked) == seen
 
@@ -243,6 +245,26 @@ async def test_a_password_that_keystone_refuses_is_no_callers_fault(
     assert [record.__dict__["reason"] for record in said] == [
         "Keystone refuses STATS_KEYSTONE_USERNAME, _PASSWORD, _PROJECT and _DOMAIN of this service"
     ]
+
+
+async def test_a_user_who_may_not_validate_tokens_is_not_ready(world: World) -> None:
+    """Everybody may validate the own token: that is no sign of health once a caller's token was forbidden."""
+    roles = {each["name"]: each["id"] for each in world.keystone.ask("GET", "roles")["roles"]}
+    world.keystone.ask("PUT", f"projects/{world.project}/users/{world.service}/roles/{roles['reader']}")
+    world.keystone.ask("DELETE", f"projects/{world.project}/users/{world.service}/roles/{roles['service']}")
+    async with asking(world) as asked:
+        assert await asked.status(world.token("member")) == (503, "DLI.0012")
+        async with asked.api.client.get("/readyz") as response:
+            assert response.status == 503
+
+
+async def test_a_clock_that_is_ahead_is_no_callers_fault(world: World) -> None:
+    """Our own token seems to have ended when it begins: 503, and not ready."""
+    async with asking(world) as asked:
+        asked.unix_clock.now_seconds = 5e9
+        assert await asked.status(world.token("member")) == (503, "DLI.0012")
+        async with asked.api.client.get("/readyz") as response:
+            assert response.status == 503
 
 
 async def test_the_session_of_openstacks_client_finds_us_and_renews_its_token(world: World) -> None:
