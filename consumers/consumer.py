@@ -156,7 +156,8 @@ async def _run_beside(worker: Worker, endless: Sequence[Coroutine[Any, Any, None
     """Runs the worker and the endless tasks beside it, until one of them ends; raises the error that ended it."""
     working, others = asyncio.create_task(worker.run()), [asyncio.create_task(each) for each in endless]
     await asyncio.wait({working, *others}, return_when=asyncio.FIRST_COMPLETED)
-    worker.stop()
+    has_failed = any(task.done() and not task.cancelled() and task.exception() for task in others)
+    worker.stop(settles=not has_failed)  # a Redis that may evict is not written to
     await cancel(others)
     results = await asyncio.gather(working, *others, return_exceptions=True)
     for error in results:

@@ -17,6 +17,7 @@ class WorkerPolicy:
     scrub_share: float = 0.01  # the share of Redis' time that the scrub takes
     scrub_seconds: float = 30.0  # between two passes of the scrub
     max_batch_records: int = MAX_BATCH_RECORDS
+    sifted_batch_records: int = 2_000  # of a batch after one with events that the store refused
     poll_timeout_ms: int = 50
     claim_seconds: float = 0.4  # how often the consumer writes claims
     settling_seconds: float = 2.0  # how often, at least, the heads of stripes without events are moved

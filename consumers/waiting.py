@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_CANCEL_SECONDS = 0.2
+_CLEANUP_SECONDS = 3.0  # that work may take to end what it has begun, as stopping a Kafka client
 
 
-async def cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
+async def cancel(tasks: Iterable[asyncio.Future[Any]], again_seconds: float = 0.2) -> None:
     """Cancels tasks until all of them have ended.
 
     It cancels a task repeatedly: a cancellation can get lost if the response that the task awaits comes at that moment.
@@ -19,7 +19,7 @@ async def cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
     while left := {task for task in left if not task.done()}:
         for task in left:
             task.cancel()
-        await asyncio.wait(left, timeout=_CANCEL_SECONDS)
+        await asyncio.wait(left, timeout=again_seconds)
 
 
 async def unless_set(event: asyncio.Event, work: Awaitable[T]) -> T | None:
@@ -32,7 +32,7 @@ async def unless_set(event: asyncio.Event, work: Awaitable[T]) -> T | None:
     finally:
         waiting.cancel()
         if not working.done():
-            await cancel([working])
+            await cancel([working], _CLEANUP_SECONDS)
             await asyncio.gather(working, return_exceptions=True)
 
 

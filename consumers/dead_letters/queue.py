@@ -49,7 +49,7 @@ class WrittenLetters:
 
     def missing(self, letters: Sequence[DeadLetter], topic_id: str) -> list[DeadLetter]:
         """Returns those of the letters that this process has not written to the dead-letter topic with this id."""
-        if topic_id != self._topic_id:  # the topic was deleted and made anew
+        if not topic_id or topic_id != self._topic_id:  # it was deleted and made anew, or nobody can tell
             self._letters.clear()
             self._topic_id = topic_id
         return [letter for letter in letters if _identity(letter) not in self._letters]

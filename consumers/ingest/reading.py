@@ -58,6 +58,7 @@ class Reading:
         self._silent: dict[int, KafkaError] = dict(unanswered)
         self._asking: asyncio.Task[Answers] | None = None
         self._next_question = 0.0
+        self._has_refusals = False  # in the last batch: more may come, each of which takes some two dozen calls
         self._next_claim = self._next_settling = 0.0
 
     @property
@@ -67,7 +68,8 @@ class Reading:
 
     async def poll(self, is_ours: Callable[[], bool]) -> Batch | None:
         """Returns the next batch, or None if the partitions are no longer this consumer's; awaits read_batch."""
-        return await read_batch(self._consumer, self._policy.poll_timeout_ms, self._policy.max_batch_records, is_ours)
+        most = self._policy.sifted_batch_records if self._has_refusals else self._policy.max_batch_records
+        return await read_batch(self._consumer, self._policy.poll_timeout_ms, most, is_ours)
 
     async def check(self, batch: Batch) -> None:
         """Checks that the topic is still the one that is read, and that no partition has stalled; the worker awaits it.
@@ -150,7 +152,9 @@ class Reading:
         self, batch: Batch, watermarks_ms: Mapping[int, int], horizon_ms: int, others: Sequence[int], claims: bool
     ) -> None:
         with self._metrics.measuring(batch.records, max(batch.timestamps_ms.values(), default=0), watermarks_ms):
-            await self._applier.apply(batch, watermarks_ms, others, horizon_ms)
+            counts = await self._applier.apply(batch, watermarks_ms, others, horizon_ms)
+        if batch.records:
+            self._has_refusals = counts.dead_letters["refused"] > 0
         if claims:
             await self._applier.claim(watermarks_ms, horizon_ms)
 

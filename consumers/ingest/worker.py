@@ -70,6 +70,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._failures = 0
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._settles = True
         self._epoch = 0  # grows with every rebalance; a batch of an earlier epoch is dropped
         self._assignment: list[TopicPartition] | None = None
         self._reading: Reading | None = None
@@ -85,8 +86,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             return ["kafka"]
         return self._reading.troubles() if self._reading else ["redis"]
 
-    def stop(self) -> None:
-        """Asks the loop to finish the batch that it has begun, and then to end."""
+    def stop(self, settles: bool = True) -> None:
+        """Asks the loop to finish the batch that it has begun, and then to end; without `settles` it writes no more."""
+        self._settles = settles
         self._stopping.set()
         self._wake.set()
 
@@ -136,7 +138,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 except _RESYNCING as error:
                     await self._resync(error)
         finally:
-            await self._release(settles=self._stopping.is_set())
+            await self._release(settles=self._stopping.is_set() and self._settles)
 
     async def _await_assignment(self) -> None:
         """Waits until the group assigns partitions, or `stop` is called. Raises StalledError."""
