@@ -51,6 +51,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy, _DefaultRecordBatchPy
 from aiokafka.record.legacy_records import LegacyRecordBatch
+from aiokafka.record.util import decode_varint_py
 
 from consumers.kafka.leadership import CaughtUp, Leadership
 from service.store.redis.clock import system_now_ms
@@ -352,6 +353,10 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
         super().__iter__()
         self._buffer = _LenientBuffer(self._buffer)
         return self
+
+    def _read_msg(self, decode_varint: Any = decode_varint_py) -> Any:
+        # the one in C reads beyond the buffer where a length is wrong, and may end the process
+        return super()._read_msg(decode_varint)
 
 
 def _with_its_names(record: Any) -> Any:

@@ -143,6 +143,7 @@ async def test_a_misnamed_header_makes_a_misnamed_record_of_its_record_alone(cod
 
 
 GOOD = batch_of(3)
+NAMED = batch_of(3, [("hhhh", b"v")])
 DAMAGES = {
     "checksum": changed(GOOD, len(GOOD) - 3, b"?"),
     "codec": sealed(changed(GOOD, _ATTRIBUTES_AT, b"\x00\x05")),
@@ -157,6 +158,7 @@ DAMAGES = {
     "more records than it has": sealed(changed(GOOD, 57, struct.pack(">i", 4))),
     "fewer records than it has": sealed(changed(GOOD, 57, struct.pack(">i", 2))),
     "a length in a record": sealed(changed(GOOD, 61, b"\x02")),
+    "a length of gigabytes": sealed(NAMED.replace(b"\x08hhhh", b"\xfe\xff\xff\xff\x0f")),
     "a few bytes": GOOD[:10],
     "ends before the offset": changed(GOOD, 0, struct.pack(">q", -10)),
 }
