@@ -31,8 +31,9 @@ from consumers.policy import WorkerPolicy, policy_of
 from consumers.upkeep.scrub import Scrub
 from consumers.upkeep.store_watch import StoreWatch
 from consumers.upkeep.sweeping import Sweeping
-from consumers.waiting import cancel, pause, unless_set
+from consumers.waiting import pause, unless_set
 from service.runtime.settings import ConsumerSettings, KafkaSettings
+from service.runtime.tasks import cancel
 from service.store.redis.clock import StoreClock, system_now_ms
 from service.store.retention import Sweeper
 from service.store.write.writer import StoreWriter

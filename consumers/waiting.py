@@ -1,25 +1,15 @@
 """Waits that end when the process is to stop, and that leave no task behind."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from service.runtime.tasks import cancel
 
 T = TypeVar("T")
 
 _CLEANUP_SECONDS = 3.0  # that work may take to end what it has begun, as stopping a Kafka client
-
-
-async def cancel(tasks: Iterable[asyncio.Future[Any]], again_seconds: float = 0.2) -> None:
-    """Cancels tasks until all of them have ended.
-
-    It cancels a task repeatedly: a cancellation can get lost if the response that the task awaits comes at that moment.
-    """
-    left = set(tasks)
-    while left := {task for task in left if not task.done()}:
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=again_seconds)
 
 
 async def unless_set(event: asyncio.Event, work: Awaitable[T]) -> T | None:

@@ -40,7 +40,7 @@ class _Verdict:
     """Holds what a run of `verify` has looked at, and what it has found."""
 
     projects: Mapping[str, int]  # job records by project
-    repairs: "Sequence[Repair]"
+    repairs: Sequence[Repair]
     gaps: Mapping[Gap, Sequence[int]]  # stripes by gap
     unwritten_stripes: Sequence[int]
 
@@ -155,8 +155,7 @@ def _remedy(drift: Drift) -> str:
 def _lines(verdict: _Verdict) -> Iterator[str]:
     drifts = list(verdict.drifts)
     for drift, is_left in drifts:
-        remedy = _remedy(drift)
-        yield f"drift   {drift.key}  {drift.what}  [{remedy if is_left else 'mended'}]"
+        yield f"drift   {drift.key}  {drift.what}  [{_remedy(drift) if is_left else 'mended'}]"
     for gap, stripes in verdict.gaps.items():
         offsets = f"partition {gap.partition}, offsets {gap.from_offset} to {gap.to_offset - 1}"
         yield f"gap     {offsets}, {gap.reason_name}, found {instant(gap.time_ms)}, {len(stripes)} stripes"

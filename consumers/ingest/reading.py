@@ -18,7 +18,7 @@ from consumers.kafka.topic_watch import OtherTopicError, TopicWatch
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.upkeep.sweeping import find_horizon_ms
-from consumers.waiting import cancel
+from service.runtime.tasks import cancel
 
 _log = logging.getLogger(__name__)
 

@@ -26,7 +26,8 @@ from consumers.kafka.topic_watch import OtherTopicError
 from consumers.metrics import ConsumerMetrics
 from consumers.offsets.synchronizer import Synchronized, Synchronizer
 from consumers.policy import WorkerPolicy
-from consumers.waiting import cancel, pause, unless_set
+from consumers.waiting import pause, unless_set
+from service.runtime.tasks import cancel
 from service.store.errors import FencedError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)

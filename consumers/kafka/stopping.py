@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaClient, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from consumers.kafka.aiokafka_private import Reader, connections_of, tasks_of
-from consumers.waiting import cancel
+from service.runtime.tasks import cancel
 
 _STOP_SECONDS = 2.0  # for each client; with the last commit a consumer ends well within 10 s
 _CANCEL_SECONDS = 0.2

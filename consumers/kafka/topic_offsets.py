@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, LeaderNotAvailableError
 
 from consumers.kafka.metadata import TopicState
-from consumers.waiting import cancel
+from service.runtime.tasks import cancel
 
 AskOffsets = Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 """Either `beginning_offsets` or `end_offsets` of a Kafka consumer."""

@@ -85,7 +85,6 @@ class Scrub:
         return sorted(member.decode(errors="replace") for member in members)
 
     async def _mend(self, project_id: str, pace: Pace) -> list[Drift]:
-
         repair = await mend_project(self.client, project_id, pause=pace.pause)
         mended = len(repair.found) - len(repair.left)
         if repair.found:

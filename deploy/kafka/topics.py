@@ -1,14 +1,15 @@
 """Creates topics of Apache Kafka, and gives a client that administers it, for tests; raises what the broker refuses."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
+from aiokafka import AIOKafkaClient
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 from aiokafka.protocol.metadata import MetadataRequest
 
-_POLL_SECONDS = 0.02
+from deploy.local.waiting import eventually
 
 
 @asynccontextmanager
@@ -32,15 +33,20 @@ async def create_topic(
         for _, code, *message in response.topic_errors:
             if code:
                 raise for_code(code)(f"creating topic {name}: {message}")
-        await _wait_known(client, name, partitions)
+    await _wait_known(bootstrap, name, partitions)
 
 
-async def _wait_known(client: AIOKafkaAdminClient, name: str, partitions: int) -> None:
+async def _wait_known(bootstrap: str, name: str, partitions: int) -> None:
     # the controller answers before the other brokers know the topic
-    metadata = MetadataRequest([name])
-    for broker in (await client.describe_cluster())["brokers"]:
-        while True:
-            [topic] = (await client._client.send(broker["node_id"], metadata)).to_object()["topics"]
-            if sum(each["leader"] >= 0 for each in topic["partitions"]) == partitions:
-                break
-            await asyncio.sleep(_POLL_SECONDS)
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+
+    async def is_known_to(node: int) -> bool:
+        [topic] = (await client.send(node, MetadataRequest([name]))).to_object()["topics"]
+        return bool(sum(each["leader"] >= 0 for each in topic["partitions"]) == partitions)
+
+    try:
+        await client.bootstrap()
+        for broker in client.cluster.brokers():
+            await eventually(partial(is_known_to, broker.nodeId), f"{name} is known to broker {broker.nodeId}")
+    finally:
+        await client.close()

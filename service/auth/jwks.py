@@ -1,6 +1,5 @@
 """Fetches the public keys of a JWKS URL, remembers them, and renews them. JwtAuthenticator verifies with them."""
 
-import asyncio
 import json
 import logging
 import time
@@ -12,6 +11,8 @@ from jwt import PyJWK, PyJWKSet
 from jwt.exceptions import PyJWTError
 
 from service.auth.caller import IdentityUnavailableError, InvalidTokenError
+from service.auth.http_body import read_body
+from service.runtime.tasks import SharedTask
 
 _log = logging.getLogger(__name__)
 ALGORITHMS = frozenset({"RS256", "ES256"})
@@ -50,7 +51,7 @@ class JwksKeys:
         self._fetched_at = float("-inf")
         self._attempted_at = float("-inf")
         self._failure: str | None = None
-        self._fetch: asyncio.Task[None] | None = None
+        self._fetch = SharedTask(self._fetch_keys)
 
     async def find(self, key_id: str | None) -> PyJWK:
         """Returns the key with that id, or the only key for a token without an id; may await a fetch.
@@ -86,13 +87,11 @@ class JwksKeys:
 
     async def _renew(self) -> None:
         """Fetches the keys, or awaits the fetch under way; within the cool-down it returns at once."""
-        if self._fetch is None or self._fetch.done():
+        if not self._fetch.is_running:
             if self._monotonic_seconds() - self._attempted_at < self._policy.cool_down_seconds:
                 return
             self._attempted_at = self._monotonic_seconds()
-            self._fetch = asyncio.create_task(self._fetch_keys())
-        # The cancellation of one request must not end the fetch that others await.
-        await asyncio.shield(self._fetch)
+        await self._fetch.join()
 
     async def _fetch_keys(self) -> None:
         try:
@@ -112,11 +111,9 @@ class JwksKeys:
         async with self._session.get(self._url, timeout=timeout, allow_redirects=False) as response:
             if response.status != 200:
                 raise ValueError(f"status {response.status}")
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > self._policy.max_bytes:
-                    raise ValueError("more bytes than a key set has")
+            body = await read_body(response, self._policy.max_bytes)
+        if body is None:
+            raise ValueError("more bytes than a key set has")
         document = json.loads(body)
         if not isinstance(document, dict):
             raise ValueError("not a JSON object")  # noqa: TRY004 - bad data, not a bad call

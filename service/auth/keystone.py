@@ -8,11 +8,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from service.auth.caller import Caller, IdentityUnavailableError, InvalidTokenError
 from service.auth.keystone_client import KeystoneClient
+from service.runtime.tasks import SharedTask
 
 MAX_TOKEN_LENGTH = 4096  # proxies mostly take header lines of 8 KiB; tokens of Keystone are far shorter
 
@@ -62,8 +64,8 @@ class KeystoneAuthenticator:
         self._unix_time_seconds = unix_time_seconds
         self._callers: dict[bytes, _Known] = {}
         self._refusals: dict[bytes, _Known] = {}
-        self._asking: dict[bytes, asyncio.Task[Caller | None]] = {}
-        self._pinging: asyncio.Task[None] | None = None
+        self._asking: dict[bytes, SharedTask[Caller | None]] = {}
+        self._pinging = SharedTask(client.ping)
 
     async def authenticate(self, token: str) -> Caller:
         """Returns the caller that a token names; waits for Keystone for at most `patience_seconds` of the policy.
@@ -84,11 +86,8 @@ class KeystoneAuthenticator:
 
     async def ping(self) -> None:
         """Raises IdentityUnavailableError unless Keystone checks tokens for this service now."""
-        if self._pinging is None or self._pinging.done():  # however many probes wait
-            self._pinging = asyncio.create_task(self._client.ping())
-            self._pinging.add_done_callback(_look_at)
         async with _patience(self._policy.patience_seconds):
-            await asyncio.shield(self._pinging)
+            await self._pinging.join()
 
     async def _ask(self, digest: bytes, token: str) -> Caller | None:
         """Awaits Keystone's answer. Requests with one token share a question; it goes on when they are cancelled."""
@@ -96,19 +95,17 @@ class KeystoneAuthenticator:
         if asking is None:
             if len(self._asking) >= self._policy.most_questions:
                 raise IdentityUnavailableError("too many tokens wait for Keystone")
-            asking = self._asking[digest] = asyncio.create_task(self._look_up(digest, token))
-            asking.add_done_callback(lambda task: self._asked(digest, task))
+            asking = self._asking[digest] = SharedTask(partial(self._look_up, digest, token))
         async with _patience(self._policy.patience_seconds):
-            return await asyncio.shield(asking)
-
-    def _asked(self, digest: bytes, task: asyncio.Task[Caller | None]) -> None:
-        del self._asking[digest]
-        _look_at(task)
+            return await asking.join()
 
     async def _look_up(self, digest: bytes, token: str) -> Caller | None:
         asked_at = self._monotonic_seconds()
-        async with asyncio.timeout(self._policy.question_seconds):
-            described = await self._client.validate(token)
+        try:
+            async with asyncio.timeout(self._policy.question_seconds):
+                described = await self._client.validate(token)
+        finally:
+            del self._asking[digest]
         self._callers.pop(digest, None)
         self._refusals.pop(digest, None)
         left_seconds = described.expires_at.timestamp() - self._unix_time_seconds() if described is not None else 0.0
@@ -130,16 +127,8 @@ class KeystoneAuthenticator:
 
     async def close(self) -> None:
         """Cancels the questions under way and closes the client."""
-        asking = [*self._asking.values(), *([self._pinging] if self._pinging else [])]
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await asyncio.gather(self._pinging.close(), *[asking.close() for asking in self._asking.values()])
         await self._client.close()
-
-
-def _look_at(task: "asyncio.Task[Any]") -> None:
-    if not task.cancelled():
-        task.exception()  # every request may be gone: asyncio would log that nobody retrieved the exception
 
 
 @asynccontextmanager

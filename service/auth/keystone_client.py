@@ -1,6 +1,5 @@
 """Asks Keystone about tokens. It authenticates with a token of this service, which it renews before that expires."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -10,7 +9,9 @@ from typing import Any
 import aiohttp
 
 from service.auth.caller import IdentityUnavailableError
+from service.auth.http_body import read_body
 from service.auth.keystone_answers import Credentials, Described, is_of_keystone, parse_token
+from service.runtime.tasks import SharedTask
 
 _log = logging.getLogger(__name__)
 _MAX_ANSWER_BYTES = 1_048_576  # a token with a thousand roles, and no catalogue
@@ -51,7 +52,7 @@ class KeystoneClient:
         self._monotonic_seconds = monotonic_seconds
         self._unix_time_seconds = unix_time_seconds
         self._ours: _OurToken | None = None
-        self._renewing: asyncio.Task[_OurToken] | None = None
+        self._renewal = SharedTask(self._renew)
         self._failure: IdentityUnavailableError | None = None
         self._failed_until = float("-inf")
         self._forbidden_until = float("-inf")
@@ -83,9 +84,7 @@ class KeystoneClient:
 
     async def close(self) -> None:
         """Cancels the renewal that is under way, if any, and awaits its end."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
+        await self._renewal.close()
 
     async def _validate(self, token: str) -> Described | None:
         for _ in range(2):
@@ -115,16 +114,10 @@ class KeystoneClient:
         """
         now, ours = self._monotonic_seconds(), self._ours
         if ours is None or now >= ours.until:
-            return await asyncio.shield(self._renewal())
+            return await self._renewal.join()
         if now >= ours.renew_at and now >= self._failed_until:
-            self._renewal()
+            self._renewal.begin()
         return ours
-
-    def _renewal(self) -> "asyncio.Task[_OurToken]":
-        if self._renewing is None or self._renewing.done():
-            self._renewing = asyncio.create_task(self._renew())
-            self._renewing.add_done_callback(_look_at)
-        return self._renewing
 
     async def _renew(self) -> _OurToken:
         if self._failure is not None and self._monotonic_seconds() < self._failed_until:
@@ -161,12 +154,10 @@ class KeystoneClient:
             async with self._session.request(
                 method, self._tokens_url, allow_redirects=False, timeout=_TIMEOUT, **options
             ) as response:
-                body = bytearray()
-                async for chunk in response.content.iter_any():
-                    body += chunk
-                    if len(body) > _MAX_ANSWER_BYTES:
-                        raise IdentityUnavailableError("Keystone answers with more bytes than a token has")
-                return response.status, bytes(body), response.headers
+                body = await read_body(response, _MAX_ANSWER_BYTES)
+                if body is None:
+                    raise IdentityUnavailableError("Keystone answers with more bytes than a token has")
+                return response.status, body, response.headers
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:  # ValueError: of a host name, or a header
             # the error's text is left out: it may hold the URL
             raise IdentityUnavailableError(f"Keystone cannot be asked: {type(error).__name__}") from error
@@ -183,8 +174,3 @@ class KeystoneClient:
             _log.info("Keystone answers again")
         else:
             _log.error("tokens cannot be checked", extra={"reason": trouble})
-
-
-def _look_at(task: "asyncio.Task[_OurToken]") -> None:
-    if not task.cancelled():
-        task.exception()  # else asyncio would log that nobody retrieved the exception

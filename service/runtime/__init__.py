@@ -1,1 +1,1 @@
-"""What the API and the consumers both need to run: settings, the log, and the tuning of garbage collection."""
+"""What the API and the consumers both need to run: settings, log, tasks, and the tuning of garbage collection."""

@@ -10,6 +10,7 @@ from deploy.kafka.topics import create_topic
 from service.runtime.settings import ConsumerSettings
 from tests.blocking import no_blocking_calls
 from tests.conftest import MakeTopic
+from tests.consumers.support import settings_of
 
 MakeSettings = Callable[..., ConsumerSettings]
 MakeSettingsOn = Callable[..., Awaitable[ConsumerSettings]]
@@ -26,14 +27,7 @@ def make_settings(kafka_bootstrap: str, topic: str) -> MakeSettings:
     """Settings of a consumer: `make_settings(redis_url, **changes)`."""
 
     def make(redis_url: str, **changes: str) -> ConsumerSettings:
-        given = {
-            "kafka_bootstrap_servers": kafka_bootstrap,
-            "kafka_topic": topic,
-            "kafka_dead_letter_topic": f"{topic}.dead-letters",
-            "kafka_group_id": f"group-of-{topic}",
-            "redis_url": redis_url,
-        }
-        return ConsumerSettings.model_validate({**given, **changes})
+        return settings_of(kafka_bootstrap, topic, redis_url, **changes)
 
     return make
 
@@ -45,15 +39,7 @@ def make_settings_on(redis_flushed: str) -> MakeSettingsOn:
     async def make(kafka: KafkaServers, partitions: int) -> ConsumerSettings:
         topic = f"topic-{uuid.uuid4().hex}"
         await create_topic(kafka.bootstrap, topic, partitions)
-        return ConsumerSettings.model_validate(
-            {
-                "kafka_bootstrap_servers": kafka.bootstrap,
-                "kafka_topic": topic,
-                "kafka_dead_letter_topic": f"{topic}.dead-letters",
-                "kafka_group_id": f"group-of-{topic}",
-                "redis_url": redis_flushed,
-            }
-        )
+        return settings_of(kafka.bootstrap, topic, redis_flushed)
 
     return make
 

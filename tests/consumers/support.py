@@ -31,6 +31,18 @@ from tests.wire import required_fields
 Event = JobEvent | JobDeletion
 
 
+def settings_of(bootstrap: str, topic: str, redis_url: str, **changes: str) -> ConsumerSettings:
+    """Settings of a consumer of a topic, whose dead letters and group have names of their own."""
+    given = {
+        "kafka_bootstrap_servers": bootstrap,
+        "kafka_topic": topic,
+        "kafka_dead_letter_topic": f"{topic}.dead-letters",
+        "kafka_group_id": f"group-of-{topic}",
+        "redis_url": redis_url,
+    }
+    return ConsumerSettings.model_validate({**given, **changes})
+
+
 def environment_of(settings: ConsumerSettings) -> dict[str, str]:
     """The variables that give a process these settings."""
     names = ("redis_url", "kafka_bootstrap_servers", "kafka_topic", "kafka_dead_letter_topic", "kafka_group_id")

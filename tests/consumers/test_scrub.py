@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.upkeep.scrub import Scrub
-from consumers.waiting import cancel
 from deploy.local.waiting import eventually
+from service.runtime.tasks import cancel
 from service.store.layout.keys import project_prefix
 from service.store.layout.projects import parse_meta
 from tests.consumers.support import Event

@@ -7,8 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from consumers.upkeep.store_watch import StoreWatch
-from consumers.waiting import cancel
 from deploy.local.waiting import eventually
+from service.runtime.tasks import cancel
 from service.store.errors import EvictionError
 from service.store.redis.clock import StoreClock, system_now_ms
 

@@ -26,7 +26,7 @@ from service.store.layout.keys import STRIPES
 from service.store.redis.clock import system_now_ms
 from service.store.write.gaps import read_gaps
 from service.store.write.writer import StoreWriter
-from tests.consumers.support import Event, RunningConsumer, publish, record_of, running_consumer
+from tests.consumers.support import Event, RunningConsumer, publish, record_of, running_consumer, settings_of
 from tests.servers import Processes
 from tests.store.support import event, stripe_as_of_ms
 
@@ -46,16 +46,7 @@ async def admin(kafka: KafkaServers) -> AsyncIterator[AIOKafkaAdminClient]:
 @pytest.fixture
 def settings(kafka: KafkaServers, redis_flushed: str) -> ConsumerSettings:
     """A consumer of a topic of its own, which nobody has created yet."""
-    topic = f"topic-{uuid.uuid4().hex}"
-    return ConsumerSettings.model_validate(
-        {
-            "kafka_bootstrap_servers": kafka.bootstrap,
-            "kafka_topic": topic,
-            "kafka_dead_letter_topic": f"{topic}.dead-letters",
-            "kafka_group_id": f"group-of-{topic}",
-            "redis_url": redis_flushed,
-        }
-    )
+    return settings_of(kafka.bootstrap, f"topic-{uuid.uuid4().hex}", redis_flushed)
 
 
 async def create(

@@ -14,7 +14,8 @@ from deploy.local.servers import free_port, start_redis
 from service.store.errors import StoreUnavailableError
 from service.store.read.client import create_reader_client
 from service.store.read.watched import WatchedStore
-from service.store.redis.client import Client, create_writer_client
+from service.store.redis.client import create_writer_client
+from service.store.redis.views import Client
 from service.store.write.writer import StoreWriter
 from tests.servers import redis_program
 from tests.store.proxy import Proxy, running_proxy

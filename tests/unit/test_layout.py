@@ -1,25 +1,48 @@
 """Packed items: what one side of the store packs the other takes apart, and both mean the same bytes."""
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.events.event import MAX_MS, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
 from service.store.layout.jobs import PACKED_JOB_BYTES, pack_deletion, pack_job
-from service.store.layout.nodes import ENTRY_BYTES, ROW_BYTES, parse_entry
-from service.store.layout.projects import NAMING_BYTES, user_key
-from service.store.layout.records import JOB_BYTES, RECORD_BYTES, entry_of, job_key, parse_record
+from service.store.layout.nodes import (
+    ENTRY_BYTES,
+    ROW_BYTES,
+    Row,
+    pack_leaf,
+    pack_rows,
+    parse_entry,
+    parse_rows,
+    split_leaf,
+)
+from service.store.layout.projects import NAMING_BYTES, Naming, naming_digest, pack_namings, parse_namings, user_key
+from service.store.layout.records import (
+    JOB_BYTES,
+    RECORD_BYTES,
+    Record,
+    entry_of,
+    job_hash,
+    job_key,
+    parse_record,
+    place_of,
+)
 from service.store.layout.widths import ENTRY_WIDTHS, NAMING_DIGEST, ROW_WIDTHS
+from service.store.write.batch import pack_user
+from tests.store.support import event
 
 instants = st.integers(0, MAX_MS)
 sizes = st.integers(0, MAX_SIZE_BYTES)
+_RECORD = slice(20, 52)  # of what is sent of a job, after its key and hash
 
 
+@example(7, 1_532_605_671_002, 2**53 - 1, 1, JobStatus.FAILED)
 @given(st.integers(0, 2**32 - 2), instants, instants, sizes, st.sampled_from(JobStatus))
 def test_a_packed_job_is_its_key_its_hash_and_its_record(
     sequence: int, time_ms: int, start_ms: int, size_bytes: int, status: JobStatus
 ) -> None:
     """All numbers of an event come back from its record, those that a leaf counts also from the entry at its end."""
-    event = JobEvent(
+    sent = JobEvent(
         project_id="project",
         job_id="job",
         user_id="user",
@@ -30,11 +53,13 @@ def test_a_packed_job_is_its_key_its_hash_and_its_record(
         start_time_ms=start_ms,
         input_size_bytes=size_bytes,
     )
-    packed = pack_job(event)
+    packed = pack_job(sent)
     assert (len(packed), packed[:JOB_BYTES]) == (PACKED_JOB_BYTES, job_key("job"))
     record = packed[-RECORD_BYTES:]
     contribution = start_ms, size_bytes, user_key("user"), status
-    assert parse_record(record) == (sequence, time_ms, *contribution)
+    parsed = parse_record(record)
+    assert parsed == Record(sequence, time_ms, *contribution)
+    assert not parsed.is_deleted
     assert parse_entry(entry_of(record)) == contribution
 
 
@@ -44,6 +69,9 @@ def test_a_packed_deletion_is_a_record_that_contributes_nothing() -> None:
     assert record is not None
     assert record.is_deleted
     assert record.sequence == 2**32 - 1
+    of_event = parse_record(pack_job(event(1))[_RECORD])
+    assert of_event is not None
+    assert record.version > of_event.version
 
 
 def test_widths_are_those_of_whole_items() -> None:
@@ -51,3 +79,60 @@ def test_widths_are_those_of_whole_items() -> None:
     assert sum(ENTRY_WIDTHS) == ENTRY_BYTES
     assert {marker: sum(widths) for marker, widths in ROW_WIDTHS.items()} == ROW_BYTES
     assert NAMING_DIGEST.stop == NAMING_BYTES
+    assert (ENTRY_BYTES, ROW_BYTES, NAMING_BYTES, RECORD_BYTES) == (21, {b"r": 19, b"R": 40}, 19, 32)
+
+
+@pytest.mark.parametrize("status", [6, 8, 255])
+def test_no_record(status: int) -> None:
+    """A status that there is not, a time or size that no event has, another length."""
+    packed = pack_job(event(1))[_RECORD]
+    assert parse_record(packed[:31] + bytes([status])) is None
+    assert parse_record(packed[:17] + b"\xff" + packed[18:]) is None
+    assert parse_record(packed[:24] + b"\xff" + packed[25:]) is None
+    assert parse_record(packed[:31]) is None
+    assert parse_record(packed + b"\0") is None
+
+
+@pytest.mark.parametrize(
+    ("jobs", "size_bytes", "marker"),
+    [(255, 2**56 - 1, b"r"), (256, 0, b"R"), (1, 2**56, b"R"), (2**32 - 1, 2**80 - 1, b"R")],
+)
+def test_rows(jobs: int, size_bytes: int, marker: bytes) -> None:
+    """Rows are as narrow as all of them allow, and sorted by the user's number."""
+    rows = [Row(b"\1\0\0\0\0\1", (1, 2, 3, 4, 5, 6), 7), Row(b"\2\0\0\0\0\0", (0, jobs, 0, 0, 0, 0), size_bytes)]
+    packed = pack_rows(rows, is_wide=False)
+    assert packed[:1] == marker
+    assert len(packed) == 1 + 2 * {b"r": 19, b"R": 40}[marker]
+    assert list(parse_rows(packed)) == rows[::-1]
+    assert list(parse_rows(packed + b"rest")) == rows[::-1]
+    assert list(parse_rows(pack_rows(rows, is_wide=True))) == rows[::-1]
+    assert pack_rows([], is_wide=False) == b"r"
+    assert list(parse_rows(b"r")) == []
+
+
+def test_leaf() -> None:
+    """A leaf's entries come back in their order."""
+    entries = [entry_of(pack_job(event(job))[_RECORD]) for job in range(3)]
+    assert split_leaf(pack_leaf(entries)) == entries
+    assert split_leaf(pack_leaf([])) == []
+
+
+def test_namings() -> None:
+    """They are what the writer sends of a user, sorted by the user's number."""
+    users = [pack_user(f"user{number}", 2**53 - number, "Name") for number in range(4)]
+    namings = [
+        Naming(user_key(f"user{number}"), 2**53 - number, naming_digest(f"user{number}", "Name")) for number in range(4)
+    ]
+    packed = pack_namings(namings)
+    assert sorted(packed[at : at + 19] for at in range(0, len(packed), 19)) == sorted(user[:19] for user in users)
+    assert parse_namings(packed + b"rest") == sorted(namings, key=lambda each: int.from_bytes(each.user, "little"))
+
+
+def test_places_of_jobs_as_hashes_are_added() -> None:
+    """With each hash that is added jobs move into that one alone."""
+    jobs = [bytes([number] * 3 + [7] * 13) for number in range(256)]
+    for hashes in range(1, 70):
+        moved = {place_of(job, hashes + 1) for job in jobs if place_of(job, hashes + 1) != place_of(job, hashes)}
+        assert moved <= {hashes}
+        assert all(place_of(job, hashes) < hashes for job in jobs)
+    assert place_of(jobs[1], 1 << 31) == job_hash(jobs[1]) % (1 << 31)

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from consumers.waiting import cancel, pause, unless_set
+from consumers.waiting import pause, unless_set
+from service.runtime.tasks import cancel
 
 
 async def test_work_that_ends_gives_its_result() -> None:

@@ -11,16 +11,15 @@ from service.store.audit.findings import Findings, WrongNode, WrongShape
 from service.store.audit.reads import ProjectReads, chunks, node_name
 from service.store.audit.tree import is_inner
 from service.store.audit.walk import Walk
-from service.store.layout.projects import LISTED_LEAF, pack_shape, parse_shape
+from service.store.layout.projects import LISTED_LEAF, SHAPE_ENTRY_BYTES, parse_shape
 from service.store.layout.tree import LEVELS, LOWEST_LISTED_LEVEL, TOP_LEVEL, Node, Shape, path_of
 
-_ENTRY_BYTES = len(pack_shape([(0, 0)]))
 _LEVELS = {*LEVELS[:-1], TOP_LEVEL + LISTED_LEAF, LOWEST_LISTED_LEVEL + LISTED_LEAF}
 
 
 def listed_entries(data: bytes | None) -> list[tuple[int, int]]:
     """Returns the entries of a shape's string, each once, that are of nodes that there can be."""
-    whole = data[: len(data) // _ENTRY_BYTES * _ENTRY_BYTES] if data else b""
+    whole = data[: len(data) // SHAPE_ENTRY_BYTES * SHAPE_ENTRY_BYTES] if data else b""
     return list(dict.fromkeys(filter(_can_be, parse_shape(whole))))
 
 
@@ -54,9 +53,9 @@ async def check_shape(reads: ProjectReads, walk: Walk, findings: Findings) -> No
 
 
 def _check_form(data: bytes, findings: Findings) -> None:
-    if len(data) % _ENTRY_BYTES:
+    if len(data) % SHAPE_ENTRY_BYTES:
         findings.add("s", f"has {len(data)} bytes, which is no number of entries", WrongShape())
-        data = data[: -(len(data) % _ENTRY_BYTES)]
+        data = data[: -(len(data) % SHAPE_ENTRY_BYTES)]
     entries = Counter(parse_shape(data))
     for level, index in sorted(entry for entry in entries if not _can_be(entry)):
         findings.add("s", f"lists a node of level {level}, index {index}, which there cannot be", WrongShape())

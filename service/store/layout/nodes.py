@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import NamedTuple
 
-ENTRY_BYTES = 21
-# by the marker that a node's string begins with: all rows of a node are narrow (r), or all are wide (R)
-ROW_BYTES = {b"r": 19, b"R": 40}
 LEAF_JOBS = 128  # a leaf with more of them splits
 
 _LEAF = b"L"
 _ENTRY = Struct("<7s7s6sB")
+# by the marker that a node's string begins with: all rows of a node are narrow (r), or all are wide (R)
 _ROWS = {b"r": Struct("<6s6B7s"), b"R": Struct("<6s6I10s")}
+ENTRY_BYTES = _ENTRY.size
+ROW_BYTES = {marker: row.size for marker, row in _ROWS.items()}
 _SUM_BYTES = {b"r": 7, b"R": 10}  # width of the sum of a user's bytes of input, the last item of a row
 _NARROW_JOBS, _NARROW_BYTES = 1 << 8, 1 << 56
 

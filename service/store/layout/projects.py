@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from service.events.event import user_number
 
-NAMING_BYTES = 19
 LISTED_LEAF = 128
 _META = Struct("<8s8s8sQII")
 _SHAPE_ENTRY = Struct("<BIHB")
+_NAMING = Struct("<6s7s6s")
+NAMING_BYTES = _NAMING.size
+SHAPE_ENTRY_BYTES = _SHAPE_ENTRY.size
 
 
 @lru_cache(maxsize=65_536)
@@ -72,9 +74,6 @@ def parse_user(value: bytes) -> tuple[str, str]:
     return value[1 : 1 + value[0]].decode(), value[1 + value[0] :].decode()
 
 
-_NAMING = Struct("<6s7s6s")
-
-
 class Naming(NamedTuple):
     """A naming, an item of a project's string `t`: when a user was named, and the digest of id and name."""
 
@@ -85,7 +84,7 @@ class Naming(NamedTuple):
 
 def parse_namings(data: bytes) -> list[Naming]:
     """Returns the whole namings of a project's string `t`."""
-    whole = data[: len(data) // _NAMING.size * _NAMING.size]
+    whole = data[: len(data) // NAMING_BYTES * NAMING_BYTES]
     return [Naming(user, int.from_bytes(time, "little"), digest) for user, time, digest in _NAMING.iter_unpack(whole)]
 
 

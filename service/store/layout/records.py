@@ -33,8 +33,8 @@ def job_hash(key: bytes) -> int:
 
 
 JOB_BYTES = 16
-RECORD_BYTES = 32
 _RECORD = Struct("<I7s7s7s6sB")
+RECORD_BYTES = _RECORD.size
 _STATUSES = frozenset({*JobStatus, DELETED_STATUS})
 
 

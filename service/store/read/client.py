@@ -11,11 +11,13 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from service.runtime.tasks import cancel
 from service.store.errors import StoreUnavailableError
 from service.store.read.reader import RedisStatisticsStore
 from service.store.read.watched import LOOK_SECONDS, WatchedStore
-from service.store.redis.client import Client, create_client
+from service.store.redis.client import create_client
 from service.store.redis.pool import Pool
+from service.store.redis.views import Client
 
 _READ_TIMEOUT_SECONDS = 2.0
 _READ_CONNECTIONS = 32
@@ -75,13 +77,11 @@ async def create_reader_store(
     store = WatchedStore(RedisStatisticsStore(client, _REMEMBERED_SECONDS), client)
     with suppress(StoreUnavailableError):  # the first question or ping raises it again
         await store.look()
-    stopped = asyncio.Event()
-    watching = asyncio.create_task(store.run(stopped, look_seconds))
+    watching = asyncio.create_task(store.run(look_seconds))
     try:
         yield store
     finally:
-        stopped.set()
-        watching.cancel()
+        await cancel([watching])
         with suppress(asyncio.CancelledError):
             await watching
         await client.aclose()

@@ -35,12 +35,9 @@ class WatchedStore:
         self._check()
         await self._store.ping()
 
-    async def run(self, stopped: asyncio.Event, look_seconds: float = LOOK_SECONDS) -> None:
-        """Looks every `look_seconds` until `stopped` is set. While Redis is away, the last result stays.
-
-        To end it, set `stopped` and cancel the task: a cancellation alone may get lost if a reply comes at that moment.
-        """
-        while not stopped.is_set():
+    async def run(self, look_seconds: float = LOOK_SECONDS) -> None:
+        """Looks every `look_seconds` until cancelled. While Redis is away, the last result stays."""
+        while True:
             await asyncio.sleep(look_seconds)
             with suppress(StoreUnavailableError):  # the next question raises it again
                 await self.look()

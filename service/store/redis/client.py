@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
@@ -10,8 +10,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from service.store.redis.cluster import Cluster
 from service.store.redis.pool import Pool
-
-Client = Redis | RedisCluster
+from service.store.redis.views import Client
 
 _CONNECT_TIMEOUT_SECONDS = 2.0
 WRITE_TIMEOUT_SECONDS = 10.0  # many times the longest script
