@@ -17,8 +17,8 @@ from bench.servers import environment_for, running_module
 from deploy.local.process import Child, is_ready, wait_ready
 from deploy.local.servers import free_port
 from service.api.resources.statistics import PATH
-from service.api.responses import json_response
 from service.events.event import user_number
+from service.http.responses import json_response
 from service.store.layout.projects import user_key
 from service.store.read.answers import administrator_body
 from service.store.read.names import Names

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
-from service.api.server import serving
 from service.auth.factory import create_authenticator
+from service.http.server import serving
 from service.runtime import log
 from service.runtime.garbage import look_rarely
 from service.runtime.settings import ServiceSettings, SettingsError, load

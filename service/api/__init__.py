@@ -1,1 +1,1 @@
-"""The HTTP API: the server, its routes and handlers, errors, and metrics of its requests."""
+"""The HTTP API: its routes and handlers, who may ask, and its description."""

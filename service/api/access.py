@@ -4,9 +4,9 @@ import math
 
 from aiohttp import web
 
-from service.api.errors import FORBIDDEN, TOO_MANY, ApiError
 from service.api.rate_limit import RateLimiter
 from service.auth.caller import Authenticator, Caller, InvalidTokenError
+from service.http.errors import FORBIDDEN, TOO_MANY, ApiError
 from service.store.contract import StatisticsStore
 
 PROJECT_ID_PATTERN = "^[A-Za-z0-9_-]{1,64}$"

@@ -7,16 +7,14 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from service.api import access
-from service.api.metrics import HttpMetrics
-from service.api.middleware import create_middleware
 from service.api.openapi import describe
 from service.api.rate_limit import RateLimiter
 from service.api.resources import operations, statistics
 from service.auth.caller import Authenticator
+from service.http.metrics import METRICS, HttpMetrics
+from service.http.middleware import create_middleware
 from service.store.contract import StatisticsStore
 from service.store.errors import LayoutError
-
-METRICS = web.AppKey("metrics", HttpMetrics)
 
 
 def create_app(  # noqa: PLR0913 - what an application is made of

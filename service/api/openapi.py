@@ -6,11 +6,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from service.api.access import PROJECT_ID_PATTERN, TOKEN
-from service.api.errors import BAD_METHOD, CATALOGUE, NOT_FOUND, TOO_MANY, UNAVAILABLE, ErrorBody, ErrorKind
 from service.api.rate_limit import BURST_SECONDS, RateLimit
 from service.api.resources.statistics import AS_OF, GAPS, HORIZON, PATH
-from service.api.responses import REQUEST_ID, REQUEST_ID_PATTERN
 from service.events.event import MAX_MS
+from service.http.errors import BAD_METHOD, CATALOGUE, NOT_FOUND, TOO_MANY, UNAVAILABLE, ErrorBody, ErrorKind
+from service.http.responses import REQUEST_ID, REQUEST_ID_PATTERN
 from service.statistics import ProjectStatistics
 
 _JSON = "application/json"

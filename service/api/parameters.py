@@ -4,8 +4,8 @@ import re
 
 from multidict import MultiMapping
 
-from service.api.errors import BAD_REQUEST, NOT_DECIMAL, REPEATED, REVERSED, ApiError
 from service.events.event import MAX_MS
+from service.http.errors import BAD_REQUEST, NOT_DECIMAL, REPEATED, REVERSED, ApiError
 
 # `int` accepts other digits than ASCII's, and thousands of digits, so the text is checked first.
 _INSTANT = re.compile(r"[0-9]{1,32}")

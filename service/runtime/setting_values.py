@@ -77,6 +77,23 @@ def _topic(name: str) -> str:
     return name
 
 
+def _url_path(path: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or {".", ".."} & set(path.split("/")):
+        raise ValueError("no path")
+    return path
+
+
+def _origins(value: object) -> object:
+    """Returns the origins as browsers write them; raises ValueError. An origin is a scheme, a host, maybe a port."""
+    origins = _names(value)
+    if isinstance(origins, frozenset) and origins != {"*"}:
+        for origin in origins:
+            parts = _split_url(origin, ("http", "https"))
+            if origin != f"{parts.scheme}://{parts.netloc}".lower() or "@" in origin:
+                raise ValueError("no origin")
+    return origins
+
+
 def _file(path: str) -> str:
     if not Path(path).is_file():
         raise ValueError("no such file")
@@ -89,6 +106,9 @@ Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=0.5)]
 Port = Annotated[WholeNumber, Field(le=65535)]
 UpperCase = BeforeValidator(_upper)
 Names = Annotated[frozenset[str], BeforeValidator(_names)]
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+Origins = Annotated[frozenset[str], BeforeValidator(_origins)]
+UrlPath = Annotated[str, BeforeValidator(_url_path)]
 RedisUrl = Annotated[str, BeforeValidator(_redis_url)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 Servers = Annotated[str, BeforeValidator(_servers)]

@@ -13,7 +13,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service.runtime.setting_values import (
     FilePath,
     HttpUrl,
+    Name,
     Names,
+    Origins,
     Port,
     PositiveNumber,
     RedisUrl,
@@ -21,10 +23,12 @@ from service.runtime.setting_values import (
     Share,
     Topic,
     UpperCase,
+    UrlPath,
     WholeNumber,
 )
 
 _TOPIC_NAME = "1 to 249 of A-Z a-z 0-9 . _ - and neither . nor .. alone"
+_CA_FILE = "a file of CA certificates (PEM)"
 _WITH_SASL = "required with SASL_PLAINTEXT and SASL_SSL"
 _WITH_KEYSTONE = "required with STATS_AUTH=keystone"
 
@@ -51,6 +55,7 @@ class CommonSettings(_Settings):
         repr=False,
         description="redis://host:port/database, or rediss:// for TLS",
     )
+    redis_cafile: FilePath | None = Field(None, description=_CA_FILE)
     redis_cluster: bool = Field(False, description="true or false; a cluster has database 0 alone")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], UpperCase] = Field(
         "INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL"
@@ -79,7 +84,11 @@ class KafkaSettings(_Settings):
     )
     kafka_sasl_username: str | None = Field(None, description=f"a name; {_WITH_SASL}")
     kafka_sasl_password: SecretStr | None = Field(None, description=f"a password; {_WITH_SASL}")
-    kafka_ssl_cafile: FilePath | None = Field(None, description="a file of CA certificates (PEM)")
+    kafka_ssl_cafile: FilePath | None = Field(None, description=_CA_FILE)
+    kafka_ssl_certfile: FilePath | None = Field(None, description="a file with the client's certificate (PEM)")
+    kafka_ssl_keyfile: FilePath | None = Field(
+        None, description="a file with the key of STATS_KAFKA_SSL_CERTFILE (PEM), where that does not hold it"
+    )
 
     @field_validator("kafka_dead_letter_topic")
     @classmethod
@@ -101,6 +110,13 @@ class ServiceSettings(CommonSettings):
 
     http_host: str = Field("127.0.0.1", pattern=r"^\S+$", description="an address or name of this machine")
     http_port: Port = Field(8080, description="0 to 65535 (0: any free port)")
+    http_prefix: UrlPath | None = Field(None, description="a path such as /statistics")
+    http_cors_origins: Annotated[Origins | None, NoDecode] = Field(
+        None, description="origins such as https://console.example, with commas between; or *"
+    )
+    http_drain_seconds: Annotated[WholeNumber, Field(le=300)] = Field(
+        1, description="0 to 300: how many seconds requests are still taken after SIGTERM, while not ready"
+    )
     auth: Literal["jwt", "keystone"] = Field("jwt", description="jwt or keystone")
     jwt_secret: SecretStr | None = Field(None, description="the secret of HS256 tokens")
     jwt_jwks_url: HttpUrl | None = Field(
@@ -109,6 +125,8 @@ class ServiceSettings(CommonSettings):
         description="an http:// or https:// URL; with STATS_AUTH=jwt exactly one of STATS_JWT_SECRET and"
         " STATS_JWT_JWKS_URL is required",
     )
+    jwt_audience: Name | None = Field(None, description="the `aud` that tokens must have, 1 to 255 characters")
+    jwt_issuer: Name | None = Field(None, description="the `iss` that tokens must have, 1 to 255 characters")
     keystone_url: HttpUrl | None = Field(None, repr=False, description=f"an http:// or https:// URL; {_WITH_KEYSTONE}")
     keystone_username: str | None = Field(None, description=f"a name; {_WITH_KEYSTONE}")
     keystone_password: SecretStr | None = Field(None, description=f"a password; {_WITH_KEYSTONE}")
@@ -117,7 +135,7 @@ class ServiceSettings(CommonSettings):
     keystone_cache_seconds: Annotated[WholeNumber, Field(le=300)] = Field(
         60, description="0 to 300: how many seconds an answer of Keystone holds"
     )
-    keystone_cafile: FilePath | None = Field(None, description="a file of CA certificates (PEM)")
+    keystone_cafile: FilePath | None = Field(None, description=_CA_FILE)
     admin_roles: Annotated[Names, NoDecode] = Field(
         frozenset({"admin", "te_admin"}), description="one name or more, with commas between"
     )
@@ -141,6 +159,9 @@ class ServiceSettings(CommonSettings):
 class ConsumerSettings(CommonSettings, KafkaSettings):
     """The settings of `python -m consumers`: Redis, Kafka, metrics and health, scrub and retention."""
 
+    metrics_host: str | None = Field(
+        None, pattern=r"^\S+$", description="an address or name of this machine (unset: all its addresses)"
+    )
     metrics_port: Port = Field(9464, description="0 to 65535 (0: any free port)")
     scrub_share: Share = Field(
         0.01, description="0 to 0.5: the share of Redis' time in which consumers audit the store (0: they do not)"

@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry
 
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
-from service.api.server import SEND_TIMEOUT_SECONDS, serving
 from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwt import JwtAuthenticator, SecretKey
+from service.http.server import SEND_TIMEOUT_SECONDS, serving
 from service.statistics import ProjectStatistics, UserStatistics
 from service.store.contract import Answer
 from service.store.errors import LayoutError

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from service.api.errors import CATALOGUE, ApiError, ErrorKind
+from service.http.errors import CATALOGUE, ApiError, ErrorKind
 from service.store.errors import StoreUnavailableError
 from tests.api.support import PATH, Api, as_caller, exchange
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.api.errors import CATALOGUE
+from service.http.errors import CATALOGUE
 from service.statistics import ProjectStatistics, UserStatistics
 from service.store.errors import LayoutError, StoreUnavailableError
 from tests.api.support import PATH, TOTALS, USER, Api, AwayAuthenticator, FakeStore, as_caller, exchange, served

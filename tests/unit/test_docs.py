@@ -14,11 +14,11 @@ from consumers.commands import frame
 from consumers.dead_letters import letter
 from consumers.metrics import ConsumerMetrics
 from service.api.access import TOKEN
-from service.api.errors import CATALOGUE
-from service.api.metrics import HttpMetrics
 from service.api.resources import statistics
-from service.api.responses import REQUEST_ID
 from service.events.decoding import Reason
+from service.http.errors import CATALOGUE
+from service.http.metrics import HttpMetrics
+from service.http.responses import REQUEST_ID
 from service.runtime.settings import ConsumerSettings, ServiceSettings
 from tests.docs import documents, everything, quoted, table
 

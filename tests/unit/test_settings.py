@@ -57,12 +57,18 @@ def test_defaults_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = loaded(monkeypatch, ServiceSettings, JWT)
     assert settings.model_dump(exclude={"jwt_secret"}) == {
         "redis_url": "redis://localhost:6379/0",
+        "redis_cafile": None,
         "redis_cluster": False,
         "log_level": "INFO",
         "http_host": "127.0.0.1",
         "http_port": 8080,
+        "http_prefix": None,
+        "http_cors_origins": None,
+        "http_drain_seconds": 1,
         "auth": "jwt",
         "jwt_jwks_url": None,
+        "jwt_audience": None,
+        "jwt_issuer": None,
         "keystone_url": None,
         "keystone_username": None,
         "keystone_password": None,
@@ -80,6 +86,7 @@ def test_consumer_needs_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A consumer starts with nothing set, not even a token's secret."""
     assert loaded(monkeypatch, ConsumerSettings, {}).model_dump() == {
         "redis_url": "redis://localhost:6379/0",
+        "redis_cafile": None,
         "redis_cluster": False,
         "log_level": "INFO",
         "kafka_bootstrap_servers": "localhost:9092",
@@ -91,6 +98,9 @@ def test_consumer_needs_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         "kafka_sasl_username": None,
         "kafka_sasl_password": None,
         "kafka_ssl_cafile": None,
+        "kafka_ssl_certfile": None,
+        "kafka_ssl_keyfile": None,
+        "metrics_host": None,
         "metrics_port": 9464,
         "scrub_share": 0.01,
         "retention_days": None,
@@ -122,6 +132,14 @@ GOOD: list[tuple[type[Any], dict[str, str], str, object]] = [
     (ServiceSettings, {**JWT, "STATS_RATE_LIMIT": "0"}, "rate_limit", 0),
     (ServiceSettings, {**JWT, "STATS_ADMIN_ROLES": " a ,,b b,"}, "admin_roles", frozenset({"a", "b b"})),
     (ServiceSettings, {"STATS_JWT_SECRET": "", "STATS_JWT_JWKS_URL": "https://h/j"}, "jwt_jwks_url", "https://h/j"),
+    (ServiceSettings, {**JWT, "STATS_HTTP_PREFIX": "/a/b.c"}, "http_prefix", "/a/b.c"),
+    (
+        ServiceSettings,
+        {**JWT, "STATS_HTTP_CORS_ORIGINS": "https://a.example, http://[::1]:3000"},
+        "http_cors_origins",
+        frozenset({"https://a.example", "http://[::1]:3000"}),
+    ),
+    (ServiceSettings, {**JWT, "STATS_HTTP_CORS_ORIGINS": "*"}, "http_cors_origins", frozenset({"*"})),
     (ServiceSettings, KEYSTONE, "keystone_url", "https://id.example:5000/v3"),
 ]
 
@@ -135,6 +153,8 @@ def test_good_value_is_taken(
 
 
 _PORTS = ["-1", "65536", "+1", "1.0", "1_0", " 80", "port", "٣", "9" * 5000]
+_PATHS = ["statistics", "/", "/a/", "//a", "/a b", "/../a", "/a?b", "/é"]
+_ORIGINS = ["example", "https://a/", "https://a/b", "https://u:p@a", "https://A.example", "*,https://a", "ftp://a", ","]
 _TOPICS = ["a b", "a/b", "é", ".", "..", "a" * 250, "a\n"]
 BAD: list[tuple[type[Any], str, list[str]]] = [
     (CommonSettings, "STATS_REDIS_URL", ["localhost", "http://h", "unix:///s", "REDIS://h", "redis://", "redis:///0"]),
@@ -162,6 +182,9 @@ BAD: list[tuple[type[Any], str, list[str]]] = [
     (ConsumerSettings, "STATS_RETENTION_DAYS", ["0", "-1", "1.5", "1d", "for ever"]),
     (ServiceSettings, "STATS_HTTP_PORT", _PORTS),
     (ServiceSettings, "STATS_HTTP_HOST", ["a b"]),
+    (ServiceSettings, "STATS_HTTP_PREFIX", _PATHS),
+    (ServiceSettings, "STATS_HTTP_CORS_ORIGINS", _ORIGINS),
+    (ServiceSettings, "STATS_HTTP_DRAIN_SECONDS", ["-1", "301", "1.5"]),
     (ServiceSettings, "STATS_RATE_LIMIT", ["-1", "1.5", "1e3", "1_000", "many"]),
     (ServiceSettings, "STATS_ADMIN_ROLES", [",", " , "]),
     (ServiceSettings, "STATS_AUTH", ["none", "JWT"]),

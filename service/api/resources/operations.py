@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from service.api.access import AUTHENTICATOR, STORE
-from service.api.errors import UNAVAILABLE, UNREACHABLE, ApiError
-from service.api.responses import RETRY_AFTER, json_response
 from service.auth.caller import IdentityUnavailableError
+from service.http.errors import UNAVAILABLE, UNREACHABLE, ApiError
+from service.http.responses import RETRY_AFTER, json_response
 from service.store.errors import LayoutError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from service.api.access import PROJECT_IN_ROUTE, STORE, admit
 from service.api.parameters import parse_interval
-from service.api.responses import json_response
+from service.http.responses import json_response
 
 PATH = "/v2.0/{project_id}/gene/statistics"
 ROUTE = PATH.replace("{project_id}", PROJECT_IN_ROUTE)

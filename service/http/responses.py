@@ -6,7 +6,7 @@ import re
 from aiohttp import web
 from multidict import CIMultiDict
 
-from service.api.errors import ApiError, Language
+from service.http.errors import ApiError, Language
 
 REQUEST_ID = "X-Request-Id"
 REQUEST_ID_PATTERN = "^[A-Za-z0-9_-]{1,64}$"

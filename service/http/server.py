@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from service.api.aiohttp_private import Site
+from service.http.aiohttp_private import Site
 
 # aiohttp waits this long twice: for handlers to end, then for cancelled ones to end. Both fit into 10 s.
 SHUTDOWN_TIMEOUT_SECONDS = 4

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from service.api.errors import (
+from service.auth.caller import IdentityUnavailableError, InvalidTokenError
+from service.http.errors import (
     BAD_METHOD,
     BAD_REQUEST,
     INTERNAL,
@@ -17,9 +18,8 @@ from service.api.errors import (
     UNAVAILABLE,
     ApiError,
 )
-from service.api.metrics import UNKNOWN_ROUTE, HttpMetrics
-from service.api.responses import RETRY_AFTER, error_response, finish, request_id_of
-from service.auth.caller import IdentityUnavailableError, InvalidTokenError
+from service.http.metrics import UNKNOWN_ROUTE, HttpMetrics
+from service.http.responses import RETRY_AFTER, error_response, finish, request_id_of
 from service.store.errors import LayoutError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)

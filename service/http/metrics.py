@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -41,3 +42,6 @@ class HttpMetrics:
     def malformed(self, status: int) -> None:
         """Counts input that is no request, with its answer's status."""
         self._requests.labels(MALFORMED_ROUTE, "other", str(status)).inc()
+
+
+METRICS = web.AppKey("metrics", HttpMetrics)

@@ -15,11 +15,10 @@ from typing import Any
 
 from aiohttp import web
 
-from service.api.app import METRICS
-from service.api.errors import BAD_REQUEST, INTERNAL, MALFORMED, ApiError
-from service.api.metrics import HttpMetrics
-from service.api.middleware import from_http_exception
-from service.api.responses import error_response, finish, request_id_of
+from service.http.errors import BAD_REQUEST, INTERNAL, MALFORMED, ApiError
+from service.http.metrics import METRICS, HttpMetrics
+from service.http.middleware import from_http_exception
+from service.http.responses import error_response, finish, request_id_of
 
 _log = logging.getLogger(__name__)
 BACKLOG = 1024
