@@ -1,10 +1,16 @@
 """The entry of `python -m consumers`: runs one consumer process until SIGTERM or SIGINT, or an operator's command."""
 
+import sys
+
+from service.runtime.early import begin, stop_on_signals
+
+if __name__ == "__main__":
+    begin(lambda number: 128 + number if sys.argv[1:] else 0)  # before the imports below, which take most of a second
+
 import asyncio
 import logging
-import signal
-import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
@@ -22,7 +28,7 @@ from service.store.write.topic_name import TopicNameError, check_topic_name
 from service.store.write.writer import StoreWriter
 
 _log = logging.getLogger("consumers")
-EXIT_SETTINGS, EXIT_LAYOUT = 2, 3
+EXIT_LISTEN, EXIT_SETTINGS, EXIT_LAYOUT = 1, 2, 3
 
 
 async def _greet(writer: StoreWriter, topic: str) -> None:
@@ -42,7 +48,7 @@ async def _greet(writer: StoreWriter, topic: str) -> None:
 async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = system_now_ms) -> int:
     """Runs the consumer process until a signal stops it, and returns its exit status.
 
-    `local_now_ms` is this machine's clock (Unix ms).
+    `local_now_ms` is this machine's clock (Unix ms). Raises SettingsError.
     """
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -50,21 +56,25 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
     client = create_writer_client(settings.redis_url, settings.redis_cluster)
     writer = StoreWriter(client)
     consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms=local_now_ms)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, consumer.stop)
-    try:
-        async with serve_health(settings.metrics_port, registry, consumer.not_ready, consumer.pulse):
-            look_rarely(200_000, 50)  # reference counts alone free what a batch allocates
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(client.aclose)
+        try:
+            health = serve_health(settings.metrics_port, registry, consumer.not_ready, consumer.pulse)
+            await stack.enter_async_context(health)
+        except OSError as error:
+            _log.critical("STATS_METRICS_HOST, STATS_METRICS_PORT: cannot listen there: %s", error)
+            return EXIT_LISTEN
+        look_rarely(200_000, 50)  # reference counts alone free what a batch allocates
+        try:
             await _greet(writer, settings.kafka_topic)
+            stop_on_signals(asyncio.get_running_loop(), lambda _: consumer.stop())
             await consumer.run()
-    except (LayoutError, EvictionError) as error:
-        _log.critical("STATS_REDIS_URL: %s", error)
-        return EXIT_LAYOUT if isinstance(error, LayoutError) else EXIT_SETTINGS
-    except TopicNameError as error:
-        _log.critical("STATS_KAFKA_TOPIC: %s", error)
-        return EXIT_SETTINGS
-    finally:
-        await client.aclose()
+        except (LayoutError, EvictionError) as error:
+            _log.critical("STATS_REDIS_URL: %s", error)
+            return EXIT_LAYOUT if isinstance(error, LayoutError) else EXIT_SETTINGS
+        except TopicNameError as error:
+            _log.critical("STATS_KAFKA_TOPIC: %s", error)
+            return EXIT_SETTINGS
     return 0
 
 
@@ -76,11 +86,12 @@ def main() -> int:
         return run_command(sys.argv[1:])
     try:
         settings = load(ConsumerSettings)
+        log.configure(settings.log_level)
+        log.take_strays()
+        return asyncio.run(run(settings))
     except SettingsError as error:
-        print(*error.lines, sep="\n", file=sys.stderr)  # noqa: T201 - there is no log yet
+        log.say(*error.lines)
         return EXIT_SETTINGS
-    log.configure(settings.log_level)
-    return asyncio.run(run(settings))
 
 
 if __name__ == "__main__":

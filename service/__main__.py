@@ -1,9 +1,13 @@
 """The program `python -m service`: it serves the HTTP API over the store in Redis until SIGTERM or SIGINT."""
 
+from service.runtime.early import begin, stop_on_signals
+
+if __name__ == "__main__":
+    begin(lambda _: 0)  # before the imports below, which take most of a second
+
 import asyncio
 import logging
 import resource
-import signal
 import sys
 from contextlib import AsyncExitStack
 
@@ -29,18 +33,17 @@ def main() -> int:
     try:
         settings = load(ServiceSettings)
         log.configure(settings.log_level)
+        log.take_strays()
         _allow_open_files()
         return asyncio.run(run(settings))
     except SettingsError as error:
-        print(*error.lines, sep="\n", file=sys.stderr)  # noqa: T201 - the log may not be configured yet
+        log.say(*error.lines)
         return EXIT_SETTINGS
 
 
 async def run(settings: ServiceSettings) -> int:
     """Serves the API until a signal comes; returns the exit status, raises SettingsError. `main` runs it."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
@@ -61,6 +64,7 @@ async def run(settings: ServiceSettings) -> int:
             misfits.append(error)
             stop.set()
 
+        stop_on_signals(asyncio.get_running_loop(), lambda _: stop.set())
         app = create_app(store, authenticator, limiter, registry, give_up)
         try:
             port = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))

@@ -3,8 +3,15 @@
 import json
 import logging
 import sys
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime
+from types import TracebackType
+from typing import TypeAlias
 
+Raised: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
+
+_log = logging.getLogger(__name__)
 _OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -37,3 +44,30 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def take_strays() -> None:
+    """From now on logs what Python would print by itself: warnings, and errors that nobody can catch.
+
+    The programs call it once the log is configured.
+    """
+    logging.captureWarnings(True)
+    sys.unraisablehook = lambda stray: _stray(stray.err_msg or "an error was ignored", stray.exc_value)
+    threading.excepthook = lambda stray: _stray("an error has ended a thread", stray.exc_value)
+
+
+def _stray(message: str, error: BaseException | None) -> None:
+    _log.error(message, exc_info=error)
+
+
+def say(*lines: str) -> None:
+    """Writes lines to stderr as they are, for whoever started the program: what it says before there is a log."""
+    with suppress(OSError):  # a full disk, or nobody who reads: the exit status tells as well
+        print(*lines, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - see above
+
+
+def crashed(raised: Raised) -> None:
+    """Logs the error that ends the process; as JSON on stderr also where nobody has configured the log yet."""
+    if not logging.getLogger().handlers:
+        configure("INFO")
+    _log.critical("the process ends by an error that nobody has caught", exc_info=raised)
