@@ -6,22 +6,22 @@
   the API (`RequestHandler.handle_error`, `finish_response`).
 - A client that does not take its answer loses the connection after a time (`finish_response`): the library would wait
   for ever.
-- Connections are instances of `Connection` (`BaseSite.start`): the library's own sites make none but of its class.
+- Connections are instances of `Connection`: the library's own sites make none but of its class.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
 from service.http.errors import BAD_REQUEST, INTERNAL, MALFORMED, ApiError
-from service.http.metrics import METRICS, HttpMetrics
+from service.http.metrics import HttpMetrics
 from service.http.middleware import from_http_exception
 from service.http.responses import error_response, finish, request_id_of
 
 _log = logging.getLogger(__name__)
-BACKLOG = 1024
 _SMALL_BYTES = 32_768  # with headers well below what a transport buffers before it makes writers wait (64 KiB)
 _LIMITS: dict[str, Any] = {
     "keepalive_timeout": 75,  # also how long the headers of a connection's first request may take
@@ -35,12 +35,20 @@ _LIMITS: dict[str, Any] = {
 class Connection(web.RequestHandler):
     """Handles one connection. It turns answers that aiohttp makes itself into errors of the API."""
 
-    __slots__ = ("_metrics", "_send_timeout_seconds")
+    __slots__ = ("_lost", "_metrics", "_send_timeout_seconds")
 
-    def __init__(self, server: web.Server, metrics: HttpMetrics, send_timeout_seconds: float) -> None:
+    def __init__(
+        self, server: web.Server, metrics: HttpMetrics, send_timeout_seconds: float, lost: Callable[[], None]
+    ) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **_LIMITS)
         self._metrics = metrics
         self._send_timeout_seconds = send_timeout_seconds
+        self._lost = lost
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Ends the connection. The loop calls it, once."""
+        super().connection_lost(exc)
+        self._lost()
 
     def handle_error(
         self,
@@ -97,33 +105,3 @@ class Connection(web.RequestHandler):
         finish(response, request_id)
         response.force_close()
         return response
-
-
-class Site(web.BaseSite):
-    """Listens on a TCP address; its connections are of the class `Connection`, which aiohttp's own sites cannot use."""
-
-    def __init__(self, runner: web.AppRunner, host: str, port: int, send_timeout_seconds: float) -> None:
-        super().__init__(runner, backlog=BACKLOG)
-        self._host = host
-        self.port = port
-        self._metrics = runner.app[METRICS]
-        self._send_timeout_seconds = send_timeout_seconds
-
-    @property
-    def name(self) -> str:
-        """Returns the URL by which aiohttp names the site."""
-        return f"http://{self._host}:{self.port}"
-
-    async def start(self) -> None:
-        """Starts to listen; `port` is then the port that was taken. Raises OSError if it cannot listen there."""
-        await super().start()
-        server = self._runner.server
-        assert server is not None  # noqa: S101 - BaseSite's constructor has seen to it
-        listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(server, self._metrics, self._send_timeout_seconds),
-            self._host,
-            self.port,
-            backlog=self._backlog,
-        )
-        self._server = listener
-        self.port = listener.sockets[0].getsockname()[1]

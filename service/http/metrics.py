@@ -1,9 +1,9 @@
-"""Prometheus metrics of HTTP requests. No label holds text that a caller can choose freely."""
+"""Prometheus metrics of HTTP requests and connections. No label holds text that a caller can choose freely."""
 
 from functools import cache
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -28,6 +28,13 @@ class HttpMetrics:
             buckets=_BUCKETS_SECONDS,
             registry=registry,
         )
+        self._connections = Gauge("stats_http_connections", "Connections that are open", registry=registry)
+        self._connections_refused = Counter(
+            "stats_http_connections_refused_total",
+            "Connections closed at once, as there were too many",
+            ["limit"],
+            registry=registry,
+        )
 
     def answered(self, route: str, method: str, status: int, duration_seconds: float) -> None:
         """Counts a request of a route with its answer's status. The middleware calls it."""
@@ -42,6 +49,14 @@ class HttpMetrics:
     def malformed(self, status: int) -> None:
         """Counts input that is no request, with its answer's status."""
         self._requests.labels(MALFORMED_ROUTE, "other", str(status)).inc()
+
+    def connections(self, number: int) -> None:
+        """Notes how many connections are open. The listener calls it."""
+        self._connections.set(number)
+
+    def connection_refused(self, limit: str) -> None:
+        """Counts a connection that was closed as there were too many: in `total`, or from its `address`."""
+        self._connections_refused.labels(limit).inc()
 
 
 METRICS = web.AppKey("metrics", HttpMetrics)

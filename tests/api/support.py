@@ -16,6 +16,7 @@ from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwt import JwtAuthenticator, SecretKey
+from service.http.connections import ConnectionLimits
 from service.http.server import SEND_TIMEOUT_SECONDS, serving
 from service.statistics import ProjectStatistics, UserStatistics
 from service.store.contract import Answer
@@ -137,6 +138,8 @@ async def served(
     per_second: int = 0,
     probe_seconds: float = 2.0,
     send_timeout_seconds: float = SEND_TIMEOUT_SECONDS,
+    *,
+    limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[Api]:
     """The API on a free port of this machine, with a client."""
     store = store or FakeStore()
@@ -152,7 +155,7 @@ async def served(
 
     app.on_shutdown.append(tell)
     async with (
-        serving(app, "127.0.0.1", 0, send_timeout_seconds) as port,
+        serving(app, "127.0.0.1", 0, send_timeout_seconds, limits=limits) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
         yield Api(client, port, store, clock, stopping, misfits)
