@@ -53,7 +53,7 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
-    client = create_writer_client(settings.redis_url, settings.redis_cluster)
+    client = create_writer_client(settings.redis_url, settings.redis_cluster, cafile=settings.redis_cafile)
     writer = StoreWriter(client)
     consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms=local_now_ms)
     async with AsyncExitStack() as stack:

@@ -49,7 +49,9 @@ async def run(settings: ServiceSettings) -> int:
     GCCollector(registry=registry)
     async with AsyncExitStack() as stack:
         authenticator = await stack.enter_async_context(create_authenticator(settings))
-        store = await stack.enter_async_context(create_reader_store(settings.redis_url, settings.redis_cluster))
+        store = await stack.enter_async_context(
+            create_reader_store(settings.redis_url, settings.redis_cluster, cafile=settings.redis_cafile)
+        )
         try:
             await store.ping()
         except LayoutError as error:

@@ -32,7 +32,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
     """Looks up one job and shows it; returns 0 or 1. Raises StoreUnavailableError, LayoutError."""
     project_id, job_id = arguments.job
-    async with aclosing(create_writer_client(settings.redis_url, settings.redis_cluster)) as client:
+    async with aclosing(
+        create_writer_client(settings.redis_url, settings.redis_cluster, cafile=settings.redis_cafile)
+    ) as client:
         try:
             found = await inspect_job(client, project_id, job_id)
         except DamagedError as error:

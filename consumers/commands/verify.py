@@ -61,7 +61,9 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
 
     Raises StoreUnavailableError, LayoutError.
     """
-    async with aclosing(create_writer_client(settings.redis_url, settings.redis_cluster)) as client:
+    async with aclosing(
+        create_writer_client(settings.redis_url, settings.redis_cluster, cafile=settings.redis_cafile)
+    ) as client:
         scope = await survey(client, arguments.project)
         repairs = [await _stripes(client, scope, arguments.repair)]
         with terminal.progress("job records", sum(scope.projects.values())) as advance:

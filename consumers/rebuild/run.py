@@ -34,7 +34,7 @@ class Rebuilt:
 @asynccontextmanager
 async def open_generations(settings: ConsumerSettings) -> AsyncIterator[Generations]:
     """Opens the store's generations, with a Redis client that is closed when the block ends."""
-    client = create_writer_client(settings.redis_url, settings.redis_cluster)
+    client = create_writer_client(settings.redis_url, settings.redis_cluster, cafile=settings.redis_cafile)
     try:
         yield Generations(client)
     finally:

@@ -7,6 +7,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Field
 
+from service.runtime.redis_url import check_files, parse_redis_url
+from service.runtime.tls import check_certificates
+
 
 def _decimal(value: object) -> object:
     """Refuses text that is not 1 to 15 ASCII digits: no sign, space, underscore or point. Raises ValueError."""
@@ -51,8 +54,9 @@ def _split_url(url: str, schemes: tuple[str, ...]) -> SplitResult:
 
 
 def _redis_url(url: str) -> str:
-    if not re.fullmatch(r"|/|/[0-9]{1,5}", _split_url(url, ("redis", "rediss")).path):
-        raise ValueError("its path is no database number")
+    tls = parse_redis_url(url).tls
+    if tls is not None:
+        check_files(tls)
     return url
 
 
@@ -100,6 +104,11 @@ def _file(path: str) -> str:
     return path
 
 
+def _certificates(path: str) -> str:
+    check_certificates(_file(path))
+    return path
+
+
 WholeNumber = Annotated[int, BeforeValidator(_decimal)]
 PositiveNumber = Annotated[WholeNumber, Field(ge=1)]
 Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=0.5)]
@@ -114,3 +123,4 @@ HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 Servers = Annotated[str, BeforeValidator(_servers)]
 Topic = Annotated[str, BeforeValidator(_topic)]
 FilePath = Annotated[str, BeforeValidator(_file)]
+CertificateFile = Annotated[str, BeforeValidator(_certificates)]

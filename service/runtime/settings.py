@@ -5,12 +5,13 @@ counts as unset. Fields that may hold a secret are `SecretStr`, or stay out of t
 """
 
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.runtime.redis_url import OPTIONS, parse_redis_url
 from service.runtime.setting_values import (
+    CertificateFile,
     FilePath,
     HttpUrl,
     Name,
@@ -26,10 +27,12 @@ from service.runtime.setting_values import (
     UrlPath,
     WholeNumber,
 )
+from service.runtime.tls import check_key
 
 _TOPIC_NAME = "1 to 249 of A-Z a-z 0-9 . _ - and neither . nor .. alone"
 _CA_FILE = "a file of CA certificates (PEM)"
 _WITH_SASL = "required with SASL_PLAINTEXT and SASL_SSL"
+_WITH_SSL = "only with STATS_KAFKA_SECURITY_PROTOCOL SSL or SASL_SSL"
 _WITH_KEYSTONE = "required with STATS_AUTH=keystone"
 
 
@@ -53,19 +56,37 @@ class CommonSettings(_Settings):
     redis_url: RedisUrl = Field(
         "redis://localhost:6379/0",
         repr=False,
-        description="redis://host:port/database, or rediss:// for TLS",
+        description="redis://host:port/database, rediss:// for TLS, redis+sentinel://host:port,host:port/service/database;"
+        f" options behind a ? are {', '.join(OPTIONS)}",
     )
-    redis_cafile: FilePath | None = Field(None, description=_CA_FILE)
-    redis_cluster: bool = Field(False, description="true or false; a cluster has database 0 alone")
+    redis_cafile: CertificateFile | None = Field(None, description=f"{_CA_FILE}, with rediss:// in STATS_REDIS_URL")
+    redis_cluster: bool = Field(
+        False, description="true or false; a cluster has database 0 alone, and is asked without sentinels"
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], UpperCase] = Field(
         "INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )
 
+    @field_validator("redis_cafile")
+    @classmethod
+    def _only_with_tls(cls, cafile: str | None, info: ValidationInfo) -> str | None:
+        if cafile is not None and "redis_url" in info.data:
+            tls = parse_redis_url(info.data["redis_url"]).tls
+            if tls is None:
+                raise ValueError("set, but STATS_REDIS_URL has no rediss://")
+            if tls.cafile is not None:
+                raise ValueError("set, and STATS_REDIS_URL has ssl_ca_certs as well")
+        return cafile
+
     @field_validator("redis_cluster")
     @classmethod
-    def _cluster_has_one_database(cls, cluster: bool, info: ValidationInfo) -> bool:
-        if cluster and urlsplit(info.data.get("redis_url", "")).path.strip("/0"):
-            raise ValueError("true, but STATS_REDIS_URL names another database than 0")
+    def _fits_the_url(cls, cluster: bool, info: ValidationInfo) -> bool:
+        if "redis_url" in info.data:
+            url = parse_redis_url(info.data["redis_url"])
+            if cluster and (url.database or url.service):
+                raise ValueError("true, but STATS_REDIS_URL names another database than 0, or sentinels")
+            if not cluster and not url.service and len(url.hosts) > 1:
+                raise ValueError("false, but STATS_REDIS_URL names several hosts")
         return cluster
 
 
@@ -84,10 +105,13 @@ class KafkaSettings(_Settings):
     )
     kafka_sasl_username: str | None = Field(None, description=f"a name; {_WITH_SASL}")
     kafka_sasl_password: SecretStr | None = Field(None, description=f"a password; {_WITH_SASL}")
-    kafka_ssl_cafile: FilePath | None = Field(None, description=_CA_FILE)
-    kafka_ssl_certfile: FilePath | None = Field(None, description="a file with the client's certificate (PEM)")
+    kafka_ssl_cafile: CertificateFile | None = Field(None, description=f"{_CA_FILE}; {_WITH_SSL}")
+    kafka_ssl_certfile: CertificateFile | None = Field(
+        None, description=f"a file with the client's certificate (PEM); {_WITH_SSL}"
+    )
     kafka_ssl_keyfile: FilePath | None = Field(
-        None, description="a file with the key of STATS_KAFKA_SSL_CERTFILE (PEM), where that does not hold it"
+        None,
+        description="a file with the key of STATS_KAFKA_SSL_CERTFILE (PEM, no passphrase), where that does not hold it",
     )
 
     @field_validator("kafka_dead_letter_topic")
@@ -103,6 +127,23 @@ class KafkaSettings(_Settings):
         if value is None and info.data.get("kafka_security_protocol", "").startswith("SASL_"):
             raise ValueError("missing")
         return value
+
+    @field_validator("kafka_ssl_cafile", "kafka_ssl_certfile")
+    @classmethod
+    def _only_with_ssl(cls, path: str | None, info: ValidationInfo) -> str | None:
+        if path is not None and not info.data.get("kafka_security_protocol", "SSL").endswith("SSL"):
+            raise ValueError("set, but STATS_KAFKA_SECURITY_PROTOCOL is none with TLS")
+        return path
+
+    @field_validator("kafka_ssl_keyfile")
+    @classmethod
+    def _fits_the_certificate(cls, keyfile: str | None, info: ValidationInfo) -> str | None:
+        certfile = info.data.get("kafka_ssl_certfile", "")  # "": there is one, and it is bad itself
+        if certfile:
+            check_key(certfile, keyfile)
+        elif certfile is None and keyfile is not None:
+            raise ValueError("set, and STATS_KAFKA_SSL_CERTFILE is not")
+        return keyfile
 
 
 class ServiceSettings(CommonSettings):

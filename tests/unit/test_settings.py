@@ -253,7 +253,7 @@ def test_cluster_has_one_database(monkeypatch: pytest.MonkeyPatch) -> None:
         {"STATS_REDIS_URL": "http://user:s3cr3t@h"},
         {"STATS_REDIS_URL": "redis://user:s3cr3t/s3cr3t@h"},
         {"STATS_REDIS_URL": "redis://user:s3cr3t@[h"},
-        {"STATS_REDIS_URL": "redis://s3cr3t℀@h"},
+        {"STATS_REDIS_URL": "redis://user@h℀?s3cr3t"},
         {"STATS_JWT_JWKS_URL": "https://user:s3cr3t@h/j"},
         {"STATS_HTTP_PORT": "s3cr3t"},
     ],

@@ -59,21 +59,23 @@ class _ReadingRedis(Redis):
                 await self.connection_pool.release(connection)
 
 
-def create_reader_client(url: str, cluster: bool, timeout_seconds: float = _READ_TIMEOUT_SECONDS) -> Client:
-    """Returns a client for reads: it sends a command that fails once more, after 0.1 s at most."""
+def create_reader_client(
+    url: str, cluster: bool, timeout_seconds: float = _READ_TIMEOUT_SECONDS, *, cafile: str | None = None
+) -> Client:
+    """Returns a client for reads, made as `create_writer_client` says: it sends a command that fails once more."""
     once = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.1), 1)
-    return create_client(_ReadingRedis, url, cluster, once, timeout_seconds, _READ_CONNECTIONS)
+    return create_client(_ReadingRedis, url, cluster, once, timeout_seconds, _READ_CONNECTIONS, cafile)
 
 
 @asynccontextmanager
 async def create_reader_store(
-    url: str, cluster: bool, look_seconds: float = LOOK_SECONDS
+    url: str, cluster: bool, look_seconds: float = LOOK_SECONDS, *, cafile: str | None = None
 ) -> AsyncIterator[WatchedStore]:
     """Yields the store that the API reads, watched from the beginning; ends the watch and closes the client at the end.
 
     The program enters it at its start, also while Redis cannot be reached.
     """
-    client = create_reader_client(url, cluster)
+    client = create_reader_client(url, cluster, cafile=cafile)
     store = WatchedStore(RedisStatisticsStore(client, _REMEMBERED_SECONDS), client)
     with suppress(StoreUnavailableError):  # the first question or ping raises it again
         await store.look()

@@ -1,5 +1,7 @@
 """Creates Redis clients, among them that of writers, which never repeats a command by itself."""
 
+from dataclasses import replace
+from ssl import SSLContext
 from typing import Any
 
 from redis.asyncio import Redis
@@ -8,7 +10,9 @@ from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
 from redis.maint_notifications import MaintNotificationsConfig
 
+from service.runtime.redis_url import RedisUrl, parse_redis_url
 from service.store.redis.cluster import Cluster
+from service.store.redis.connections import SentinelConnection, Sentinels, TlsConnection
 from service.store.redis.pool import Pool
 from service.store.redis.views import Client
 
@@ -25,21 +29,60 @@ _COMMON: dict[str, Any] = {
     "socket_keepalive": True,
     "driver_info": DriverInfo(),
 }
+# A connection to a sentinel: for one question, without a login unless the sentinel wants one.
+_SENTINEL: dict[str, Any] = {**_COMMON, "driver_info": None, "retry": Retry(NoBackoff(), 0)}
 
 
-def create_writer_client(url: str, cluster: bool, timeout_seconds: float = WRITE_TIMEOUT_SECONDS) -> Client:
-    """Returns a client that sends each command once: only its caller knows whether a command may be repeated."""
-    return create_client(Redis, url, cluster, Retry(NoBackoff(), 0), timeout_seconds, _WRITE_CONNECTIONS)
+def create_writer_client(
+    url: str, cluster: bool, timeout_seconds: float = WRITE_TIMEOUT_SECONDS, *, cafile: str | None = None
+) -> Client:
+    """Returns a client that sends each command once: only its caller knows whether a command may be repeated.
+
+    `url` is as `parse_redis_url` takes it; `cafile` is the file of CA certificates where the URL names none. Reads the
+    files of TLS, and may block. Raises OSError and ValueError if they are not as the settings have found them.
+    """
+    return create_client(Redis, url, cluster, Retry(NoBackoff(), 0), timeout_seconds, _WRITE_CONNECTIONS, cafile)
 
 
 def create_client(  # noqa: PLR0913, PLR0917 - what a client is made of
-    kind: type[Redis], url: str, cluster: bool, retry: Retry, timeout_seconds: float, connections: int
+    kind: type[Redis],
+    url: str,
+    cluster: bool,
+    retry: Retry,
+    timeout_seconds: float,
+    connections: int,
+    cafile: str | None,
 ) -> Client:
     """Returns a client of one server, of that kind, or of a cluster. A command waits for a free connection."""
+    place = parse_redis_url(url)
+    tls = _context(place, cafile)
     options = {**_COMMON, "socket_timeout": timeout_seconds, "retry": retry, "max_connections": connections}
+    options |= {"username": place.username, "password": place.password}
     if cluster:
-        return Cluster.from_url(url, **{**options, "max_connections": 2 * connections})
-    pool = Pool.from_url(
-        url, timeout=timeout_seconds, maint_notifications_config=MaintNotificationsConfig(enabled=False), **options
+        return Cluster(place.hosts, tls, **{**options, "max_connections": 2 * connections})
+    if place.service is None:
+        [(host, port)] = place.hosts
+        options |= {"connection_class": TlsConnection, "host": host, "port": port}
+    else:
+        sentinels = Sentinels(place.hosts, place.service, _login(place), {**_SENTINEL, "tls": tls})
+        options |= {"connection_class": SentinelConnection, "sentinels": sentinels}
+    pool = Pool(
+        timeout=timeout_seconds,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        db=place.database,
+        tls=tls,
+        **options,
     )
+    if place.service is not None:
+        sentinels.on_new_primary = pool.renew
     return kind.from_pool(pool)
+
+
+def _context(place: RedisUrl, cafile: str | None) -> SSLContext | None:
+    if place.tls is None:
+        return None
+    return (place.tls if cafile is None else replace(place.tls, cafile=cafile)).context()
+
+
+def _login(place: RedisUrl) -> list[str]:
+    return [each for each in (place.username, place.password) if each is not None]

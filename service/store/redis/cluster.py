@@ -13,6 +13,7 @@ client will not do:
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from ssl import SSLContext
 from typing import Any
 
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -22,12 +23,15 @@ from redis.exceptions import (
     ClusterDownError,
     ClusterError,
     MovedError,
+    RedisClusterException,
     ResponseError,
     SlotNotCoveredError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from service.store.redis.connections import TlsConnection
 
 _REDIRECTIONS = 16
 _TRY_AGAIN_SECONDS = 0.05
@@ -37,9 +41,28 @@ _STALE = (RedisConnectionError, RedisTimeoutError, ClusterDownError, SlotNotCove
 class Cluster(RedisCluster):
     """Sends each command to the node that has its slot. A redirected command was not run, so it sends it again."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, hosts: Sequence[tuple[str, int]], tls: SSLContext | None, **options: Any) -> None:
+        super().__init__(startup_nodes=[ClusterNode(host, port) for host, port in hosts], **options)
         self._turns: dict[str, asyncio.Semaphore] = {}
+        self._given = dict(self.nodes_manager.startup_nodes)
+        self.nodes_manager.connection_kwargs |= {"connection_class": TlsConnection, "tls": tls}
+        for node in self._given.values():
+            node.connection_class = TlsConnection
+            node.connection_kwargs["tls"] = tls
+
+    async def initialize(self, *args: Any, **options: Any) -> "Cluster":
+        """Asks for the nodes and their slots, unless they are known. Raises what the client raises.
+
+        It begins with the hosts that were given once more where none of the nodes that it knew can be reached: all
+        addresses of a cluster may have changed.
+        """
+        try:
+            await super().initialize(*args, **options)
+        except RedisClusterException:
+            for name, node in self._given.items():
+                self.nodes_manager.startup_nodes.setdefault(name, node)
+            raise
+        return self
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Returns the reply to a command. Raises what the client raises."""

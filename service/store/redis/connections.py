@@ -1,0 +1,137 @@
+"""Connections to Redis whose TLS context is made once, and those that sentinels lead to the primary.
+
+redis-py makes a context for each connection, which reads files and blocks the event loop. Its pool for sentinels does
+not wait for a free connection, and takes a sentinel's word that a server is the primary: one that was cut off from the
+others names a server that was demoted meanwhile. Here each new connection asks the server itself (`ROLE`).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from ssl import SSLContext
+from typing import Any
+
+from redis.asyncio.connection import Connection
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+Address = tuple[str, int]
+
+_SENTINEL_SECONDS = 0.5  # a sentinel that takes longer is passed over
+
+
+class TlsConnection(Connection):
+    """A connection over TLS if there is a context for it, else a plain one."""
+
+    def __init__(self, *, tls: SSLContext | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._tls = tls
+
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        return {**super()._connection_arguments(), **({"ssl": self._tls} if self._tls else {})}
+
+
+class Sentinels:
+    """Asks sentinels for the primary of a service, one after the other; the one that was right last is asked first.
+
+    `options` are those of a connection to a sentinel. A sentinel gets the login of Redis only if it wants one.
+    `on_new_primary` is called when another server has become the primary.
+    """
+
+    def __init__(
+        self, hosts: Sequence[Address], service: str, login: Sequence[str], options: Mapping[str, Any]
+    ) -> None:
+        self._hosts = list(hosts)
+        self._service = service
+        self._login = login
+        self._options = options
+        self._primary: Address | None = None
+        self.on_new_primary: Callable[[], None] = lambda: None
+
+    async def lead(self, attempt: Callable[[str, int], Awaitable[None]]) -> None:
+        """Calls `attempt` with the address that a sentinel names, and with that of the next sentinel if it fails.
+
+        Raises the last error of `attempt`, or RedisConnectionError if no sentinel names any address.
+        """
+        tried: set[Address] = set()
+        problems: list[str] = []
+        failure: RedisError | None = None
+        for sentinel in list(self._hosts):
+            try:
+                async with asyncio.timeout(_SENTINEL_SECONDS):
+                    address = await self._ask(*sentinel)
+            except (RedisError, TimeoutError) as error:
+                problems.append(f"{sentinel[0]}:{sentinel[1]}: {str(error) or 'no answer in time'}")
+                continue
+            if address in tried:
+                continue
+            tried.add(address)
+            try:
+                await attempt(*address)
+            except RedisError as error:
+                failure = error
+                continue
+            self._found(sentinel, address)
+            return
+        raise failure or RedisConnectionError(f"no sentinel names the primary: {'; '.join(problems)}")
+
+    def _found(self, sentinel: Address, address: Address) -> None:
+        self._hosts.remove(sentinel)
+        self._hosts.insert(0, sentinel)
+        before, self._primary = self._primary, address
+        if before not in {None, address}:
+            self.on_new_primary()
+
+    async def _ask(self, host: str, port: int) -> Address:
+        connection = TlsConnection(host=host, port=port, **self._options)
+        question = "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+            try:
+                reply = await _call(connection, *question)
+            except AuthenticationError:
+                if not self._login:
+                    raise
+                await _call(connection, "AUTH", *self._login)
+                reply = await _call(connection, *question)
+        finally:
+            await connection.disconnect(nowait=True)
+        if not reply:
+            raise RedisConnectionError(f"knows no service {self._service}")
+        return reply[0].decode(), int(reply[1])
+
+
+class SentinelConnection(TlsConnection):
+    """A connection to whichever server is the primary at the time that it is made."""
+
+    def __init__(self, *, sentinels: Sentinels, **options: Any) -> None:
+        super().__init__(**options)
+        self._sentinels = sentinels
+
+    async def connect_check_health(self, check_health: bool = True, retry_socket_connect: bool = True) -> None:
+        """Connects, unless it is connected; redis-py calls it. Raises what the client raises."""
+
+        async def attempt(host: str, port: int) -> None:
+            self.host, self.port = host, port
+            await super(SentinelConnection, self).connect_check_health(check_health, retry_socket_connect)
+            try:
+                await self._check_role()
+            except BaseException:
+                await self.disconnect(nowait=True)
+                raise
+
+        if not self.is_connected:
+            await self._sentinels.lead(attempt)
+
+    async def _check_role(self) -> None:
+        """Raises RedisConnectionError if the server is no primary; one that may not be asked is believed to be one."""
+        try:
+            role = await _call(self, "ROLE")
+        except NoPermissionError:
+            return
+        if role[0] != b"master":
+            raise RedisConnectionError(f"{self.host}:{self.port} is a replica, and a sentinel names it as the primary")
+
+
+async def _call(connection: Connection, *words: str) -> Any:
+    await connection.send_command(*words, check_health=False)
+    return await connection.read_response()
