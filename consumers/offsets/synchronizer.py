@@ -19,6 +19,7 @@ from consumers.upkeep.store_watch import StoreWatch
 from service.store.layout.gaps import count_skipped
 from service.store.layout.heads import Head
 from service.store.write.gaps import read_gaps
+from service.store.write.rights import check_rights
 from service.store.write.topic_name import claim_topic_name
 from service.store.write.writer import StoreWriter, StripeBatch
 
@@ -53,6 +54,7 @@ class Synchronizer:
         worker awaits it before it reads. Raises what the store raises, EvictionError, TopicNameError, and KafkaError.
         """
         await self.store_watch.look()
+        await check_rights(self.writer.client)
         await claim_topic_name(self.writer.client, self.topic)
         heads = await self.writer.read_heads()
         topic = await self.watch.look()

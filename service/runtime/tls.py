@@ -1,6 +1,10 @@
-"""Makes TLS contexts from PEM files, and says what is wrong with such files. No error repeats what is in a file."""
+"""Makes TLS contexts from PEM files, and says what is wrong with such files, or with a connection.
+
+No error repeats what is in a file.
+"""
 
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -47,6 +51,25 @@ def check_key(certfile: str, keyfile: str | None) -> None:
         raise ValueError("not the key of the certificate" if error.reason else "no private key in it") from None
     except OSError:
         raise ValueError("cannot be read") from None
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an error, and what caused it, in turn: libraries hide the reason behind errors of their own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def tls_remedy(error: BaseException, ca_setting: str, certificate_setting: str) -> str | None:
+    """Returns what an operator can do about an error that TLS is the cause of, else None."""
+    for cause in causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({cause.verify_message}): {ca_setting} must have its CA"
+        if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+            return f"it refuses our certificate, or wants one: {certificate_setting}"
+        if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+            return "it speaks no TLS at this port"
+    return None
 
 
 def _refuse_to_decrypt() -> str:

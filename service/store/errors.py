@@ -5,6 +5,10 @@ class StoreUnavailableError(Exception):
     """The store cannot be reached, is too slow, or has no answer; whether a write was applied is unknown."""
 
 
+class StoreRefusedError(StoreUnavailableError):
+    """The server of the store answers, and refuses us: by its rights, our login, or our certificates."""
+
+
 class LayoutError(Exception):
     """The store has another layout version than this process knows; the process must neither read nor write it."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from redis.asyncio import RedisCluster
 
+from service.runtime.redis_url import parse_redis_url
 from service.store.audit.unfinished import mend_project
 from service.store.errors import StoreUnavailableError
 from service.store.generations import BuildingWriter, Generations
@@ -251,7 +252,7 @@ async def test_deletion_overlooks_no_key_that_is_moved_meanwhile(three_primaries
     projects = fold(FIRST)
     await writer.apply(1, [StripeBatch(at, [Step(0, 0, 1, 0)], projects[at], building.generation) for at in projects])
     await generations.discard(await generations.look())
-    client = MovesBetween.from_url(three_primaries.url)
+    client = MovesBetween(parse_redis_url(three_primaries.url).hosts, None)
     assert isinstance(client, MovesBetween)
     source = three_primaries.owner(int(client.keyslot(head_key(stripe_of(PROJECTS[0])))))
     client.first_port = next(node.port for node in three_primaries.primaries if node is not source)

@@ -65,6 +65,11 @@ def topic_name_key() -> str:
     return f"{stripe_tag(0)}topic"
 
 
+def trial_key(stripe: int) -> str:
+    """Returns a key that holds nothing: what a user of Redis may do is tried on it."""
+    return f"{stripe_tag(stripe)}trial"
+
+
 @lru_cache(maxsize=65_536)
 def project_prefix(project_id: str, generation: int = 0) -> str:
     """Returns what all keys of a project begin with."""

@@ -68,6 +68,11 @@ class Learning:
                 return True
             raise
 
+    async def try_rights(self, missing: str) -> None:
+        """Reads a key that is not there with each command that a Learning uses beside MGET. Raises as the others."""
+        await self._client.get(missing)
+        await self._client.hgetall(missing)
+
     async def is_user(self, project_id: str, generation: int, user_id: str, names_id: bytes) -> bool | None:
         """Tells whether the user stored under a user's key has this id, and not another with the same digest.
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 
@@ -10,7 +9,7 @@ from service.events.event import MAX_MS
 from service.store.contract import Answer
 from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Live
-from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of
+from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of, stripe_tag, trial_key
 from service.store.layout.projects import user_key
 from service.store.read.answer_cache import AnswerCache, Question
 from service.store.read.bodies import Bodies, Doubts
@@ -22,6 +21,7 @@ from service.store.read.shared_read import SharedRead
 from service.store.read.view import Asked, Look, View, read_view
 from service.store.redis.clock import system_now_ms
 from service.store.redis.outages import reaching
+from service.store.redis.shards import one_stripe_each
 from service.store.redis.views import DamagedError, parse_stored_head
 
 MAX_CACHED_ANSWER_BYTES = 64 * 1024 * 1024
@@ -55,11 +55,17 @@ class RedisStatisticsStore:
         self._live = [Live()] * STRIPES  # as last seen
 
     async def ping(self) -> None:
-        """Raises StoreUnavailableError unless the store answers, LayoutError if it isn't ours."""
-        with reaching("the store does not answer"):
-            data: Any = await self._client.get(head_key(0))
+        """Does what questions do, on each primary, to keys that are small, or not there.
+
+        Raises StoreUnavailableError unless all of it succeeds, LayoutError if the store isn't ours.
+        """
         try:
-            parse_stored_head(0, data)
+            with reaching("the store does not answer"):
+                for stripe in await one_stripe_each(self._client):
+                    key, missing = head_key(stripe), trial_key(stripe)
+                    [head, _] = await self._shared.mget(stripe_tag(stripe), [key, missing])
+                    parse_stored_head(stripe, head)
+                    await self._learning.try_rights(missing)
         except DamagedError as error:
             raise StoreUnavailableError(str(error)) from error
 

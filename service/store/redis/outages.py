@@ -8,12 +8,16 @@ error raised in our own code stays what it is, so that tests see it.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisClusterException, RedisError
 
-from service.store.errors import StoreUnavailableError
+from service.runtime.tls import causes, tls_remedy
+from service.store.errors import StoreRefusedError, StoreUnavailableError
 
 _OWN = (RedisError, RedisClusterException, OSError)  # a cluster's exception is no RedisError
 _LIBRARIES = frozenset({"redis", "hiredis"})
+# How Redis says within a script that the user may not do what it does there; 7.0 has other words than later versions.
+_DENIED_IN_SCRIPT = ("ACL failure in script", "The user executing the script can't")
+GRANT = "grant it to the user of STATS_REDIS_URL"
 
 
 def is_outage(error: BaseException) -> bool:
@@ -33,12 +37,28 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def find_remedy(error: BaseException) -> str | None:
+    """Returns what an operator can do if an outage is that the server refuses us, else None."""
+    for cause in causes(error):
+        if isinstance(cause, NoPermissionError) or any(words in str(cause) for words in _DENIED_IN_SCRIPT):
+            return GRANT
+        if isinstance(cause, AuthenticationError):
+            return "correct user and password in STATS_REDIS_URL"
+    return tls_remedy(error, "STATS_REDIS_CAFILE", "ssl_certfile and ssl_keyfile in STATS_REDIS_URL")
+
+
 @contextmanager
 def reaching(doing: str) -> Iterator[None]:
-    """Raises StoreUnavailableError for any outage in its block; `doing` says what was under way."""
+    """Raises StoreUnavailableError for any outage in its block; `doing` says what was under way.
+
+    It raises StoreRefusedError, which also says what to do, if the server refuses us.
+    """
     try:
         yield
     except Exception as error:
         if not is_outage(error):
             raise
+        remedy = find_remedy(error)
+        if remedy is not None:
+            raise StoreRefusedError(f"{doing}: {describe(error)}; {remedy}") from error
         raise StoreUnavailableError(f"{doing}: {describe(error)}") from error
