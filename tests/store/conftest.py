@@ -1,11 +1,13 @@
-"""An empty store for each test, reached as a consumer reaches it."""
+"""An empty store for each test, reached as a consumer reaches it, and servers of a test's own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from service.store.redis.client import create_writer_client
+from tests.store.pair import Pair
 from tests.store.support import Store
 
 
@@ -22,3 +24,11 @@ async def client(redis_flushed: str) -> AsyncIterator[Redis]:
 def store(client: Redis) -> Store:
     """An empty store."""
     return Store(client)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    """A primary and its replica."""
+    pair = Pair(tmp_path)
+    yield pair
+    pair.stop()

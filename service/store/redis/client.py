@@ -85,4 +85,7 @@ def _context(place: RedisUrl, cafile: str | None) -> SSLContext | None:
 
 
 def _login(place: RedisUrl) -> list[str]:
-    return [each for each in (place.username, place.password) if each is not None]
+    """Returns the words of an AUTH, none where the URL has no password."""
+    if place.password is None:
+        return []
+    return [place.password] if place.username is None else [place.username, place.password]

@@ -54,12 +54,14 @@ class Sentinels:
         """
         tried: set[Address] = set()
         problems: list[str] = []
+        problem: Exception | None = None
         failure: RedisError | None = None
         for sentinel in list(self._hosts):
             try:
                 async with asyncio.timeout(_SENTINEL_SECONDS):
                     address = await self._ask(*sentinel)
             except (RedisError, TimeoutError) as error:
+                problem = error
                 problems.append(f"{sentinel[0]}:{sentinel[1]}: {str(error) or 'no answer in time'}")
                 continue
             if address in tried:
@@ -72,7 +74,9 @@ class Sentinels:
                 continue
             self._found(sentinel, address)
             return
-        raise failure or RedisConnectionError(f"no sentinel names the primary: {'; '.join(problems)}")
+        if failure is not None:
+            raise failure
+        raise RedisConnectionError(f"no sentinel names the primary: {'; '.join(problems)}") from problem
 
     def _found(self, sentinel: Address, address: Address) -> None:
         self._hosts.remove(sentinel)
@@ -88,7 +92,7 @@ class Sentinels:
             await connection.connect()  # type: ignore[no-untyped-call]
             try:
                 reply = await _call(connection, *question)
-            except AuthenticationError:
+            except (AuthenticationError, NoPermissionError):
                 if not self._login:
                     raise
                 await _call(connection, "AUTH", *self._login)
