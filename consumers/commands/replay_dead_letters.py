@@ -13,12 +13,12 @@ from consumers.commands.arguments import instant_ms
 from consumers.commands.terminal import Terminal
 from consumers.dead_letters.queue import create_producer
 from consumers.dead_letters.replay import Source, StoredLetter, parse_letter, parse_mark, read_to_end
-from consumers.kafka.aiokafka_private import is_misnamed
+from consumers.ingest.records import decode_record
 from consumers.kafka.clients import connection_options, create_reader
 from consumers.kafka.metadata import describe_topic, find_topic
 from consumers.kafka.record_batches import Content, write_records
 from consumers.kafka.stopping import stop_client
-from service.events.decoding import InvalidRecordError, Reason, decode
+from service.events.decoding import InvalidRecordError, Reason
 from service.runtime.settings import ConsumerSettings
 from service.store.redis.clock import system_now_ms
 
@@ -185,10 +185,8 @@ class _Replay:
 
 
 def _is_event(letter: StoredLetter) -> bool:
-    if is_misnamed(letter.headers):
-        return False
     try:
-        decode(letter.key, letter.value)
+        decode_record(letter)
     except InvalidRecordError:
         return False
     return True

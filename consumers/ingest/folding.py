@@ -6,8 +6,8 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from consumers.dead_letters.letter import DeadLetter, dead_letter
-from consumers.kafka.aiokafka_private import HeaderName, MisnamedRecord
-from service.events.decoding import InvalidRecordError, decode, decode_next
+from consumers.ingest.records import are_judged, decode_record
+from service.events.decoding import InvalidRecordError, decode_next
 from service.events.event import JobEvent, is_newer
 from service.store.write.batch import Fold, ProjectBatch
 
@@ -26,8 +26,9 @@ class RecordFold:
         """Decodes and folds records of a partition; a record that is no event becomes a dead letter."""
         latest = self._latest
         for record in records:
-            if type(record) is MisnamedRecord:
-                self._add_misnamed(tp, record)
+            headers = record.headers
+            if headers and are_judged(headers):
+                self._add_other(tp, record)
                 continue
             key = record.key
             known = latest.get(key)
@@ -48,14 +49,9 @@ class RecordFold:
         self._latest.clear()
         return self._fold.stripes()
 
-    def _add_misnamed(self, tp: TopicPartition, record: MisnamedRecord) -> None:
-        wrong = [number for number, (name, _) in enumerate(record.headers, 1) if isinstance(name, HeaderName)]
-        detail = f"headers: the name of number {wrong[0]} is not UTF-8"
-        self.dead_letters.append(dead_letter(tp, record, "bad_headers", detail))
-
     def _add_other(self, tp: TopicPartition, record: Any) -> None:
         try:
-            event = decode(record.key, record.value)
+            event = decode_record(record)
         except InvalidRecordError as error:
             self.dead_letters.append(dead_letter(tp, record, error.reason, error.detail))
             return

@@ -11,8 +11,8 @@ from consumers.dead_letters.letter import DeadLetter, dead_letter
 from consumers.dead_letters.replay import was_sent_back
 from consumers.ingest.batch import Portion
 from consumers.ingest.mending import STORE_IS_WRONG
-from consumers.kafka.aiokafka_private import MisnamedRecord
-from service.events.decoding import MAX_DETAIL_CHARS, InvalidRecordError, decode
+from consumers.ingest.records import decode_record
+from service.events.decoding import MAX_DETAIL_CHARS, InvalidRecordError
 from service.events.event import JobDeletion, JobEvent
 from service.store.errors import RefusedError
 from service.store.layout.keys import stripe_of
@@ -70,9 +70,8 @@ async def sift(
 def _decode(records: Iterable[tuple[TopicPartition, Any]]) -> Iterator[_Event]:
     """Yields the records that are events, with the events; the others are dead letters already."""
     for tp, record in records:
-        if type(record) is not MisnamedRecord:
-            with suppress(InvalidRecordError):
-                yield decode(record.key, record.value), tp, record
+        with suppress(InvalidRecordError):
+            yield decode_record(record), tp, record
 
 
 def _refused(tp: TopicPartition, record: Any, refusal: RefusedError) -> DeadLetter:

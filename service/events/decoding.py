@@ -8,6 +8,7 @@ be JSON.
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from service.events.event import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
 from service.events.json_members import NotJsonError, split_members
 from service.events.schema import MAX_TEXT_CHARS, MAX_USER_NAME_CHARS, JobEventModel, StatusName
+from service.events.wording import describe
 
 MAX_VALUE_BYTES = 65_536
 MAX_DETAIL_CHARS = 500
@@ -38,16 +40,21 @@ Reason = Literal[
     "key_mismatch",
     "tombstone_without_key",
     "bad_headers",
+    "bad_cloud_event",
+    "unsupported_content",
     "refused",
 ]
 """Says why a record is a dead letter. `bad_headers`: a header's name is not UTF-8, whatever else the record is.
-`refused`: the record is an event that the store refused, and the detail has the store's words."""
+`bad_cloud_event` and `unsupported_content`: the headers say that the record is a CloudEvent, and it is none, or one
+whose content is not JSON. `refused`: the record is an event that the store refused, and the detail has the store's
+words."""
 
 
 class InvalidRecordError(Exception):
     """A record is no event and no deletion: `reason` is one of `Reason`, `detail` names the field and what is wrong.
 
-    The detail has at most MAX_DETAIL_CHARS characters and repeats nothing of the record.
+    The detail has at most MAX_DETAIL_CHARS characters. It may repeat up to 200 characters of the record, printable
+    ASCII: a status or a number that is wrong, a key that names another job.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -79,19 +86,29 @@ class _WireEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     sequence: Annotated[int, Meta(ge=1, le=MAX_SEQUENCE)] | None = None
 
 
+class _WireData(_WireEvent, frozen=True, gc=False, kw_only=True):
+    """The fields of an event whose id may stand outside of it."""
+
+    event_id: _Text = "-"
+
+
 _decode_wire = msgspec.json.Decoder(_WireEvent).decode
+_decode_data = msgspec.json.Decoder(_WireData).decode
 
 
-def decode(key: bytes | None, value: bytes | None) -> JobEvent | JobDeletion:
-    """Returns the event or deletion that a record holds; raises InvalidRecordError."""
+def decode(key: bytes | None, value: bytes | None, event_id: str | None = None) -> JobEvent | JobDeletion:
+    """Returns the event or deletion that a record holds; raises InvalidRecordError.
+
+    `event_id`, which is not empty, stands in for the field of that name if the value does not have it.
+    """
     if value is None:
         return _decode_tombstone(key)
-    return decode_fast(key, value) or decode_strictly(key, value)
+    return decode_fast(key, value, event_id) or decode_strictly(key, value, event_id)
 
 
-def decode_fast(key: bytes | None, value: bytes) -> JobEvent | None:
+def decode_fast(key: bytes | None, value: bytes, event_id: str | None = None) -> JobEvent | None:
     """Returns the event, or None if only `decode_strictly` can tell whether the value is one."""
-    wire = _read(value)
+    wire = _read(value) if event_id is None or len(event_id) > MAX_TEXT_CHARS else _read(value, _decode_data)
     if wire is None:
         return None
     record_key = f"{wire.project_id}/{wire.job_id}".encode()
@@ -124,14 +141,14 @@ def decode_next(value: bytes, known: JobEvent) -> JobEvent | None:
     return _event(wire)
 
 
-def _read(value: bytes) -> _WireEvent | None:
+def _read(value: bytes, decode_wire: Callable[[bytes], _WireEvent] = _decode_wire) -> _WireEvent | None:
     """Returns the fields, checked but for the characters of texts; None if only `decode_strictly` can judge them."""
     if len(value) > MAX_VALUE_BYTES:
         return None
     try:
         if not value.isascii():
             value.decode()  # msgspec does not look at the encoding of unknown fields
-        return _decode_wire(value)
+        return decode_wire(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # RecursionError: an unknown field is too deep
         return None
 
@@ -156,24 +173,36 @@ def _is_id(text: str) -> bool:
     return not text.encode().translate(None, _ID_BYTES)
 
 
-def decode_strictly(key: bytes | None, value: bytes) -> JobEvent:
+def decode_strictly(key: bytes | None, value: bytes, event_id: str | None = None) -> JobEvent:
     """Returns the event; raises InvalidRecordError with the first thing that is wrong."""
-    if len(value) > MAX_VALUE_BYTES:
-        raise InvalidRecordError("too_large", f"value: {len(value)} bytes, at most {MAX_VALUE_BYTES} are allowed")
+    check_text(value)
     try:
-        value.decode()
-        event = JobEventModel.model_validate(_read_fields(value)).to_event()
-    except UnicodeDecodeError as error:
-        raise InvalidRecordError("not_utf8", f"value: {error}") from None
+        fields = _read_fields(value)
+        if event_id is not None and isinstance(fields, dict):
+            fields.setdefault("event_id", event_id)
+        event = JobEventModel.model_validate(fields).to_event()
     except ValidationError as error:
-        raise _refusal(error) from None
+        raise InvalidRecordError(*describe(error)) from None
     except NotJsonError as error:
         raise InvalidRecordError("not_json", f"value: {error}") from None
     if key is not None and key != f"{event.project_id}/{event.job_id}".encode():
         if not _match_key(key):
             raise _bad_key()
-        raise InvalidRecordError("key_mismatch", "key: names another job than the value's project_id and job_id")
+        raise InvalidRecordError(
+            "key_mismatch", f"key: names the job {key.decode()}; project_id and job_id of the value name another"
+        )
     return event
+
+
+def check_text(value: bytes) -> None:
+    """Checks that a value is UTF-8 and not too large. Raises InvalidRecordError."""
+    if len(value) > MAX_VALUE_BYTES:
+        raise InvalidRecordError("too_large", f"value: has {len(value)} bytes; at most {MAX_VALUE_BYTES} are allowed")
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        wrong = f"0x{value[error.start]:02X} at byte {error.start}"
+        raise InvalidRecordError("not_utf8", f"value: is not UTF-8: {wrong} ({error.reason})") from None
 
 
 def _read_fields(value: bytes) -> object:
@@ -193,13 +222,15 @@ def _parse(name: str, text: bytes) -> object:
         return pydantic_core.from_json(text)
     except ValueError:
         if text.startswith(b'"'):
-            raise InvalidRecordError("not_json", f"{name}: half a surrogate pair is no character") from None
+            raise InvalidRecordError("not_json", f"{name}: has half a surrogate pair, which is no character") from None
         return -(10**30) if text.startswith(b"-") else 10**30  # more digits than the parser takes
 
 
 def _decode_tombstone(key: bytes | None) -> JobDeletion:
     if key is None:
-        raise InvalidRecordError("tombstone_without_key", "key: absent, and so is the value: no job is named")
+        raise InvalidRecordError(
+            "tombstone_without_key", "key: is missing, and so is the value; a deletion names its job by the key"
+        )
     match = _match_key(key)
     if match is None:
         raise _bad_key()
@@ -207,15 +238,6 @@ def _decode_tombstone(key: bytes | None) -> JobDeletion:
 
 
 def _bad_key() -> InvalidRecordError:
-    return InvalidRecordError("bad_key", "key: not {project_id}/{job_id}, each 1 to 64 characters of A-Z a-z 0-9 _ -")
-
-
-def _refusal(error: ValidationError) -> InvalidRecordError:
-    # The detail is made of parts of the error: the text of a ValidationError would repeat the input.
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    field = ".".join(map(str, first["loc"])) or "value"
-    kind = first["type"]
-    if kind == "missing":
-        return InvalidRecordError("missing_field", f"{field}: absent, and it is required")
-    reason: Reason = "wrong_type" if kind.endswith("_type") else "out_of_bounds"
-    return InvalidRecordError(reason, f"{field}: {first['msg']}")
+    return InvalidRecordError(
+        "bad_key", "key: is not {project_id}/{job_id}; each must be 1 to 64 characters of A-Z a-z 0-9 _ -"
+    )

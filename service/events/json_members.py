@@ -27,7 +27,7 @@ _WHAT_FOLLOWS = {
 
 
 class NotJsonError(ValueError):
-    """A text is not JSON; the message says at which byte."""
+    """A text is not JSON; the message says at which byte, and has the text for its subject."""
 
 
 def split_members(text: bytes) -> dict[str, bytes] | None:
@@ -41,8 +41,9 @@ def split_members(text: bytes) -> dict[str, bytes] | None:
         members, at = _read_object(text, at + 1)
     else:
         members, at = None, _end_of_value(text, at)
-    if _expect(_A_SPACE, text, at).end() != len(text):
-        raise NotJsonError(f"something follows the document at byte {at}")
+    at = _expect(_A_SPACE, text, at).end()
+    if at != len(text):
+        raise NotJsonError(f"goes on at byte {at}, after the end of the JSON document")
     return members
 
 
@@ -60,7 +61,7 @@ def _read_object(text: bytes, at: int) -> tuple[dict[str, bytes], int]:
         if text[at : at + 1] == b"}":
             return members, at + 1
         if text[at : at + 1] != b",":
-            raise NotJsonError(f"not JSON at byte {at}")
+            raise _not_json(text, at)
         at += 1
 
 
@@ -85,5 +86,11 @@ def _end_of_value(text: bytes, at: int) -> int:
 def _expect(pattern: re.Pattern[bytes], text: bytes, at: int) -> re.Match[bytes]:
     match = pattern.match(text, at)
     if match is None:
-        raise NotJsonError(f"not JSON at byte {at}")
+        raise _not_json(text, at)
     return match
+
+
+def _not_json(text: bytes, at: int) -> NotJsonError:
+    return NotJsonError(
+        f"ends at byte {at}, before the JSON document does" if at == len(text) else f"is not JSON at byte {at}"
+    )

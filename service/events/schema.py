@@ -12,12 +12,34 @@ from service.events.event import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobEvent,
 
 MAX_TEXT_CHARS = 64
 MAX_USER_NAME_CHARS = 128
+ID_PATTERN = r"^[A-Za-z0-9_-]+$"
+USER_NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"  # no control character, that is none of Unicode's category Cc
 
 StatusName = Literal["LAUNCHING", "RUNNING", "CANCELING", "FAILED", "FINISHED", "CANCELLED"]
 
+# In some dialects of regular expressions `$` also matches before a last line break. What a schema says by `not` is
+# the same in all of them.
+_NO_OTHER_CHARACTERS = {"not": {"pattern": "[^A-Za-z0-9_-]"}}
+_NO_CONTROL_CHARACTERS = {"not": {"pattern": r"[\x00-\x1f\x7f-\x9f]"}}
+_INT64, _INT32 = {"format": "int64"}, {"format": "int32"}
+
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
-Id = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS, pattern=r"^[A-Za-z0-9_-]+$")]
-Milliseconds = Annotated[int, Field(ge=0, le=MAX_MS)]
+Id = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_TEXT_CHARS, pattern=ID_PATTERN, json_schema_extra=_NO_OTHER_CHARACTERS),
+]
+UserName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_USER_NAME_CHARS,
+        pattern=USER_NAME_PATTERN,
+        json_schema_extra=_NO_CONTROL_CHARACTERS,
+    ),
+]
+Milliseconds = Annotated[int, Field(ge=0, le=MAX_MS, json_schema_extra=_INT64)]
+Bytes = Annotated[int, Field(ge=0, le=MAX_SIZE_BYTES, json_schema_extra=_INT64)]
+Sequence = Annotated[int, Field(ge=1, le=MAX_SEQUENCE, json_schema_extra=_INT32)]
 
 
 class JobEventModel(BaseModel):
@@ -33,9 +55,7 @@ class JobEventModel(BaseModel):
     event_time: Milliseconds = Field(description="when the transition happened, Unix milliseconds")
     project_id: Id = Field(description="the project in which the job was submitted")
     user_id: Id = Field(description="the user who submitted the job")
-    user_name: Annotated[str, Field(min_length=1, max_length=MAX_USER_NAME_CHARS, pattern=r"^\P{Cc}+$")] = Field(
-        description="the user's name at the time of the event; no control characters"
-    )
+    user_name: UserName = Field(description="the user's name at the time of the event; no control characters")
     job_id: Id = Field(description="the job, unique in its project; in practice a UUID")
     job_type: Text | None = Field(
         default=None, description="what the job computes, such as DNA_GERMLINE; null is the same as absent"
@@ -44,10 +64,8 @@ class JobEventModel(BaseModel):
     start_time: Milliseconds = Field(
         description="when the job started, Unix milliseconds; a later event may correct it"
     )
-    input_size: Annotated[int, Field(ge=0, le=MAX_SIZE_BYTES)] = Field(
-        description="size of the job's input in bytes; a later event may correct it"
-    )
-    sequence: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)] | None = Field(
+    input_size: Bytes = Field(description="size of the job's input in bytes; a later event may correct it")
+    sequence: Sequence | None = Field(
         default=None, description="grows by transition within a job; null is the same as absent"
     )
 

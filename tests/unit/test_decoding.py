@@ -321,14 +321,81 @@ def test_of_a_field_given_twice_the_last_counts() -> None:
     assert refusal_of(KEY, value_of()[:-1] + b',"sequence":0}').reason == "out_of_bounds"
 
 
-def test_details_are_short_and_repeat_nothing_of_the_record() -> None:
-    """What an error says can be logged: it has neither the record's content nor its length."""
-    secret = "secret" * 8_000
-    for value in (value_of(user_name=secret), value_of(status=secret), value_of(event_time=secret)):
-        error = refusal_of(KEY, value)
-        assert len(error.detail) <= MAX_DETAIL_CHARS
-        assert "secret" not in str(error)
-    assert "secret" not in str(refusal_of(secret.encode(), value_of()))
+@pytest.mark.parametrize(
+    ("key", "value", "detail"),
+    [
+        (KEY, without("event_time"), "event_time: is missing; it must be an integer from 0 to 9007199254740991"),
+        (KEY, value_of(input_size="1"), "input_size: is a string; it must be an integer from 0 to 9007199254740991"),
+        (KEY, value_of(sequence=[]), "sequence: is an array; it must be an integer from 1 to 2147483647, or left out"),
+        (KEY, with_raw(start_time=b"1.0"), "start_time: is a number with a fraction or an exponent; it must be an"),
+        (KEY, value_of(status=None), "status: is null; it must be one of LAUNCHING, RUNNING, CANCELING, FAILED, FINI"),
+        (
+            KEY,
+            value_of(status="Failed"),
+            "status: is 'Failed'; it must be one of LAUNCHING, RUNNING, CANCELING, FAILED",
+        ),
+        (KEY, value_of(status="\x1b[2J\x7fé"), "status: is '\\x1b[2J\\x7f\\xe9'; it must be one of"),
+        (KEY, value_of(sequence=0), "sequence: is 0; it must be an integer from 1 to 2147483647, or left out"),
+        (KEY, value_of(event_time=-(10**30)), "event_time: is an integer of more than 19 digits; it must be"),
+        (KEY, with_raw(event_time=b"1" * 5_000), "event_time: is an integer of more than 19 digits; it must be"),
+        (
+            KEY,
+            value_of(job_type=""),
+            "job_type: is a string of 0 characters; it must be a string of 1 to 64 characters",
+        ),
+        (
+            KEY,
+            value_of(user_name="王小明\n"),
+            "user_name: is a string with U+000A as character 4;"
+            " it must be a string of 1 to 128 characters, none of them a control character",
+        ),
+        (
+            KEY,
+            value_of(user_id="a b"),
+            "user_id: is a string with U+0020 as character 2;"
+            " it must be a string of 1 to 64 characters of A-Z a-z 0-9 _ -",
+        ),
+        (
+            None,
+            b'{"event_id":"e","status":1,"project_id":""}',
+            "event_time: is missing; it must be an integer from 0 to 9007199254740991."
+            " Also wrong: project_id, user_id, user_name, job_id, status, start_time, input_size",
+        ),
+        (KEY, b"[1]", "value: is an array; it must be an object with the fields of an event"),
+        (KEY, b"{", "value: ends at byte 1, before the JSON document does"),
+        (KEY, b"{]", "value: is not JSON at byte 1"),
+        (KEY, b"{} {}", "value: goes on at byte 3, after the end of the JSON document"),
+        (KEY, b'{"a":"\xff"}', "value: is not UTF-8: 0xFF at byte 6 (invalid start byte)"),
+        (KEY, value_of(user_name="\ud800"), "user_name: has half a surrogate pair, which is no character"),
+        (KEY, b" " * 70_000, "value: has 70000 bytes; at most 65536 are allowed"),
+        (b"a/b", value_of(), "key: names the job a/b; project_id and job_id of the value name another"),
+        (b"a", value_of(), "key: is not {project_id}/{job_id}; each must be 1 to 64 characters of A-Z a-z 0-9 _ -"),
+        (None, None, "key: is missing, and so is the value; a deletion names its job by the key"),
+    ],
+)
+def test_details_name_the_field_what_is_wrong_and_what_is_allowed(
+    key: bytes | None, value: bytes | None, detail: str
+) -> None:
+    """Whoever publishes events can correct them by what the letter says."""
+    assert refusal_of(key, value).detail.startswith(detail)
+
+
+@pytest.mark.parametrize("content", ["#", "\ud83d\ude00", "\x00"], ids=ascii)
+def test_details_are_short_and_repeat_little_of_the_record(content: str) -> None:
+    """What an error says can be logged and shown on a terminal: printable ASCII, at most 200 characters of content."""
+    long = content.encode("utf-16", "surrogatepass").decode("utf-16") * 2_000
+    broken: list[tuple[bytes | None, bytes | None]] = [
+        (KEY, value_of(**{name: given})) for name in FIELDS for given in (long, [long], {long: long}, 10**4_000)
+    ]
+    broken += [(KEY, json.dumps(each).encode()) for each in (long, [long], {long: long})]
+    broken += [(b"#" * 64 + b"/" + b"#" * 64, None), (b"4" * 64 + b"/" + b"4" * 64, value_of()), (KEY, b"#" * 9_000)]
+    broken.append((KEY, json.dumps(dict.fromkeys(FIELDS, long)).encode()))
+    for key, value in broken:
+        detail = refusal_of(key, value).detail
+        assert len(detail) <= MAX_DETAIL_CHARS
+        assert detail.isascii()
+        assert detail.isprintable()
+        assert detail.count(ascii(long[0])[1:-1]) <= 200
     assert len(InvalidRecordError("not_json", "x" * 1_000).detail) == MAX_DETAIL_CHARS
 
 
