@@ -11,6 +11,8 @@ from service.api.openapi import describe
 from service.api.rate_limit import RateLimiter
 from service.api.resources import operations, statistics
 from service.auth.caller import Authenticator
+from service.events.asyncapi import describe_topics
+from service.events.documents import job_event_schema
 from service.http.metrics import METRICS, HttpMetrics
 from service.http.middleware import create_middleware
 from service.store.contract import StatisticsStore
@@ -45,4 +47,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     app.router.add_get("/readyz", operations.get_readiness)
     app.router.add_get("/metrics", operations.get_metrics)
     app.router.add_get("/openapi.json", operations.get_openapi)
+    schema = job_event_schema()
+    app.router.add_get("/schemas/job-event.json", operations.serve_document(schema))
+    app.router.add_get("/asyncapi.json", operations.serve_document(describe_topics(schema)))
     return app

@@ -44,6 +44,14 @@ def describe(limit: RateLimit) -> dict[str, Any]:
             },
             "/metrics": {"get": _operation("getMetrics", "Metrics for Prometheus.", _text("The metrics."))},
             "/openapi.json": {"get": _operation("getOpenApi", "This description.", _json("The description."))},
+            "/schemas/job-event.json": {
+                "get": _operation("getJobEventSchema", "The JSON Schema of a job event.", _json("The schema."))
+            },
+            "/asyncapi.json": {
+                "get": _operation(
+                    "getAsyncApi", "The topics that are read and written.", _json("The AsyncAPI document.")
+                )
+            },
         },
         "components": {
             "schemas": schemas["$defs"],

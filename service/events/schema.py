@@ -4,6 +4,7 @@ The model decides what is a valid event, and documents the format (`JobEventMode
 `service.events.decoding` has a faster way to the same verdict.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,6 +41,21 @@ UserName = Annotated[
 Milliseconds = Annotated[int, Field(ge=0, le=MAX_MS, json_schema_extra=_INT64)]
 Bytes = Annotated[int, Field(ge=0, le=MAX_SIZE_BYTES, json_schema_extra=_INT64)]
 Sequence = Annotated[int, Field(ge=1, le=MAX_SEQUENCE, json_schema_extra=_INT32)]
+
+EXAMPLE: Mapping[str, str | int] = {
+    "event_id": "5b0e8f6c3d5f4f6f9a51f6a8f0c2d7e4",
+    "event_time": 1_795_000_001_000,
+    "project_id": "acme",
+    "user_id": "u-17",
+    "user_name": "chen.wei",
+    "job_id": "0b6f9a52-4a0c-4c3e-8d55-6f1f2b7f6a10",
+    "job_type": "DNA_GERMLINE",
+    "status": "RUNNING",
+    "start_time": 1_795_000_000_000,
+    "input_size": 729_092_919,
+    "sequence": 2,
+}
+"""An event as it is on the wire, for the documents."""
 
 
 class JobEventModel(BaseModel):

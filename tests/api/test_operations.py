@@ -11,6 +11,7 @@ from service.http.errors import CATALOGUE
 from service.statistics import ProjectStatistics, UserStatistics
 from service.store.errors import LayoutError, StoreUnavailableError
 from tests.api.support import PATH, TOTALS, USER, Api, AwayAuthenticator, FakeStore, as_caller, exchange, served
+from tests.docs import PROJECT
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
@@ -121,10 +122,21 @@ async def test_description_has_every_error() -> None:
         assert ("7 times a second" in operation.get("description", "")) == (per_second == 7)
 
 
+@pytest.mark.parametrize(
+    ("path", "name"), [("/schemas/job-event.json", "job-event.schema.json"), ("/asyncapi.json", "asyncapi.json")]
+)
+async def test_documents_for_producers_are_served(api: Api, path: str, name: str) -> None:
+    """They need no token, and are those of the repository."""
+    async with api.client.get(path) as response:
+        assert (response.status, response.headers["Content-Type"]) == (200, "application/json; charset=utf-8")
+        assert await response.json() == json.loads((PROJECT / "docs" / name).read_text(encoding="utf-8"))
+
+
 async def test_description_covers_every_route(api: Api, description: dict[str, Any]) -> None:
     """Each path that is served without a token answers what its description says."""
     paths = description["paths"]
-    assert set(paths) == {"/v2.0/{project_id}/gene/statistics", "/healthz", "/readyz", "/metrics", "/openapi.json"}
+    documents = {"/openapi.json", "/schemas/job-event.json", "/asyncapi.json"}
+    assert set(paths) == {"/v2.0/{project_id}/gene/statistics", "/healthz", "/readyz", "/metrics", *documents}
     for path in set(paths) - {"/v2.0/{project_id}/gene/statistics"}:
         async with api.client.get(path) as response:
             described = paths[path]["get"]["responses"]["200"]

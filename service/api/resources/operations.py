@@ -1,8 +1,10 @@
-"""Handlers that need no token: liveness, readiness, metrics, and the OpenAPI description."""
+"""Handlers that need no token: liveness, readiness, metrics, and the documents about API and events."""
 
 import asyncio
+import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -56,3 +58,13 @@ async def get_metrics(request: web.Request) -> web.Response:
 async def get_openapi(request: web.Request) -> web.Response:
     """Answers the OpenAPI description of this API."""
     return json_response(request.app[OPENAPI])
+
+
+def serve_document(document: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Returns a handler that answers a document about the events that are counted."""
+    body = json.dumps(document, ensure_ascii=False).encode()
+
+    async def get_document(request: web.Request) -> web.Response:
+        return json_response(body)
+
+    return get_document
