@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import venv
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -35,12 +36,26 @@ key_repository = {folder}/credentials
 [identity]
 password_hash_rounds = 4
 [cache]
-enabled = false
+enabled = true
+backend = dogpile.cache.memory
 """
-_SERVE = """
-import sys, waitress
+# Importing Keystone takes seconds, so one process does all: a child of it makes the database, unless there is one.
+_PROGRAM = """
+import os, sys, waitress
+folder, port, password, sys.argv[1:] = *sys.argv[1:], []
+from keystone.cmd import cli
+if not os.path.exists(f"{folder}/keystone.db") and os.fork() == 0:
+    who = [f"--keystone-user={os.getuid()}", f"--keystone-group={os.getgid()}"]
+    bootstrap = ["bootstrap", f"--bootstrap-password={password}"]
+    for words in ["db_sync"], ["fernet_setup", *who], ["credential_setup", *who], bootstrap:
+        cli.CONF.reset()
+        cli.main(["keystone-manage", f"--config-file={folder}/keystone.conf", *words])
+    os._exit(0)
+try:
+    assert os.wait()[1] == 0
+except ChildProcessError:
+    pass
 from keystone.server.wsgi import initialize_public_application
-sys.argv[1:], port = [], sys.argv[1]
 waitress.serve(initialize_public_application(), listen=f"127.0.0.1:{port}", threads=8)
 """
 
@@ -49,8 +64,9 @@ def install_keystone(folder: Path) -> Path:
     """The Python that has Keystone, installed there unless it is already. Raises CalledProcessError."""
     python = folder / "bin" / "python"
     if not (folder / ".ready").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *_REQUIREMENTS], check=True)  # noqa: S603
+        venv.create(folder, clear=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile"]
+        subprocess.run([*pip, *_REQUIREMENTS], check=True)  # noqa: S603
         (folder / ".ready").touch()
     return python
 
@@ -127,29 +143,14 @@ def set_up_keystone(python: Path, folder: Path) -> Keystone:
     (folder / "keystone.conf").write_text(_CONFIGURATION.format(folder=folder))
     for name in ("fernet", "receipts", "credentials"):
         (folder / name).mkdir(mode=0o700)
-    _manage(python, folder, "db_sync")
-    who = f"--keystone-user={os.getuid()}", f"--keystone-group={os.getgid()}"
-    _manage(python, folder, "fernet_setup", *who)
-    _manage(python, folder, "credential_setup", *who)
-    _manage(python, folder, "bootstrap", f"--bootstrap-password={ADMIN_PASSWORD}")
     port = free_port()
     return Keystone(python, folder, port, _serve(python, folder, port))
 
 
-def _manage(python: Path, folder: Path, *words: str) -> None:
-    program = python.parent / "keystone-manage"
-    command = [str(program), f"--config-file={folder / 'keystone.conf'}", *words]
-    done = subprocess.run(command, env=_environment(folder), capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.returncode == 0, f"{words[0]}: {done.stderr[-2000:]}"
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "OS_KEYSTONE_CONFIG_DIR": str(folder), "OS_KEYSTONE_CONFIG_FILES": "keystone.conf"}
-
-
 def _serve(python: Path, folder: Path, port: int) -> Child:
-    command = [str(python), "-c", _SERVE, str(port)]
-    child = start_child("keystone", command, _environment(folder), folder / "keystone.log")
+    command = [str(python), "-c", _PROGRAM, str(folder), str(port), ADMIN_PASSWORD]
+    environment = {**os.environ, "OS_KEYSTONE_CONFIG_DIR": str(folder), "OS_KEYSTONE_CONFIG_FILES": "keystone.conf"}
+    child = start_child("keystone", command, environment, folder / "keystone.log")
     wait_until(child, lambda: _answers(port), "answer", timeout_seconds=60)
     return child
 
