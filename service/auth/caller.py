@@ -18,7 +18,14 @@ class InvalidTokenError(Exception):
 
 
 class IdentityUnavailableError(Exception):
-    """The service that tokens are checked against cannot be reached, or does not answer in time."""
+    """The service that tokens are checked against cannot be reached, or does not answer in time.
+
+    `retry_after_seconds` is the wait after which another attempt may end otherwise.
+    """
+
+    def __init__(self, reason: str, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Authenticator(Protocol):

@@ -11,6 +11,7 @@ from jwt.exceptions import InvalidKeyError
 from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwks import JwksKeys
 from service.auth.jwt import JwtAuthenticator, SecretKey
+from service.auth.jwt_claims import ClaimsPolicy
 from service.auth.keystone import KeystoneAuthenticator, KeystonePolicy
 from service.auth.keystone_answers import Credentials
 from service.auth.keystone_client import CredentialsRefusedError, KeystoneClient
@@ -18,7 +19,6 @@ from service.runtime.settings import ServiceSettings, SettingsError
 
 _log = logging.getLogger(__name__)
 _KEYSTONE_CONNECTIONS = 32
-_SHORTEST_GOOD_SECRET_BYTES = 32  # RFC 7518, 3.2: a key of the size of the hash, or larger
 
 
 @asynccontextmanager
@@ -31,12 +31,17 @@ async def create_authenticator(settings: ServiceSettings) -> AsyncIterator[Authe
         async with _keystone(settings) as authenticator:
             yield authenticator
         return
+    policy = ClaimsPolicy(settings.admin_roles, settings.jwt_audience, settings.jwt_issuer)
     if settings.jwt_secret is not None:
-        yield JwtAuthenticator(_secret_key(settings.jwt_secret.get_secret_value()), settings.admin_roles)
+        yield JwtAuthenticator(_secret_key(settings.jwt_secret.get_secret_value()), policy)
         return
     assert settings.jwt_jwks_url is not None  # noqa: S101 - ServiceSettings checks it
-    async with aiohttp.ClientSession() as session:
-        yield JwtAuthenticator(JwksKeys(settings.jwt_jwks_url, session), settings.admin_roles)
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        keys = JwksKeys(settings.jwt_jwks_url, session)
+        try:
+            yield JwtAuthenticator(keys, policy)
+        finally:
+            await keys.close()
 
 
 @asynccontextmanager
@@ -77,8 +82,6 @@ def _trusting(cafile: str | None) -> ssl.SSLContext:
 
 
 def _secret_key(secret: str) -> SecretKey:
-    if len(secret.encode()) < _SHORTEST_GOOD_SECRET_BYTES:
-        _log.warning("STATS_JWT_SECRET is short: 32 bytes or more are hard to guess")
     try:
         return SecretKey(secret)
     except InvalidKeyError:

@@ -1,40 +1,46 @@
 """Fetches the public keys of a JWKS URL, remembers them, and renews them. JwtAuthenticator verifies with them."""
 
-import json
+import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
-from jwt import PyJWK, PyJWKSet
-from jwt.exceptions import PyJWTError
+from jwt import PyJWK
 
 from service.auth.caller import IdentityUnavailableError, InvalidTokenError
+from service.auth.fetch_budget import FetchBudget, FetchPolicy
 from service.auth.http_body import read_body
+from service.auth.jwks_document import ALGORITHMS, UnusableKeysError, read_keys
+from service.auth.outage import Outage
 from service.runtime.tasks import SharedTask
 
 _log = logging.getLogger(__name__)
-ALGORITHMS = frozenset({"RS256", "ES256"})
 
 
 @dataclass(frozen=True, slots=True)
 class JwksPolicy:
-    """Says when keys are fetched anew, and how long and how large a fetch may be.
+    """Says when keys are fetched anew, how long and how large a fetch may be, and who waits for one.
 
-    Keys older than `refresh_seconds` are renewed; if that fails, they are used up to an age of `max_age_seconds`.
-    Fetches start at least `cool_down_seconds` apart, so that neither made-up key ids nor an outage cause many fetches.
+    Keys older than `refresh_seconds` are renewed, while they go on to serve up to an age of `max_age_seconds`. A
+    request waits for a fetch only if it brings a key id that is not known, or if no keys are: `patience_seconds` at
+    most, and no more than `most_waiting` at once. A fetch may take longer, so that its keys are there for the next.
     """
 
     refresh_seconds: float = 300
     max_age_seconds: float = 3600
-    cool_down_seconds: float = 10
+    patience_seconds: float = 2
+    most_waiting: int = 1_000
     timeout_seconds: float = 5
     max_bytes: int = 262_144
+    fetches: FetchPolicy = field(default_factory=FetchPolicy)
 
 
 class JwksKeys:
     """Finds keys by their id (`kid`). It makes one fetch at a time, which all requests that need it share."""
+
+    algorithms = ALGORITHMS
 
     def __init__(
         self,
@@ -47,81 +53,140 @@ class JwksKeys:
         self._session = session
         self._policy = policy or JwksPolicy()
         self._monotonic_seconds = monotonic_seconds
+        self._budget = FetchBudget(self._policy.fetches)
         self._keys: list[PyJWK] = []
+        self._keys_of: dict[str | None, list[PyJWK]] = {}
         self._fetched_at = float("-inf")
-        self._attempted_at = float("-inf")
-        self._failure: str | None = None
-        self._fetch = SharedTask(self._fetch_keys)
+        self._begun_at = float("-inf")
+        self._begun = 0  # fetches, ever
+        self._fetched = 0  # the number of the fetch that the keys are of
+        self._waiting = 0
+        self._outage = Outage(_log, "the JWKS cannot be fetched", "the JWKS can be fetched again")
+        self._fetch = SharedTask(self._fetch_when_due)
 
-    async def find(self, key_id: str | None) -> PyJWK:
-        """Returns the key with that id, or the only key for a token without an id; may await a fetch.
+    async def find(self, key_id: str | None, algorithm: str) -> PyJWK:
+        """Returns the key with that id, or the only key for a token without an id; awaits a fetch if it is not known.
 
-        Raises InvalidTokenError if there is no such key, IdentityUnavailableError if the last fetch failed.
+        Raises InvalidTokenError if there is no such key, or it is of another algorithm. Raises
+        IdentityUnavailableError if that cannot be told.
         """
-        key = self._known(key_id)
-        if key is None or self._age_seconds() >= self._policy.refresh_seconds:
-            await self._renew()
-            key = self._known(key_id)
-        if key is not None:
-            return key
-        if self._failure is not None:
-            raise IdentityUnavailableError(self._failure)
-        raise InvalidTokenError("signed with an unknown key")
+        if self._age_seconds() >= self._policy.refresh_seconds:
+            self._renew_beside()
+        if not self._known(key_id) and not (key_id is None and self._are_good()):
+            await self._await_keys(lambda: bool(self._known(key_id)))
+        keys = self._known(key_id)
+        key = next((key for key in keys if key.algorithm_name == algorithm), None)
+        if key is None:
+            raise InvalidTokenError(
+                "signed by another algorithm than its key's" if keys else "signed with no known key"
+            )
+        return key
 
     async def ping(self) -> None:
         """Raises IdentityUnavailableError unless there are keys, or they can be fetched now."""
         if self._age_seconds() >= self._policy.refresh_seconds:
-            await self._renew()
-        if self._failure is not None and self._age_seconds() >= self._policy.max_age_seconds:
-            raise IdentityUnavailableError(self._failure)
+            self._renew_beside()
+        if not self._are_good():
+            await self._await_keys(self._are_good)
+
+    async def close(self) -> None:
+        """Cancels the fetch that is under way, if any, and awaits its end."""
+        await self._fetch.close()
 
     def _age_seconds(self) -> float:
         return self._monotonic_seconds() - self._fetched_at
 
-    def _known(self, key_id: str | None) -> PyJWK | None:
-        if self._age_seconds() >= self._policy.max_age_seconds:
-            return None
+    def _are_good(self) -> bool:
+        """Tells whether there are keys that are not too old."""
+        return self._age_seconds() < self._policy.max_age_seconds
+
+    def _known(self, key_id: str | None) -> list[PyJWK]:
+        """Returns the keys that a token with this id may be signed with: more than one only of several algorithms."""
+        if not self._are_good():
+            return []
         if key_id is None:
-            return self._keys[0] if len(self._keys) == 1 else None
-        return next((key for key in self._keys if key.key_id == key_id), None)
+            return self._keys if len(self._keys) == 1 else []
+        return self._keys_of.get(key_id, [])
 
-    async def _renew(self) -> None:
-        """Fetches the keys, or awaits the fetch under way; within the cool-down it returns at once."""
-        if not self._fetch.is_running:
-            if self._monotonic_seconds() - self._attempted_at < self._policy.cool_down_seconds:
-                return
-            self._attempted_at = self._monotonic_seconds()
-        await self._fetch.join()
+    def _renew_beside(self) -> None:
+        """Begins a fetch, if one may begin now; nobody waits for it."""
+        if self._budget.wait_seconds(self._monotonic_seconds()) == 0:
+            self._fetch.begin()
 
-    async def _fetch_keys(self) -> None:
+    async def _await_keys(self, are_there: Callable[[], bool]) -> None:
+        """Awaits fetches until the keys are there, or a fetch that began after now has ended without them.
+
+        So a key that was published a moment ago is found. Raises IdentityUnavailableError.
+        """
+        if self._waiting >= self._policy.most_waiting:
+            raise IdentityUnavailableError("too many requests wait for the JWKS")
+        begun = self._begun
+        self._waiting += 1
         try:
-            self._keys = await self._download()
-        except (aiohttp.ClientError, TimeoutError, ValueError, PyJWTError) as error:
+            async with asyncio.timeout(self._policy.patience_seconds):
+                while not are_there() and self._fetched <= begun:
+                    await self._next_fetch()
+        except TimeoutError:
+            left_seconds = self._begun_at + self._policy.timeout_seconds - self._monotonic_seconds()
+            raise IdentityUnavailableError("the JWKS is not fetched in time", left_seconds) from None
+        finally:
+            self._waiting -= 1
+
+    async def _next_fetch(self) -> None:
+        """Awaits the fetch under way or the next. Raises IdentityUnavailableError if it fails, or is not due soon."""
+        if not self._fetch.is_running:
+            wait_seconds = self._budget.wait_seconds(self._monotonic_seconds())
+            if self._outage.reason is not None and wait_seconds > 0:
+                raise self._unavailable(self._outage.reason)
+            if wait_seconds >= self._policy.patience_seconds:
+                raise self._unavailable("too many fetches for keys that are not there")
+        await self._fetch.join()
+        if self._outage.reason is not None:
+            raise self._unavailable(self._outage.reason)
+
+    def _unavailable(self, reason: str) -> IdentityUnavailableError:
+        return IdentityUnavailableError(
+            f"the JWKS cannot be fetched: {reason}", self._budget.wait_seconds(self._monotonic_seconds())
+        )
+
+    async def _fetch_when_due(self) -> None:
+        """Fetches the keys as soon as the budget allows. It raises nothing: how it ended is noted."""
+        await asyncio.sleep(self._budget.wait_seconds(self._monotonic_seconds()))
+        self._begun_at = self._monotonic_seconds()
+        self._budget.take(self._begun_at)
+        self._begun += 1
+        number = self._begun
+        try:
+            keys = await self._download()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             # The reason is not the text of a client error: that holds the URL, which may hold a secret.
-            reason = str(error) if type(error) is ValueError else type(error).__name__
-            self._failure = f"the JWKS cannot be fetched: {reason}"
-            _log.warning(self._failure)
+            self._outage.note(str(error) if isinstance(error, UnusableKeysError) else type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - logged with its traceback
+            # Whatever it was: callers are not to blame, and nobody may take the keys for good.
+            _log.error("a fault of this service: the JWKS cannot be read", exc_info=error)
+            self._outage.note(type(error).__name__)
         else:
-            self._failure = None
-            self._fetched_at = self._monotonic_seconds()
+            self._outage.note(None)
+            self._keys, self._keys_of = keys, _by_id(keys)
+            self._fetched_at, self._fetched = self._begun_at, number
 
     async def _download(self) -> list[PyJWK]:
         """Returns the usable keys of the URL. An answer that is no key set raises, so that the known keys stay."""
         timeout = aiohttp.ClientTimeout(total=self._policy.timeout_seconds)
         async with self._session.get(self._url, timeout=timeout, allow_redirects=False) as response:
             if response.status != 200:
-                raise ValueError(f"status {response.status}")
+                raise UnusableKeysError(f"status {response.status}")
             body = await read_body(response, self._policy.max_bytes)
         if body is None:
-            raise ValueError("more bytes than a key set has")
-        document = json.loads(body)
-        if not isinstance(document, dict):
-            raise ValueError("not a JSON object")  # noqa: TRY004 - bad data, not a bad call
-        usable = [
-            key
-            for key in PyJWKSet.from_dict(document).keys
-            if key.algorithm_name in ALGORITHMS and key.public_key_use in {None, "sig"}
-        ]
-        if not usable:
-            raise ValueError("no key for RS256 or ES256")
-        return usable
+            raise UnusableKeysError("more bytes than a key set has")
+        return read_keys(body)
+
+
+def _by_id(keys: list[PyJWK]) -> dict[str | None, list[PyJWK]]:
+    """Returns the keys by id. Of keys with one id and one algorithm the first counts."""
+    by_id: dict[str | None, list[PyJWK]] = {}
+    for key in keys:
+        same_id = by_id.setdefault(key.key_id, [])
+        if all(key.algorithm_name != other.algorithm_name for other in same_id):
+            same_id.append(key)
+    return by_id

@@ -6,9 +6,19 @@ The API of Keystone: https://docs.openstack.org/api-ref/identity/v3/#authenticat
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from service.auth.caller import IdentityUnavailableError
+
+_MAX_ROLES = 1_000
+
+
+def _iso_8601(value: object) -> object:
+    """Refuses what pydantic takes for an instant beside ISO 8601: numbers, and digits alone. Raises ValueError."""
+    if not isinstance(value, str) or "T" not in value:
+        raise ValueError("not ISO 8601")
+    return value
+
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
@@ -31,24 +41,24 @@ class Credentials:
 
 
 class _Named(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, strict=True)
     name: Text
 
 
 class _Identified(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, strict=True)
     id: Text
 
 
 class Described(BaseModel):
     """Keystone's description of a valid token. A token without a project is of a domain, the system, or unscoped."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, strict=True)
 
-    expires_at: AwareDatetime
+    expires_at: Annotated[AwareDatetime, BeforeValidator(_iso_8601), Field(strict=False)]
     user: _Identified
     project: _Identified | None = None
-    roles: tuple[_Named, ...] = ()
+    roles: Annotated[tuple[_Named, ...], Field(max_length=_MAX_ROLES)] = ()
 
     @property
     def role_names(self) -> frozenset[str]:
@@ -57,6 +67,7 @@ class Described(BaseModel):
 
 
 class _Error(BaseModel):
+    model_config = ConfigDict(strict=True)
     code: int
 
 

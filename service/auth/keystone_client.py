@@ -1,8 +1,9 @@
 """Asks Keystone about tokens. It authenticates with a token of this service, which it renews before that expires."""
 
 import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,14 +12,15 @@ import aiohttp
 from service.auth.caller import IdentityUnavailableError
 from service.auth.http_body import read_body
 from service.auth.keystone_answers import Credentials, Described, is_of_keystone, parse_token
+from service.auth.outage import Outage
 from service.runtime.tasks import SharedTask
 
 _log = logging.getLogger(__name__)
 _MAX_ANSWER_BYTES = 1_048_576  # a token with a thousand roles, and no catalogue
 _RENEWED_AT = 0.75  # of the life of this service's own token
-_COOL_DOWN_SECONDS = 1.0
 _TIMEOUT = aiohttp.ClientTimeout(total=5)  # of one request; less than a question may take
 _FORBIDDEN_SECONDS = 30.0  # probes remember for so long that this service may not validate tokens
+_MAX_RETRY_AFTER_SECONDS = 60.0
 _REFUSED_COOL_DOWN_SECONDS = 10.0  # Keystone may lock a user whose password is wrong too often
 
 
@@ -56,7 +58,7 @@ class KeystoneClient:
         self._failure: IdentityUnavailableError | None = None
         self._failed_until = float("-inf")
         self._forbidden_until = float("-inf")
-        self._trouble: str | None = None
+        self._outage = Outage(_log, "tokens cannot be checked", "Keystone answers again")
 
     async def validate(self, token: str) -> Described | None:
         """Returns Keystone's description of a token, or None if Keystone does not know the token.
@@ -67,9 +69,10 @@ class KeystoneClient:
         try:
             described = await self._validate(token)
         except IdentityUnavailableError as error:
-            self._note(str(error))
+            self._outage.note(str(error))
             raise
-        self._note(None)
+        if self._monotonic_seconds() >= self._forbidden_until:
+            self._outage.note(None)
         return described
 
     async def ping(self) -> None:
@@ -80,7 +83,7 @@ class KeystoneClient:
             raise IdentityUnavailableError("Keystone does not know our token any more")
         # everybody may validate the own token: only the callers' show that this service may not validate others
         if self._monotonic_seconds() < self._forbidden_until:
-            raise IdentityUnavailableError("Keystone forbids us to validate tokens")
+            raise _forbidden()
 
     async def close(self) -> None:
         """Cancels the renewal that is under way, if any, and awaits its end."""
@@ -101,9 +104,10 @@ class KeystoneClient:
                 return parse_token(body)
             if status == 404 and is_of_keystone(status, body):
                 return None
+            if status == 403:
+                raise _forbidden()
             if status != 401:
-                what = "forbids us to validate tokens" if status == 403 else f"answers with status {status}"
-                raise IdentityUnavailableError(f"Keystone {what}")
+                raise IdentityUnavailableError(f"Keystone answers with status {status}", _retry_after_seconds(headers))
             self._drop(ours)
         raise IdentityUnavailableError("Keystone refuses tokens that it has just given us")
 
@@ -120,16 +124,17 @@ class KeystoneClient:
         return ours
 
     async def _renew(self) -> _OurToken:
-        if self._failure is not None and self._monotonic_seconds() < self._failed_until:
-            raise type(self._failure)(str(self._failure))
+        left_seconds = self._failed_until - self._monotonic_seconds()
+        if self._failure is not None and left_seconds > 0:
+            raise type(self._failure)(str(self._failure), left_seconds)
         try:
             ours = await self._obtain()
         except IdentityUnavailableError as error:
             refused = isinstance(error, CredentialsRefusedError)
-            cool_down_seconds = _REFUSED_COOL_DOWN_SECONDS if refused else _COOL_DOWN_SECONDS
+            cool_down_seconds = _REFUSED_COOL_DOWN_SECONDS if refused else max(1.0, error.retry_after_seconds)
             self._failure, self._failed_until = error, self._monotonic_seconds() + cool_down_seconds
             if self._ours is None or self._monotonic_seconds() >= self._ours.until:
-                self._note(str(error))
+                self._outage.note(str(error))
             raise
         self._ours, self._failure = ours, None
         return ours
@@ -139,11 +144,14 @@ class KeystoneClient:
         status, body, headers = await self._request("POST", params={"nocatalog": ""}, json=self._credentials.request())
         if status in {400, 401, 403} and is_of_keystone(status, body):
             raise CredentialsRefusedError(
-                "Keystone refuses STATS_KEYSTONE_USERNAME, _PASSWORD, _PROJECT and _DOMAIN of this service"
+                "Keystone refuses STATS_KEYSTONE_USERNAME, _PASSWORD, _PROJECT and _DOMAIN of this service",
+                _REFUSED_COOL_DOWN_SECONDS,
             )
         text = headers.get("X-Subject-Token", "")
-        if status != 201 or not text:
-            raise IdentityUnavailableError(f"Keystone gives us no token: status {status}")
+        if status != 201 or not text or not text.isascii() or not text.isprintable():
+            raise IdentityUnavailableError(
+                f"Keystone gives us no token: status {status}", _retry_after_seconds(headers)
+            )
         life_seconds = parse_token(body).expires_at.timestamp() - self._unix_time_seconds()
         if life_seconds <= 0:
             raise IdentityUnavailableError("our token has ended as it begins: do our clock and Keystone's agree?")
@@ -166,11 +174,12 @@ class KeystoneClient:
         if self._ours is ours:
             self._ours = None
 
-    def _note(self, trouble: str | None) -> None:
-        if trouble == self._trouble:
-            return
-        self._trouble = trouble
-        if trouble is None:
-            _log.info("Keystone answers again")
-        else:
-            _log.error("tokens cannot be checked", extra={"reason": trouble})
+
+def _forbidden() -> IdentityUnavailableError:
+    return IdentityUnavailableError("Keystone forbids us to validate tokens", _FORBIDDEN_SECONDS)
+
+
+def _retry_after_seconds(headers: Mapping[str, str]) -> float:
+    """Returns the wait that Keystone, or a proxy before it, asks for; 1 second if it asks for none."""
+    wanted = headers.get("Retry-After", "")
+    return min(float(wanted), _MAX_RETRY_AFTER_SECONDS) if re.fullmatch("[0-9]{1,9}", wanted) else 1.0

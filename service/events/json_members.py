@@ -1,8 +1,8 @@
-"""Splits a JSON object into the names and the texts of its members, whatever the values hold. Pure, no I/O.
+"""Splits a JSON object or array into the texts of what it holds, whatever the values are. Pure, no I/O.
 
 Parsers judge a document as a whole: they refuse it for one number too long, one level too deep, or half a surrogate
 pair in any of its members. This module judges grammar alone (RFC 8259), by loops and not by recursion. Decoding uses
-it where the parser refuses a document.
+it where the parser refuses a document, and who reads keys of others, of which an odd one is left out.
 """
 
 import json
@@ -41,10 +41,19 @@ def split_members(text: bytes) -> dict[str, bytes] | None:
         members, at = _read_object(text, at + 1)
     else:
         members, at = None, _end_of_value(text, at)
-    at = _expect(_A_SPACE, text, at).end()
-    if at != len(text):
-        raise NotJsonError(f"goes on at byte {at}, after the end of the JSON document")
+    _expect_end(text, at)
     return members
+
+
+def split_elements(text: bytes) -> list[bytes] | None:
+    """Returns the text of each element, or None if the document is no array. `text` is UTF-8. Raises NotJsonError."""
+    at = _expect(_A_SPACE, text, 0).end()
+    if text[at : at + 1] == b"[":
+        elements, at = _read_array(text, at + 1)
+    else:
+        elements, at = None, _end_of_value(text, at)
+    _expect_end(text, at)
+    return elements
 
 
 def _read_object(text: bytes, at: int) -> tuple[dict[str, bytes], int]:
@@ -65,6 +74,21 @@ def _read_object(text: bytes, at: int) -> tuple[dict[str, bytes], int]:
         at += 1
 
 
+def _read_array(text: bytes, at: int) -> tuple[list[bytes], int]:
+    """Returns the elements of the array whose opening bracket ends at `at`, and the position after the closing one."""
+    elements: list[bytes] = []
+    at = _expect(_A_SPACE, text, at).end()
+    if text[at : at + 1] == b"]":
+        return elements, at + 1
+    while True:
+        end = _end_of_value(text, at)
+        elements.append(text[at:end])
+        following = _expect(_WHAT_FOLLOWS[b"]"], text, end)
+        at = following.end()
+        if not following[1]:
+            return elements, at
+
+
 def _end_of_value(text: bytes, at: int) -> int:
     closing: list[bytes] = []  # the closing bracket of each array and object that is open, outermost first
     while True:
@@ -81,6 +105,12 @@ def _end_of_value(text: bytes, at: int) -> int:
             closing.pop()
         else:
             return at
+
+
+def _expect_end(text: bytes, at: int) -> None:
+    at = _expect(_A_SPACE, text, at).end()
+    if at != len(text):
+        raise NotJsonError(f"goes on at byte {at}, after the end of the JSON document")
 
 
 def _expect(pattern: re.Pattern[bytes], text: bytes, at: int) -> re.Match[bytes]:

@@ -1,6 +1,7 @@
 """The middleware around every handler: it gives requests an id, turns exceptions into errors, measures and logs."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -82,7 +83,10 @@ def _api_error(error: Exception) -> ApiError:
             return from_http_exception(error)
         case InvalidTokenError():
             return ApiError(UNAUTHORIZED)
-        case StoreUnavailableError() | IdentityUnavailableError() | LayoutError():
+        case IdentityUnavailableError():
+            seconds = max(1, math.ceil(error.retry_after_seconds))
+            return ApiError(UNAVAILABLE, headers={"Retry-After": str(seconds)})
+        case StoreUnavailableError() | LayoutError():
             return ApiError(UNAVAILABLE, headers=RETRY_AFTER)
         case _:
             return ApiError(INTERNAL)

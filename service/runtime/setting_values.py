@@ -1,11 +1,12 @@
 """The types of the settings' values, each with its validator. No error repeats a value, since it may be a secret."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from service.runtime.redis_url import check_files, parse_redis_url
 from service.runtime.tls import check_certificates
@@ -98,6 +99,12 @@ def _origins(value: object) -> object:
     return origins
 
 
+def _signing_secret(secret: SecretStr) -> SecretStr:
+    if len(os.fsencode(secret.get_secret_value())) < 32:  # RFC 7518, 3.2: at least the size of the hash
+        raise ValueError("shorter than 32 bytes")
+    return secret
+
+
 def _file(path: str) -> str:
     if not Path(path).is_file():
         raise ValueError("no such file")
@@ -122,5 +129,6 @@ RedisUrl = Annotated[str, BeforeValidator(_redis_url)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 Servers = Annotated[str, BeforeValidator(_servers)]
 Topic = Annotated[str, BeforeValidator(_topic)]
+SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 FilePath = Annotated[str, BeforeValidator(_file)]
 CertificateFile = Annotated[str, BeforeValidator(_certificates)]

@@ -22,6 +22,7 @@ from service.runtime.setting_values import (
     RedisUrl,
     Servers,
     Share,
+    SigningSecret,
     Topic,
     UpperCase,
     UrlPath,
@@ -159,7 +160,7 @@ class ServiceSettings(CommonSettings):
         1, description="0 to 300: how many seconds requests are still taken after SIGTERM, while not ready"
     )
     auth: Literal["jwt", "keystone"] = Field("jwt", description="jwt or keystone")
-    jwt_secret: SecretStr | None = Field(None, description="the secret of HS256 tokens")
+    jwt_secret: SigningSecret | None = Field(None, description="the secret of HS256 tokens, 32 bytes or more")
     jwt_jwks_url: HttpUrl | None = Field(
         None,
         repr=False,

@@ -16,6 +16,7 @@ from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwt import JwtAuthenticator, SecretKey
+from service.auth.jwt_claims import ClaimsPolicy
 from service.http.connections import ConnectionLimits
 from service.http.server import SEND_TIMEOUT_SECONDS, serving
 from service.statistics import ProjectStatistics, UserStatistics
@@ -23,6 +24,7 @@ from service.store.contract import Answer
 from service.store.errors import LayoutError
 
 SECRET = "a secret of tests that is long enough"
+ADMIN_ROLES = frozenset({"admin", "te_admin"})
 PROJECT = "e9993fc787d94b6c886cbaa340f9c0f4"
 PATH = f"/v2.0/{PROJECT}/gene/statistics"
 BIG_SIZE_BYTES = 2**63 - 1
@@ -144,7 +146,7 @@ async def served(
     """The API on a free port of this machine, with a client."""
     store = store or FakeStore()
     clock = Clock()
-    authenticator = authenticator or JwtAuthenticator(SecretKey(SECRET), frozenset({"admin", "te_admin"}))
+    authenticator = authenticator or JwtAuthenticator(SecretKey(SECRET), ClaimsPolicy(ADMIN_ROLES))
     misfits: list[LayoutError] = []
     limiter = RateLimiter(RateLimit(per_second), clock)
     app = create_app(store, authenticator, limiter, CollectorRegistry(), misfits.append, probe_seconds=probe_seconds)
