@@ -1,0 +1,135 @@
+"""Sends one request to the API, and makes an error of whatever is not its answer."""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+from yarl import URL
+
+from gene_statistics.errors import (
+    ApiError,
+    ForbiddenError,
+    InvalidAnswerError,
+    RateLimitedError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreachableError,
+)
+from gene_statistics.retries import parse_retry_after
+from gene_statistics.tokens import Tokens, TokenSource
+
+_MOST_ERROR_BYTES = 65_536
+_KINDS: dict[int, type[ApiError]] = {
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    429: RateLimitedError,
+    502: UnavailableError,
+    503: UnavailableError,
+    504: UnavailableError,
+}
+
+
+class _ErrorBody(BaseModel):
+    error_code: str
+    error_msg: str
+
+
+class Connection:
+    """Holds the connections to one service, and the caller's token, which is sent to no other."""
+
+    def __init__(self, base_url: str, token: TokenSource, ssl_context: ssl.SSLContext | bool) -> None:
+        url = URL(base_url)
+        if url.scheme not in ("http", "https") or not url.host or url.user or url.query or url.fragment:
+            raise ValueError("base_url: http:// or https://, a host, and maybe a path; no user, query or fragment")
+        self._url = url
+        self._tokens = Tokens(token)
+        self._ssl = ssl_context
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Makes ready for requests; connects to nothing yet."""
+        connector = aiohttp.TCPConnector(ssl=self._ssl)
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @asynccontextmanager
+    async def get(
+        self, path: str, query: Mapping[str, str], headers: Mapping[str, str], limits: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yields an answer with status 200; a token that is refused is replaced once, if there is another.
+
+        Raises ApiError for another status, UnreachableError where no answer comes or breaks off within the block, and
+        what the source of tokens raises.
+        """
+        token = await self._tokens.get()
+        try:
+            async with self._request(path, query, headers, limits, token) as response:
+                yield response
+        except UnauthorizedError:
+            other = await self._tokens.instead_of(token)
+            if other is None:
+                raise
+        else:
+            return
+        async with self._request(path, query, headers, limits, other) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        limits: aiohttp.ClientTimeout,
+        token: str,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        if self._session is None:
+            raise RuntimeError("the client is not open: use it within `async with`")
+        try:
+            async with self._session.get(
+                self._url.joinpath(*path.split("/")),
+                params=query,
+                headers={**headers, "X-Auth-Token": token},
+                timeout=limits,
+                allow_redirects=False,  # the token would go wherever an answer says
+            ) as response:
+                if response.status != 200:
+                    raise await _read_error(response)
+                yield response
+        except (aiohttp.ClientError, TimeoutError) as error:
+            may_pass = not isinstance(error, aiohttp.ClientSSLError)
+            raise UnreachableError(f"{self._url.host} gives no whole answer: {error!r}", may_pass) from error
+
+
+async def read_body(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
+    """Returns the body of an answer; raises InvalidAnswerError as soon as it is too long, and aiohttp.ClientError."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > most_bytes:
+            raise InvalidAnswerError(f"an answer of more than {most_bytes} bytes")
+    return bytes(body)
+
+
+async def _read_error(response: aiohttp.ClientResponse) -> ApiError:
+    code, message = None, f"no error of the API, but {response.content_type} of a status that it does not have"
+    try:
+        body = _ErrorBody.model_validate_json(await read_body(response, _MOST_ERROR_BYTES))
+        code, message = body.error_code, body.error_msg
+    except (ValidationError, InvalidAnswerError):
+        pass
+    return _KINDS.get(response.status, ApiError)(
+        response.status,
+        code,
+        message,
+        response.headers.get("X-Request-Id"),
+        parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC)),
+    )

@@ -1,0 +1,212 @@
+"""Publishes job events, so that a job's events stay together and each counts once."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+from aiokafka.partitioner import DefaultPartitioner
+
+from gene_statistics.errors import PublisherClosedError, PublishError, PublishTimeoutError
+from gene_statistics.event import JobEvent, deletion_key
+from gene_statistics.kafka import SaslMechanism, SecurityProtocol, security_options
+from gene_statistics.producers import Producers
+
+# An event has at most 2.5 KB, so what waits for the brokers is bounded as well.
+_MOST_UNDER_WAY = 10_000
+_AT_ONCE = 5_000
+_BATCH_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Says where the brokers keep a record; the topic's retention runs from its `timestamp_ms`."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+
+
+class EventPublisher:
+    """Publishes events of jobs to the service's topic, and deletes jobs. Use it with `async with`.
+
+    A record's partition is that of Java's default partitioner (murmur2), and its time is the present. A batch is
+    acknowledged by all replicas in sync. Many publishes at once share batches; of more than 10,000 the others wait.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of the service, by their names
+        self,
+        bootstrap_servers: str = "localhost:9092",
+        *,
+        topic: str = "gene-job-events",
+        security_protocol: SecurityProtocol = "PLAINTEXT",
+        sasl_mechanism: SaslMechanism | None = None,
+        sasl_username: str | None = None,
+        sasl_password: str | None = None,
+        ssl_cafile: str | None = None,
+        ssl_certfile: str | None = None,
+        ssl_keyfile: str | None = None,
+        compression: Literal["zstd", "lz4", "snappy", "gzip"] | None = "zstd",
+        idempotence: bool | None = None,
+        deadline_seconds: float = 30.0,
+    ) -> None:
+        """Takes the service's Kafka settings by their names; raises ValueError if they do not fit together.
+
+        With `idempotence` None no event is written twice where the brokers can see to that; with True brokers that
+        cannot are an error. `deadline_seconds` is how long the start, one publish, and closing may take.
+        """
+        security = security_options(
+            security_protocol=security_protocol,
+            sasl_mechanism=sasl_mechanism,
+            sasl_username=sasl_username,
+            sasl_password=sasl_password,
+            ssl_cafile=ssl_cafile,
+            ssl_certfile=ssl_certfile,
+            ssl_keyfile=ssl_keyfile,
+        )
+        options = {
+            "bootstrap_servers": bootstrap_servers,
+            "client_id": "gene_statistics",
+            "acks": "all",
+            "compression_type": compression,
+            "partitioner": DefaultPartitioner(),
+            "max_batch_size": _BATCH_BYTES,
+            "request_timeout_ms": max(1, int(deadline_seconds * 1000 / 2)),  # so that another broker has its turn
+            **security,
+        }
+        self._topic = topic
+        self._deadline_seconds = deadline_seconds
+        self._producers = Producers(options, idempotence, deadline_seconds)
+        self._places = asyncio.Semaphore(_MOST_UNDER_WAY)
+        self._is_open = False
+        self._calls = 0
+        self._idle = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        """Connects; see `start`."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes; see `close`."""
+        await self.close()
+
+    async def start(self) -> None:
+        """Connects to the brokers; raises PublishError if they refuse, or none answers before the deadline."""
+        await self._producers.current()
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Takes no more events, waits for what is under way until the deadline, and closes all connections."""
+        self._is_open = False
+        if self._calls:
+            self._idle.clear()
+            await self._idle.wait()  # each call has its deadline
+        await self._producers.close()
+
+    async def publish(self, event: JobEvent) -> Delivery:
+        """Returns once the brokers have the event, with where it lies.
+
+        Raises PublishError, at the latest after the deadline. If it raises, or is cancelled, the event may have been
+        written or not: publish it again, as an event counts once however often it is there.
+        """
+        return await self._publish(event.key, event.value)
+
+    async def delete(self, project_id: str, job_id: str) -> Delivery:
+        """Deletes a job for good: no event of it counts again, older or newer. Otherwise as `publish`.
+
+        Raises InvalidEventError, before anything is sent, if no job can have this name.
+        """
+        return await self._publish(deletion_key(project_id, job_id), None)
+
+    async def publish_many(self, events: Iterable[JobEvent]) -> list[Delivery]:
+        """Returns once the brokers have all of the events, with where each lies.
+
+        It takes from the iterable as the brokers take from it. The deadline holds for each 5,000 events. Raises
+        PublishError for the first that failed, once it is known of the others too; some of them may have been written.
+        """
+        self._begin()
+        try:
+            deliveries: list[Delivery] = []
+            remaining = iter(events)
+            while some := list(islice(remaining, _AT_ONCE)):
+                deliveries += await self._deliver([(event.key, event.value) for event in some])
+            return deliveries
+        finally:
+            self._end()
+
+    async def _publish(self, key: bytes, value: bytes | None) -> Delivery:
+        self._begin()
+        try:
+            [delivery] = await self._deliver([(key, value)])
+            return delivery
+        finally:
+            self._end()
+
+    def _begin(self) -> None:
+        if not self._is_open:
+            raise PublisherClosedError("the publisher is not open: use it within `async with`")
+        self._calls += 1
+
+    def _end(self) -> None:
+        self._calls -= 1
+        if not self._calls:
+            self._idle.set()
+
+    async def _deliver(self, records: list[tuple[bytes, bytes | None]]) -> list[Delivery]:
+        """Sends records in their order, and awaits all acknowledgements. Raises PublishError."""
+        sent: list[tuple[asyncio.Future[Any], int]] = []
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                producer = await self._producers.current()
+                try:
+                    for key, value in records:
+                        now_ms = time.time_ns() // 1_000_000
+                        sent.append((await self._send(producer, key, value, now_ms), now_ms))
+                    for future, _ in sent:
+                        await future
+                except KafkaError as error:
+                    await asyncio.wait([future for future, _ in sent]) if sent else None
+                    self._producers.replace(producer)
+                    raise self._explain(error) from error
+        except TimeoutError as error:
+            raise PublishTimeoutError(
+                f"the brokers had not acknowledged an event of topic {self._topic} after {self._deadline_seconds:g} s."
+                " It may be written later; to publish it again is harmless"
+            ) from error
+        return [_delivery(future.result(), sent_ms) for future, sent_ms in sent]
+
+    async def _send(self, producer: Any, key: bytes, value: bytes | None, now_ms: int) -> asyncio.Future[Any]:
+        await self._places.acquire()
+        try:
+            future: asyncio.Future[Any] = await producer.send(self._topic, value, key, timestamp_ms=now_ms)
+        except BaseException:
+            self._places.release()
+            raise
+        future.add_done_callback(self._leave)
+        return future
+
+    def _leave(self, future: asyncio.Future[Any]) -> None:
+        self._places.release()
+        if not future.cancelled():
+            future.exception()  # another event's may be the one that is raised
+
+    def _explain(self, error: KafkaError) -> PublishError:
+        if isinstance(error, UnknownTopicOrPartitionError):
+            what = "it does not exist, or this user may not see it: create it, or allow Describe and Write"
+        elif isinstance(error, TopicAuthorizationFailedError):
+            what = "this user may not write to it: allow Write"
+        else:
+            what = f"{error!r}"
+        return PublishError(f"an event was not taken by topic {self._topic}: {what}")
+
+
+def _delivery(written: Any, sent_ms: int) -> Delivery:
+    # the library gives all records of a batch the time of its first one, unless the brokers set the time
+    return Delivery(written.partition, written.offset, written.timestamp if written.timestamp_type else sent_ms)
