@@ -43,7 +43,11 @@ def main() -> int:
 
 async def run(settings: ServiceSettings) -> int:
     """Serves the API until a signal comes; returns the exit status, raises SettingsError. `main` runs it."""
-    stop = asyncio.Event()
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def end(_: int) -> None:  # a second signal ends the drain
+        (hurry if stop.is_set() else stop).set()
+
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
@@ -68,10 +72,13 @@ async def run(settings: ServiceSettings) -> int:
             misfits.append(error)
             stop.set()
 
-        stop_on_signals(asyncio.get_running_loop(), lambda _: stop.set())
+        stop_on_signals(asyncio.get_running_loop(), end)
         app = create_app(store, authenticator, limiter, registry, give_up)
         try:
-            port = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))
+            server = serving(
+                app, settings.http_host, settings.http_port, drain_seconds=settings.http_drain_seconds, hurry=hurry
+            )
+            port = await stack.enter_async_context(server)
         except OSError as error:
             _log.critical("STATS_HTTP_HOST, STATS_HTTP_PORT: cannot listen there: %s", error)
             return EXIT_LISTEN

@@ -3,52 +3,213 @@
 `tests/unit/test_aiohttp_private.py` fails when the library changes what this module relies on. What it does, and why:
 
 - Answers that the library makes itself - to what is no HTTP, to an `Expect` that it does not know - become errors of
-  the API (`RequestHandler.handle_error`, `finish_response`).
-- A client that does not take its answer loses the connection after a time (`finish_response`): the library would wait
-  for ever.
-- Connections are instances of `Connection`: the library's own sites make none but of its class.
+  the API (`handle_error`, `finish_response`). They are HTTP/1.1, whatever the client has sent.
+- The parser gets one head of a request at a time, and none above a size: it bounds each line alone, keeps the lines of
+  unfinished heads twice, and loses good requests that come with a bad one (`data_received`).
+- Versions other than 1.0 and 1.1 are refused: the library would answer `HTTP/2.0 200 OK`.
+- A client that does not take its answer, or does not end the head of its request, loses the connection after a time:
+  the library would wait for ever, or for as long as it keeps idle connections.
+- A client that ends its side after a request gets its answer (`eof_received`).
+- A server that stops says so in each answer, and ends idle connections at a moment when nothing has come in on them.
+- `Server` names the service, and no versions.
 """
 
 import asyncio
 import logging
+import select
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import web, web_response
+from aiohttp.http import HttpVersion10, HttpVersion11
+from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import _ErrInfo
 
-from service.http.errors import BAD_REQUEST, INTERNAL, MALFORMED, ApiError
+from service.http.errors import BAD_REQUEST, HEAD_TOO_LONG, INTERNAL, MALFORMED, ApiError
+from service.http.heads import HeadCutter, HeadTooLongError, answer_headers
 from service.http.metrics import HttpMetrics
 from service.http.middleware import from_http_exception
 from service.http.responses import error_response, finish, request_id_of
 
 _log = logging.getLogger(__name__)
 _SMALL_BYTES = 32_768  # with headers well below what a transport buffers before it makes writers wait (64 KiB)
+_BODY_PIECE_BYTES = 8_192  # what may follow the end of a body, and is not counted as part of a head
+_LINGERING_SECONDS = 1.0  # how long the rest of what nobody wants is read, before the connection ends
+_VERSIONS = (HttpVersion10, HttpVersion11)
 _LIMITS: dict[str, Any] = {
-    "keepalive_timeout": 75,  # also how long the headers of a connection's first request may take
-    "lingering_time": 1.0,  # how long the rest of a body that nobody wants is read, before the connection ends
+    "keepalive_timeout": 75,
+    "lingering_time": _LINGERING_SECONDS,
     "max_field_size": 16_384,  # a header; a token too long for us is still read, to be refused as a token
     "auto_decompress": False,
     "access_log": None,
 }
+web_response.SERVER_SOFTWARE = "gene-job-statistics"  # type: ignore[attr-defined]  # imported there from elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPolicy:
+    """Says how long a client may take: for the head of a request, and before it takes an answer."""
+
+    head_seconds: float = 10.0
+    send_seconds: float = 30.0
 
 
 class Connection(web.RequestHandler):
-    """Handles one connection. It turns answers that aiohttp makes itself into errors of the API."""
+    """Handles one connection. It turns answers that aiohttp makes itself into errors of the API.
 
-    __slots__ = ("_lost", "_metrics", "_send_timeout_seconds")
+    `stopping` is set while the server stops. The connection calls `lost` when it has ended.
+    """
+
+    __slots__ = (
+        "_answer_headers",
+        "_body",
+        "_client_ended",
+        "_half_closed",
+        "_head_timer",
+        "_heads",
+        "_held",
+        "_lost",
+        "_metrics",
+        "_policy",
+        "_refused",
+        "_stopping",
+    )
 
     def __init__(
-        self, server: web.Server, metrics: HttpMetrics, send_timeout_seconds: float, lost: Callable[[], None]
+        self,
+        server: web.Server,
+        metrics: HttpMetrics,
+        policy: ConnectionPolicy,
+        stopping: asyncio.Event,
+        lost: Callable[[], None],
     ) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **_LIMITS)
         self._metrics = metrics
-        self._send_timeout_seconds = send_timeout_seconds
+        self._policy = policy
+        self._stopping = stopping
         self._lost = lost
+        self._heads = HeadCutter()
+        self._held = b""  # what has come, and is not for the parser yet
+        self._body = EMPTY_PAYLOAD  # of the newest request
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._refused = False
+        self._half_closed = False
+        self._answer_headers: dict[str, str] = {}
+        self._client_ended: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begins to wait for a request. The loop calls it, once."""
+        super().connection_made(transport)
+        self._await_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Ends the connection. The loop calls it, once."""
         super().connection_lost(exc)
+        self._stop_head_timer()
+        self._note_client_ended()
         self._lost()
+
+    def data_received(self, data: bytes) -> None:
+        """Gives the parser what has come, piece by piece. The loop calls it.
+
+        The library calls it without data when it has room for more again.
+        """
+        if self._refused or self._close or self._force_close:
+            return
+        if not data:
+            self._feed(data)
+        rest = self._held + data
+        while rest and len(self._messages) < self._max_msg_queue_size and not self._reading_paused:
+            if self._upgraded or not self._body.is_eof():
+                piece, rest = rest[:_BODY_PIECE_BYTES], rest[_BODY_PIECE_BYTES:]
+            else:
+                try:
+                    piece, rest = self._heads.cut(rest)
+                except HeadTooLongError as error:
+                    self._answer_headers |= answer_headers(rest)
+                    self._messages.append(_refusal(error))
+                    self._refuse()
+                    return
+            if not piece:
+                self._await_head()
+                break
+            self._feed(piece)
+            if self._refused:
+                return
+        self._held = rest
+
+    def _feed(self, piece: bytes) -> None:
+        """Gives the parser a piece, and looks at the requests that it makes of it."""
+        before = self._request_count
+        super().data_received(piece)
+        if self._request_count == before:
+            if self._heads.is_within:
+                self._answer_headers |= answer_headers(piece)
+                self._await_head()
+            return
+        self._stop_head_timer()
+        for index in range(before - self._request_count, 0):
+            message, self._body = self._messages[index]
+            if not isinstance(message, _ErrInfo) and message.version not in _VERSIONS:
+                self._messages[index] = _refusal(BadHttpMessage("an unknown version"))
+            if isinstance(self._messages[index][0], _ErrInfo):
+                self._answer_headers |= answer_headers(piece)
+                self._refuse()
+                return
+        self._answer_headers.clear()
+
+    def _refuse(self) -> None:
+        """Reads no more requests; the last one that came is the refused one."""
+        self._refused = True
+        self._held = b""
+        self._client_ended = self._loop.create_future()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # the library's returns None, which closes the connection
+        """Tells the loop whether the connection stays: until the requests that have come are answered."""
+        self._note_client_ended()
+        if self._is_waiting():
+            return False
+        self._half_closed = True
+        if not self._messages:
+            self._close = True  # after the request under way
+        return True
+
+    def end_if_idle(self) -> None:
+        """Ends the connection if it has had a request, and no other one has come, not even in part."""
+        if not (self._request_count and self._is_waiting()) or self._heads.is_within or self._held:
+            return
+        assert self.transport is not None  # noqa: S101 - a lost connection does not wait
+        unread = select.poll()
+        unread.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        if not unread.poll(0):
+            self.force_close()
+
+    def _is_waiting(self) -> bool:
+        return self._waiter is not None and not self._waiter.done()
+
+    def _note_client_ended(self) -> None:
+        if self._client_ended is not None and not self._client_ended.done():
+            self._client_ended.set_result(None)
+
+    def _await_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self._loop.call_later(self._policy.head_seconds, self._end_late)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _end_late(self) -> None:
+        self._head_timer = None
+        if self._is_waiting():
+            self.force_close()
+        else:  # requests that came before are under way
+            self._await_head()
 
     def handle_error(
         self,
@@ -59,35 +220,54 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Returns the answer to input that is no request, or to a request that failed outside of the application.
 
-        aiohttp calls it. Raises ConnectionError where another answer has begun.
+        aiohttp calls it. Raises ConnectionError where another answer has begun. The log gets no text of the parser's
+        errors: they quote what the client has sent, tokens too.
         """
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun, there is no way to make it an error")
-        request_id = request_id_of(request)
         if status == 400:
-            error = ApiError(BAD_REQUEST, MALFORMED)
-            _log.debug("malformed request", exc_info=exc, extra={"request_id": request_id})
+            request._version = HttpVersion11  # the library has made up an HTTP/1.0 request
+            request = request.clone(headers=self._answer_headers)
+            request_id = request_id_of(request)
+            error = ApiError(BAD_REQUEST, HEAD_TOO_LONG if isinstance(exc, HeadTooLongError) else MALFORMED)
+            _log.debug("malformed request", extra={"request_id": request_id, "reason": type(exc).__name__})
         else:
+            request_id = request_id_of(request)
             error = ApiError(INTERNAL)
             _log.error("request failed", exc_info=exc, extra={"request_id": request_id})
-        return self._refusal(error, request, request_id)
+        return self._error(error, request, request_id)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Sends an answer; cuts off a client that does not take it in time. aiohttp awaits it."""
         if isinstance(resp, web.HTTPException):  # an `Expect` that aiohttp refuses before any middleware
-            resp = self._refusal(from_http_exception(resp), request, request_id_of(request))
+            resp = self._error(from_http_exception(resp), request, request_id_of(request))
+        if (self._half_closed or self._stopping.is_set()) and not self._messages and not self._held:
+            resp.force_close()
+            self._close = self._close or self._half_closed
+        if self._refused and not self._messages:
+            return await self._finish_last(request, resp, start_time)
         if self._takes_at_once(resp):
             return await super().finish_response(request, resp, start_time)
         try:
-            async with asyncio.timeout(self._send_timeout_seconds):
+            async with asyncio.timeout(self._policy.send_seconds):
                 return await super().finish_response(request, resp, start_time)
         except TimeoutError:
             if isinstance(self.transport, asyncio.Transport):
                 self.transport.abort()
-            _log.debug("the client took no answer in time", extra={"path": request.path})
+            _log.debug("the client took no answer in time")
             return resp, True
+
+    async def _finish_last(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Sends a refusal, and reads on for a while: a client that is still sending would else lose the answer."""
+        finished = await super().finish_response(request, resp, start_time)
+        if self.transport is not None and self._client_ended is not None:
+            self.transport.write_eof()
+            await asyncio.wait([self._client_ended], timeout=_LINGERING_SECONDS)
+        return finished
 
     def _takes_at_once(self, response: web.StreamResponse) -> bool:
         """Tells whether an answer is small, and no bytes before it wait to be sent: then sending it never waits."""
@@ -99,9 +279,14 @@ class Connection(web.RequestHandler):
             and (response.content_length or 0) < _SMALL_BYTES
         )
 
-    def _refusal(self, error: ApiError, request: web.BaseRequest, request_id: str) -> web.Response:
+    def _error(self, error: ApiError, request: web.BaseRequest, request_id: str) -> web.Response:
         self._metrics.malformed(error.kind.status)
         response = error_response(error, request)
         finish(response, request_id)
         response.force_close()
         return response
+
+
+def _refusal(error: Exception) -> tuple[_ErrInfo, Any]:
+    """Returns what the library queues for an input that it refuses."""
+    return _ErrInfo(status=400, exc=error, message=""), EMPTY_PAYLOAD

@@ -1,5 +1,6 @@
 """Decides how many connections a server may have, in all and from one address, and counts those that it has."""
 
+import asyncio
 import ipaddress
 import resource
 from collections import Counter
@@ -32,11 +33,13 @@ class ConnectionLimits:
 
 
 class OpenConnections:
-    """Counts the open connections of a server by address."""
+    """Counts the open connections of a server by address. `none` is set while there are none."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self.total = 0
+        self.none = asyncio.Event()
+        self.none.set()
         self._by_address: Counter[str] = Counter()
 
     def lack(self, address: str) -> str | None:
@@ -50,6 +53,7 @@ class OpenConnections:
     def enter(self, address: str) -> None:
         """Counts a connection that has opened."""
         self.total += 1
+        self.none.clear()
         self._by_address[address] += 1
 
     def leave(self, address: str) -> None:
@@ -58,6 +62,8 @@ class OpenConnections:
         self._by_address[address] -= 1
         if not self._by_address[address]:
             del self._by_address[address]
+        if not self.total:
+            self.none.set()
 
 
 def party(address: str) -> str:

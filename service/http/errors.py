@@ -76,6 +76,11 @@ REVERSED = Message(
     "参数start不能大于参数end。",
 )
 UNREACHABLE = Message("Cannot be reached: {names}.", "无法访问：{names}。")
+STOPPING_MESSAGE = Message("The process is stopping.", "进程正在停止。")
+HEAD_TOO_LONG = Message(
+    "The headers of the request are too long: at most 32 KiB together.",
+    "请求头过长：总计不得超过32 KiB。",
+)
 MALFORMED = Message("The request is not valid HTTP.", "请求不是有效的HTTP报文。")
 
 

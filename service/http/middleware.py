@@ -2,8 +2,10 @@
 
 import logging
 import math
+import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -19,11 +21,13 @@ from service.http.errors import (
     UNAVAILABLE,
     ApiError,
 )
+from service.http.heads import UNSUPPORTED_METHOD
 from service.http.metrics import UNKNOWN_ROUTE, HttpMetrics
 from service.http.responses import RETRY_AFTER, error_response, finish, request_id_of
 from service.store.errors import LayoutError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(:[0-9]*)?")
 
 
 def from_http_exception(error: web.HTTPException) -> ApiError:
@@ -37,6 +41,12 @@ def from_http_exception(error: web.HTTPException) -> ApiError:
     return ApiError(INTERNAL)
 
 
+@lru_cache(256)
+def is_host(value: str) -> bool:
+    """Returns whether a header `Host` has a host, and a port or none (RFC 9112, 3.2): the library takes any text."""
+    return _HOST.fullmatch(value) is not None
+
+
 def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], None]) -> Middleware:
     """Returns the outermost middleware: it turns every exception of a handler into an answer of the API.
 
@@ -48,9 +58,11 @@ def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], Non
         started_at = time.perf_counter()
         request_id = request_id_of(request)
         try:
+            if not is_host(request.headers.get("Host", "")):
+                raise ApiError(BAD_REQUEST, MALFORMED)  # noqa: TRY301 - it is answered as what handlers raise
             response = await handler(request)
         except Exception as error:  # noqa: BLE001 - nothing may reach aiohttp's own error pages; 5xx are logged
-            api_error = _api_error(error)
+            api_error = _api_error(error, request.method)
             if isinstance(error, LayoutError):
                 give_up(error)
             is_ours = api_error.kind.status >= 500
@@ -60,14 +72,14 @@ def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], Non
                 error,
                 # An outage is no bug: one line with its cause is enough.
                 exc_info=error if api_error.kind is INTERNAL else None,
-                extra={"request_id": request_id, "path": request.path, "status": api_error.kind.status},
+                extra={"request_id": request_id, "route": _route(request), "status": api_error.kind.status},
             )
             response = error_response(api_error, request)
         finish(response, request_id)
         duration_seconds = time.perf_counter() - started_at
         metrics.answered(_route(request), request.method, response.status, duration_seconds)
         if _log.isEnabledFor(logging.DEBUG):
-            fields: dict[str, object] = {"request_id": request_id, "method": request.method, "path": request.path}
+            fields: dict[str, object] = {"request_id": request_id, "method": request.method, "route": _route(request)}
             fields |= {"status": response.status, "duration_seconds": round(duration_seconds, 6)}
             _log.debug("answered", extra=fields)
         return response
@@ -75,8 +87,10 @@ def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], Non
     return answer
 
 
-def _api_error(error: Exception) -> ApiError:
+def _api_error(error: Exception, method: str) -> ApiError:
     match error:
+        case web.HTTPNotFound() if method == UNSUPPORTED_METHOD:
+            return ApiError(BAD_METHOD, headers={"Allow": "GET,HEAD"})
         case ApiError():
             return error
         case web.HTTPException():

@@ -1,50 +1,75 @@
 """Starts and ends the HTTP server that serves an application."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
-from service.http.aiohttp_private import Connection
+from service.http.aiohttp_private import Connection, ConnectionPolicy
 from service.http.connections import ConnectionLimits, OpenConnections
 from service.http.listener import Listener, bind
 from service.http.metrics import METRICS
 
+STOPPING = web.AppKey("stopping", asyncio.Event)
+"""Is set from the moment when the server begins to stop; `serving` puts it into the application."""
+
 # aiohttp waits this long twice: for handlers to end, then for cancelled ones to end. Both fit into 10 s.
 SHUTDOWN_TIMEOUT_SECONDS = 4
-SEND_TIMEOUT_SECONDS = 30.0
+_FIRST_REQUEST_SECONDS = 0.25  # how long those who connected last may take to send their request, at the end
 
 
 @asynccontextmanager
-async def serving(
+async def serving(  # noqa: PLR0913 - each has a default that serves
     app: web.Application,
     host: str | None,
     port: int,
-    send_timeout_seconds: float = SEND_TIMEOUT_SECONDS,
     *,
+    policy: ConnectionPolicy | None = None,
     limits: ConnectionLimits | None = None,
+    drain_seconds: float = 0,
+    hurry: asyncio.Event | None = None,
 ) -> AsyncIterator[int]:
     """Serves the application; yields the port (a free one for 0), raises OSError if it cannot listen there.
 
-    Without a host it listens at all addresses of this machine, IPv4 and IPv6. A client that does not take an answer
-    within `send_timeout_seconds` loses its connection. At the end requests under way are finished, for at most twice
-    SHUTDOWN_TIMEOUT_SECONDS.
+    Without a host it listens at all addresses of this machine, IPv4 and IPv6.
+
+    At the end, unless that is an exception, it answers requests for `drain_seconds` more, or until `hurry` is set:
+    each answer then ends its connection. After that it listens no more, and finishes the requests under way, for at
+    most twice SHUTDOWN_TIMEOUT_SECONDS.
     """
+    stopping = app[STOPPING] = asyncio.Event()
     runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_TIMEOUT_SECONDS)
     await runner.setup()
     server, metrics = runner.server, app[METRICS]
     assert server is not None  # noqa: S101 - the runner has been set up
+    open_connections = OpenConnections(limits or ConnectionLimits.of_process())
 
     def connect(lost: Callable[[], None]) -> Connection:
-        return Connection(server, metrics, send_timeout_seconds, lost)
+        return Connection(server, metrics, policy or ConnectionPolicy(), stopping, lost)
 
     try:
-        sockets = await bind(host, port)
-        listener = Listener(sockets, connect, OpenConnections(limits or ConnectionLimits.of_process()), metrics)
+        listener = Listener(await bind(host, port), connect, open_connections, metrics)
         listener.start()
         try:
             yield listener.port
+            stopping.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(drain_seconds):
+                    await (hurry or asyncio.Event()).wait()
         finally:
+            stopping.set()
             await listener.close()
+        await _end_idle(server, open_connections)
     finally:
         await runner.cleanup()
+
+
+async def _end_idle(server: web.Server, open_connections: OpenConnections) -> None:
+    """Ends idle connections, and gives those who connected last a moment to send their request."""
+    for connection in server.connections:
+        assert isinstance(connection, Connection)  # noqa: S101 - the server has made no others
+        connection.end_if_idle()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FIRST_REQUEST_SECONDS):
+            await open_connections.none.wait()

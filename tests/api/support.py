@@ -17,8 +17,9 @@ from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwt import JwtAuthenticator, SecretKey
 from service.auth.jwt_claims import ClaimsPolicy
+from service.http.aiohttp_private import ConnectionPolicy
 from service.http.connections import ConnectionLimits
-from service.http.server import SEND_TIMEOUT_SECONDS, serving
+from service.http.server import serving
 from service.statistics import ProjectStatistics, UserStatistics
 from service.store.contract import Answer
 from service.store.errors import LayoutError
@@ -139,9 +140,10 @@ async def served(
     authenticator: Authenticator | None = None,
     per_second: int = 0,
     probe_seconds: float = 2.0,
-    send_timeout_seconds: float = SEND_TIMEOUT_SECONDS,
     *,
+    policy: ConnectionPolicy | None = None,
     limits: ConnectionLimits | None = None,
+    drain_seconds: float = 0,
 ) -> AsyncIterator[Api]:
     """The API on a free port of this machine, with a client."""
     store = store or FakeStore()
@@ -157,7 +159,7 @@ async def served(
 
     app.on_shutdown.append(tell)
     async with (
-        serving(app, "127.0.0.1", 0, send_timeout_seconds, limits=limits) as port,
+        serving(app, "127.0.0.1", 0, policy=policy, limits=limits, drain_seconds=drain_seconds) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
         yield Api(client, port, store, clock, stopping, misfits)

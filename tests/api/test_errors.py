@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from service.http.errors import CATALOGUE, ApiError, ErrorKind
+from service.http.errors import CATALOGUE, HEAD_TOO_LONG, ApiError, ErrorKind
+from service.http.errors import MALFORMED as MALFORMED_MESSAGE
 from service.store.errors import StoreUnavailableError
 from tests.api.support import PATH, Api, as_caller, exchange
 
@@ -118,13 +119,17 @@ MALFORMED = {
     "text": b"hello\r\n\r\n",
     "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "version": b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
-    "method": b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "next version": b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+    "preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "old version": b"GET / HTTP/0.9\r\nHost: a\r\n\r\n",
+    "old request": b"GET /\r\n\r\n",
     "no host": b"GET / HTTP/1.1\r\n\r\n",
     "header": b"GET / HTTP/1.1\r\nHost: a\r\nbad header\r\n\r\n",
     "length": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
     "smuggling": b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
     "long line": b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     "long header": b"GET / HTTP/1.1\r\nHost: a\r\nX-Auth-Token: " + b"a" * 20_000 + b"\r\n\r\n",
+    "all headers": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: %s\r\n" % (b"b" * 8_000) * 5 + b"\r\n",
     "many headers": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 200 + b"\r\n",
     "expect": b"GET / HTTP/1.1\r\nHost: a\r\nExpect: a miracle\r\n\r\n",
     "target": b"GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -135,10 +140,12 @@ MALFORMED = {
 async def test_malformed_request_is_a_json_400(api: Api, name: str) -> None:
     """What is no HTTP gets the API's own 400 as well, and the connection ends."""
     head, _, body = (await exchange(api.port, MALFORMED[name])).partition(b"\r\n\r\n")
-    assert head.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\nConnection: close" in head
     assert b"Content-Type: application/json; charset=utf-8" in head
     assert re.search(rb"X-Request-Id: [0-9a-f]{32}", head)
-    assert json.loads(body) == {"error_code": "DLI.0001", "error_msg": "The request is not valid HTTP."}
+    message = HEAD_TOO_LONG if name == "all headers" else MALFORMED_MESSAGE
+    assert json.loads(body) == {"error_code": "DLI.0001", "error_msg": message.english}
 
 
 @pytest.mark.parametrize("target", [b"*", b"a:1", b"nothing"])

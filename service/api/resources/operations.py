@@ -12,8 +12,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from service.api.access import AUTHENTICATOR, STORE
 from service.auth.caller import IdentityUnavailableError
-from service.http.errors import UNAVAILABLE, UNREACHABLE, ApiError
+from service.http.errors import STOPPING_MESSAGE, UNAVAILABLE, UNREACHABLE, ApiError
 from service.http.responses import RETRY_AFTER, json_response
+from service.http.server import STOPPING
 from service.store.errors import LayoutError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,12 @@ async def get_health(request: web.Request) -> web.Response:
 
 
 async def get_readiness(request: web.Request) -> web.Response:
-    """Answers 200 if Redis and the identity service answer, otherwise 503 with the names of those that do not."""
+    """Answers 200 if Redis and the identity service answer, otherwise 503 with the names of those that do not.
+
+    While the process stops it answers 503, so that nobody sends it more requests.
+    """
+    if request.app[STOPPING].is_set():
+        raise ApiError(UNAVAILABLE, STOPPING_MESSAGE, headers=RETRY_AFTER)
     probes = {"redis": request.app[STORE].ping, "identity": request.app[AUTHENTICATOR].ping}
     patience_seconds = request.app[PROBE_SECONDS]
     answers = await asyncio.gather(*(_answers(name, ping, patience_seconds) for name, ping in probes.items()))
