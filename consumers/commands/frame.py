@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol
@@ -10,13 +9,22 @@ from typing import Any, Protocol
 from aiokafka.errors import KafkaError
 
 from consumers.commands import inspect_job, rebuild, replay_dead_letters, verify
-from consumers.commands.terminal import Terminal
+from consumers.commands.terminal import OutputError, Terminal, write
 from consumers.waiting import unless_set
 from service.runtime import log
+from service.runtime.early import stop_on_signals
 from service.runtime.settings import ConsumerSettings, SettingsError, load
 from service.store.errors import LayoutError, StoreUnavailableError
 
-EXIT_SETTINGS, EXIT_LAYOUT, EXIT_UNREACHABLE, EXIT_INTERRUPTED = 2, 3, 4, 130
+EXIT_SETTINGS, EXIT_LAYOUT, EXIT_UNREACHABLE, EXIT_OUTPUT, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 3, 4, 5, 130, 143
+
+# How a command may fail: the exit code, and what the line begins with.
+_FAILURES: Mapping[type[Exception], tuple[int, str]] = {
+    LayoutError: (EXIT_LAYOUT, "STATS_REDIS_URL"),
+    StoreUnavailableError: (EXIT_UNREACHABLE, "STATS_REDIS_URL"),
+    KafkaError: (EXIT_UNREACHABLE, "STATS_KAFKA_BOOTSTRAP_SERVERS"),
+    OutputError: (EXIT_OUTPUT, "what was found cannot be written"),
+}
 
 _EXIT_CODES = """
 Settings are the environment variables of `python -m consumers`.
@@ -27,7 +35,10 @@ exit codes:
   2    an argument or a setting is not valid
   3    the store was written by another layout version
   4    Redis or Kafka cannot be reached
-  130  interrupted
+  5    what was found cannot be written
+  70   a fault of the command: the last line on stderr has a traceback
+  130  interrupted (SIGINT)
+  143  interrupted (SIGTERM)
 """
 
 
@@ -47,7 +58,7 @@ class Command(Protocol):
     async def run(self, settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
         """Runs the command, and returns 0, or 1 if it found something.
 
-        Raises StoreUnavailableError, LayoutError, KafkaError.
+        Raises SettingsError, and what `_FAILURES` lists.
         """
 
 
@@ -61,29 +72,31 @@ COMMANDS: Mapping[str, Command] = {
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command that the arguments name, and returns its exit status; `consumers/__main__.py` calls it."""
-    arguments = create_parser().parse_args(argv)
     try:
+        arguments = create_parser().parse_args(argv)
         settings = load(ConsumerSettings)
+        log.configure(settings.log_level)
+        log.take_strays()
+        command = COMMANDS[arguments.command].run(settings, arguments, Terminal(arguments.json))
+        return asyncio.run(_until_signal(command))
     except SettingsError as error:
-        return _fail(EXIT_SETTINGS, *error.lines)
-    log.configure(settings.log_level)
-    try:
-        return asyncio.run(
-            _until_interrupted(COMMANDS[arguments.command].run(settings, arguments, Terminal(arguments.json)))
-        )
-    except LayoutError as error:
-        return _fail(EXIT_LAYOUT, f"STATS_REDIS_URL: {error}")
-    except StoreUnavailableError as error:
-        return _fail(EXIT_UNREACHABLE, f"STATS_REDIS_URL: {error}")
-    except KafkaError as error:
-        return _fail(EXIT_UNREACHABLE, f"STATS_KAFKA_BOOTSTRAP_SERVERS: {error}")
-    except KeyboardInterrupt:
-        return _fail(EXIT_INTERRUPTED, "interrupted")
+        log.say(*error.lines)
+        return EXIT_SETTINGS
+    except tuple(_FAILURES) as error:
+        status, what = next(found for kind, found in _FAILURES.items() if isinstance(error, kind))
+        log.say(f"{what}: {error}")
+        return status
+
+
+class _Parser(ArgumentParser):
+    def print_help(self, file: Any = None) -> None:
+        """Prints the help as results are printed. Raises OutputError."""
+        write(self.format_help().rstrip())
 
 
 def create_parser() -> ArgumentParser:
     """Returns the parser of `COMMAND [arguments]`, which exits with 2 if they are not valid."""
-    parser = ArgumentParser(
+    parser = _Parser(
         prog="python -m consumers",
         description="Without a command: one consumer process, until SIGTERM. With one: what an operator needs.",
     )
@@ -101,16 +114,18 @@ def create_parser() -> ArgumentParser:
     return parser
 
 
-async def _until_interrupted(command: Coroutine[Any, Any, int]) -> int:
-    """Awaits the command and returns its status; raises KeyboardInterrupt on SIGINT, once the command has ended."""
-    interrupted = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
-    status = await unless_set(interrupted, command)
+async def _until_signal(command: Coroutine[Any, Any, int]) -> int:
+    """Awaits the command and returns its status; at a signal cancels it, and returns the signal's once it has ended."""
+    signals: list[int] = []
+    is_told = asyncio.Event()
+
+    def tell(number: int) -> None:
+        signals.append(number)
+        is_told.set()
+
+    stop_on_signals(asyncio.get_running_loop(), tell)
+    status = await unless_set(is_told, command)
     if status is None:
-        raise KeyboardInterrupt
+        log.say("interrupted")
+        return EXIT_INTERRUPTED if signals[0] == signal.SIGINT else EXIT_TERMINATED
     return status
-
-
-def _fail(code: int, *lines: str) -> int:
-    print(*lines, sep="\n", file=sys.stderr)  # noqa: T201 - for whoever typed the command, not for the log
-    return code

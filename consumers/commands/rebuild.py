@@ -1,12 +1,12 @@
 """Implements `rebuild`: reads the topic from its beginning into a new generation, and makes it the live one."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
 from consumers.commands.terminal import Terminal
 from consumers.rebuild.losses import JobsWouldBeLostError
 from consumers.rebuild.run import discard, rebuild
+from service.runtime import log
 from service.runtime.settings import ConsumerSettings
 from service.store.errors import FencedError
 from service.store.generations import GenerationError
@@ -76,5 +76,5 @@ async def _discard(settings: ConsumerSettings, terminal: Terminal) -> None:
 
 
 def _refuse(line: str) -> int:
-    print(line, file=sys.stderr)  # noqa: T201 - for whoever typed the command
+    log.say(line)
     return 1

@@ -1,16 +1,36 @@
 """Shows a command's result on standard output, and its progress on standard error if that is a terminal."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import TextIOWrapper
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 Advance = Callable[[int], None]
+
+
+class OutputError(Exception):
+    """What a command has to say cannot be written to standard output."""
+
+
+def write(text: str) -> None:
+    """Writes text and a line's end to standard output; a reader that closes the pipe is no error. Raises OutputError.
+
+    What the output's encoding does not have, as names in another script, is written with escapes.
+    """
+    if sys.stdout is None:
+        raise OutputError("standard output is closed")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        with suppress(BrokenPipeError):  # the reader has seen enough, as `head` has
+            print(text, file=sys.stdout, flush=True)  # noqa: T201 - what a command is for
+    except OSError as error:
+        raise OutputError(str(error)) from error
 
 
 class Terminal:
@@ -20,12 +40,8 @@ class Terminal:
         self._as_json = as_json
 
     def result(self, document: Mapping[str, object], lines: Iterable[str]) -> None:
-        """Prints the document, or the lines that say the same; a reader that closes the pipe is no error."""
-        text = json.dumps(document) if self._as_json else "\n".join(lines)
-        try:
-            print(text, file=sys.stdout, flush=True)  # noqa: T201 - what the command is for
-        except BrokenPipeError:  # the reader has seen enough, as `head` has
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        """Prints the document, or the lines that say the same. Raises OutputError."""
+        write(json.dumps(document) if self._as_json else "\n".join(lines))
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Advance]:

@@ -74,8 +74,9 @@ async def test_store_of_another_layout(store: Store, redis_flushed: str) -> None
     assert result.err.startswith("STATS_REDIS_URL: the store has layout version 99")
 
 
-async def test_interrupted() -> None:
-    """SIGINT ends a command at once, with exit code 130 and one line."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_interrupted(number: signal.Signals, code: int) -> None:
+    """A signal ends a command at once, with an exit code of its own and one line."""
     connected = asyncio.Event()
 
     async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -87,9 +88,9 @@ async def test_interrupted() -> None:
         port = silent.sockets[0].getsockname()[1]
         process = await start({"STATS_REDIS_URL": f"redis://127.0.0.1:{port}/0"}, "verify")
         await connected.wait()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = await process.communicate()
-    assert (process.returncode, out, err) == (130, b"", b"interrupted\n")
+    assert (process.returncode, out, err) == (code, b"", b"interrupted\n")
 
 
 async def test_progress_is_for_terminals(store: Store, redis_flushed: str) -> None:

@@ -19,6 +19,7 @@ from service.events.decoding import Reason
 from service.http.errors import CATALOGUE
 from service.http.metrics import HttpMetrics
 from service.http.responses import REQUEST_ID
+from service.runtime import early
 from service.runtime.settings import ConsumerSettings, ServiceSettings
 from tests.docs import documents, everything, quoted, table
 
@@ -100,23 +101,24 @@ def test_commands() -> None:
 
 
 def test_exit_codes_of_processes() -> None:
-    """The README's line has those of both processes."""
+    """The README's line and the table of docs/operating.md have those of both processes."""
     line = next(line for line in README.splitlines() if line.startswith("Exit codes:"))
     documented = {int(code) for code in re.findall(r"(?:: |, )(\d+) [a-z]", line)}
-    assert documented == {0} | codes(service.__main__) | codes(consumers.__main__)
+    assert documented == {0} | codes(service.__main__) | codes(consumers.__main__) | codes(early)
+    assert {int(row[0]) for row in table(OPERATING, "code")} == documented
 
 
 def test_exit_codes_of_commands() -> None:
     """docs/operating.md has those of commands, as their `--help` does."""
     documented = {int(row[0]) for row in table(OPERATING, "exit code")}
-    assert documented == {0, 1} | codes(frame)
+    assert documented == {0, 1} | codes(frame) | codes(early)
     assert documented == {int(code) for code in re.findall(r"^  (\d+) ", frame._EXIT_CODES, re.MULTILINE)}
 
 
 def test_all_exit_codes_are_promised() -> None:
     """docs/stability.md has all exit codes of all programs: its table of codes also has the errors of the API."""
     promised = {int(code) for row in table(STABILITY, "code") for code in quoted(row[0]) if code.isdecimal()}
-    assert promised == {0, 1} | codes(service.__main__) | codes(consumers.__main__) | codes(frame)
+    assert promised == {0, 1} | codes(service.__main__) | codes(consumers.__main__) | codes(frame) | codes(early)
 
 
 def test_reasons_of_dead_letters() -> None:
