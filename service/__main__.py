@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.factory import create_authenticator
+from service.http.policy import create_policy
 from service.http.server import serving
 from service.runtime import log
 from service.runtime.garbage import look_rarely
@@ -73,7 +74,7 @@ async def run(settings: ServiceSettings) -> int:
             stop.set()
 
         stop_on_signals(asyncio.get_running_loop(), end)
-        app = create_app(store, authenticator, limiter, registry, give_up)
+        app = create_app(store, authenticator, limiter, registry, give_up, policy=create_policy(settings))
         try:
             server = serving(
                 app, settings.http_host, settings.http_port, drain_seconds=settings.http_drain_seconds, hurry=hurry

@@ -26,8 +26,11 @@ class _AbsentNotNull(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
 
-def describe(limit: RateLimit) -> dict[str, Any]:
-    """Returns the whole document, as objects that JSON can hold. `create_app` calls it once."""
+def describe(limit: RateLimit, prefix: str) -> dict[str, Any]:
+    """Returns the whole document, as objects that JSON can hold. `create_app` calls it once.
+
+    `prefix` is the path under which a proxy serves the API, or empty.
+    """
     _, schemas = models_json_schema(
         [(ProjectStatistics, "validation"), (ErrorBody, "validation")],
         ref_template="#/components/schemas/{model}",
@@ -36,6 +39,7 @@ def describe(limit: RateLimit) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Gene job statistics", "version": "v2.0"},
+        "servers": [{"url": prefix or "/"}],
         "paths": {
             PATH: {"get": _statistics(limit)},
             "/healthz": {"get": _operation("getHealth", "Does the process live?", _json("It does."))},

@@ -11,7 +11,6 @@
   the library would wait for ever, or for as long as it keeps idle connections.
 - A client that ends its side after a request gets its answer (`eof_received`).
 - A server that stops says so in each answer, and ends idle connections at a moment when nothing has come in on them.
-- `Server` names the service, and no versions.
 """
 
 import asyncio
@@ -21,17 +20,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web, web_response
+from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
+from service.http.correlation import take_over
 from service.http.errors import BAD_REQUEST, HEAD_TOO_LONG, INTERNAL, MALFORMED, ApiError
 from service.http.heads import HeadCutter, HeadTooLongError, answer_headers
+from service.http.languages import language_of
 from service.http.metrics import HttpMetrics
 from service.http.middleware import from_http_exception
-from service.http.responses import error_response, finish, request_id_of
+from service.http.responses import error_response, finish
 
 _log = logging.getLogger(__name__)
 _SMALL_BYTES = 32_768  # with headers well below what a transport buffers before it makes writers wait (64 KiB)
@@ -45,7 +46,6 @@ _LIMITS: dict[str, Any] = {
     "auto_decompress": False,
     "access_log": None,
 }
-web_response.SERVER_SOFTWARE = "gene-job-statistics"  # type: ignore[attr-defined]  # imported there from elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,13 +228,13 @@ class Connection(web.RequestHandler):
         if status == 400:
             request._version = HttpVersion11  # the library has made up an HTTP/1.0 request
             request = request.clone(headers=self._answer_headers)
-            request_id = request_id_of(request)
+        request_id = take_over(request)
+        if status == 400:
             error = ApiError(BAD_REQUEST, HEAD_TOO_LONG if isinstance(exc, HeadTooLongError) else MALFORMED)
-            _log.debug("malformed request", extra={"request_id": request_id, "reason": type(exc).__name__})
+            _log.debug("malformed request", extra={"reason": type(exc).__name__})
         else:
-            request_id = request_id_of(request)
             error = ApiError(INTERNAL)
-            _log.error("request failed", exc_info=exc, extra={"request_id": request_id})
+            _log.error("request failed", exc_info=exc)
         return self._error(error, request, request_id)
 
     async def finish_response(
@@ -242,7 +242,7 @@ class Connection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Sends an answer; cuts off a client that does not take it in time. aiohttp awaits it."""
         if isinstance(resp, web.HTTPException):  # an `Expect` that aiohttp refuses before any middleware
-            resp = self._error(from_http_exception(resp), request, request_id_of(request))
+            resp = self._error(from_http_exception(resp), request, take_over(request))
         if (self._half_closed or self._stopping.is_set()) and not self._messages and not self._held:
             resp.force_close()
             self._close = self._close or self._half_closed
@@ -281,7 +281,7 @@ class Connection(web.RequestHandler):
 
     def _error(self, error: ApiError, request: web.BaseRequest, request_id: str) -> web.Response:
         self._metrics.malformed(error.kind.status)
-        response = error_response(error, request)
+        response = error_response(error, language_of(request.headers))
         finish(response, request_id)
         response.force_close()
         return response

@@ -75,11 +75,16 @@ REVERSED = Message(
     "The parameter start is greater than the parameter end.",
     "参数start不能大于参数end。",
 )
+UNKNOWN_PARAMETER = Message("There is no parameter {name} here.", "没有参数{name}。")
 UNREACHABLE = Message("Cannot be reached: {names}.", "无法访问：{names}。")
 STOPPING_MESSAGE = Message("The process is stopping.", "进程正在停止。")
 HEAD_TOO_LONG = Message(
     "The headers of the request are too long: at most 32 KiB together.",
     "请求头过长：总计不得超过32 KiB。",
+)
+NOTHING_YET = Message(
+    "Not there yet: {names}. No consumer has written to this Redis.",
+    "尚不可用：{names}。还没有消费者向此Redis写入数据。",
 )
 MALFORMED = Message("The request is not valid HTTP.", "请求不是有效的HTTP报文。")
 

@@ -4,13 +4,15 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from service.auth.caller import IdentityUnavailableError, InvalidTokenError
+from service.http.correlation import take_over
+from service.http.cors import Cors
 from service.http.errors import (
     BAD_METHOD,
     BAD_REQUEST,
@@ -22,8 +24,10 @@ from service.http.errors import (
     ApiError,
 )
 from service.http.heads import UNSUPPORTED_METHOD
+from service.http.languages import language_of
 from service.http.metrics import UNKNOWN_ROUTE, HttpMetrics
-from service.http.responses import RETRY_AFTER, error_response, finish, request_id_of
+from service.http.policy import HttpPolicy
+from service.http.responses import RETRY_AFTER, error_response, finish
 from service.store.errors import LayoutError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
@@ -47,39 +51,37 @@ def is_host(value: str) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
-def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], None]) -> Middleware:
+def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], None], policy: HttpPolicy) -> Middleware:
     """Returns the outermost middleware: it turns every exception of a handler into an answer of the API.
 
     It calls `give_up` when the store is of another layout version: this process must not read it, and has to end.
     """
+    cors = Cors(policy.cors_origins) if policy.cors_origins else None
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         started_at = time.perf_counter()
-        request_id = request_id_of(request)
+        request_id = take_over(request)
         try:
             if not is_host(request.headers.get("Host", "")):
                 raise ApiError(BAD_REQUEST, MALFORMED)  # noqa: TRY301 - it is answered as what handlers raise
-            response = await handler(request)
+            if cors is not None and cors.is_preflight(request):
+                response: web.StreamResponse = cors.preflight()
+            else:
+                response = await handler(request)
         except Exception as error:  # noqa: BLE001 - nothing may reach aiohttp's own error pages; 5xx are logged
-            api_error = _api_error(error, request.method)
+            api_error = _api_error(error, request.method, policy.challenge)
             if isinstance(error, LayoutError):
                 give_up(error)
-            is_ours = api_error.kind.status >= 500
-            _log.log(
-                logging.ERROR if is_ours else logging.DEBUG,
-                "request failed: %s",
-                error,
-                # An outage is no bug: one line with its cause is enough.
-                exc_info=error if api_error.kind is INTERNAL else None,
-                extra={"request_id": request_id, "route": _route(request), "status": api_error.kind.status},
-            )
-            response = error_response(api_error, request)
+            _log_failure(error, api_error, _route(request, policy.prefix))
+            response = error_response(api_error, language_of(request.headers))
         finish(response, request_id)
+        if cors is not None:
+            cors.admit(request, response)
         duration_seconds = time.perf_counter() - started_at
-        metrics.answered(_route(request), request.method, response.status, duration_seconds)
+        metrics.answered(_route(request, policy.prefix), request.method, response.status, duration_seconds)
         if _log.isEnabledFor(logging.DEBUG):
-            fields: dict[str, object] = {"request_id": request_id, "method": request.method, "route": _route(request)}
+            fields: dict[str, object] = {"method": request.method, "route": _route(request, policy.prefix)}
             fields |= {"status": response.status, "duration_seconds": round(duration_seconds, 6)}
             _log.debug("answered", extra=fields)
         return response
@@ -87,7 +89,18 @@ def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], Non
     return answer
 
 
-def _api_error(error: Exception, method: str) -> ApiError:
+def _log_failure(error: Exception, api_error: ApiError, route: str) -> None:
+    _log.log(
+        logging.ERROR if api_error.kind.status >= 500 else logging.DEBUG,
+        "request failed: %s",
+        error,
+        # An outage is no bug: one line with its cause is enough.
+        exc_info=error if api_error.kind is INTERNAL else None,
+        extra={"route": route, "status": api_error.kind.status},
+    )
+
+
+def _api_error(error: Exception, method: str, challenge: str) -> ApiError:
     match error:
         case web.HTTPNotFound() if method == UNSUPPORTED_METHOD:
             return ApiError(BAD_METHOD, headers={"Allow": "GET,HEAD"})
@@ -96,16 +109,21 @@ def _api_error(error: Exception, method: str) -> ApiError:
         case web.HTTPException():
             return from_http_exception(error)
         case InvalidTokenError():
-            return ApiError(UNAUTHORIZED)
-        case IdentityUnavailableError():
-            seconds = max(1, math.ceil(error.retry_after_seconds))
-            return ApiError(UNAVAILABLE, headers={"Retry-After": str(seconds)})
-        case StoreUnavailableError() | LayoutError():
-            return ApiError(UNAVAILABLE, headers=RETRY_AFTER)
+            return ApiError(UNAUTHORIZED, headers={"WWW-Authenticate": challenge})
+        case IdentityUnavailableError() | StoreUnavailableError() | LayoutError():
+            return ApiError(UNAVAILABLE, headers=_retry_after(error))
         case _:
             return ApiError(INTERNAL)
 
 
-def _route(request: web.Request) -> str:
+def _retry_after(error: Exception) -> Mapping[str, str]:
+    """Returns the header that says which wait helps: who tokens are asked of may say so, the store does not."""
+    if not isinstance(error, IdentityUnavailableError):
+        return RETRY_AFTER
+    return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
+
+
+def _route(request: web.Request, prefix: str) -> str:
+    """Returns the route for the metrics, without the prefix that a proxy may leave in the path."""
     resource = request.match_info.route.resource
-    return UNKNOWN_ROUTE if resource is None else resource.canonical
+    return UNKNOWN_ROUTE if resource is None else resource.canonical.removeprefix(prefix)

@@ -4,21 +4,25 @@ import json
 import logging
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TypeAlias
 
 Raised: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _log = logging.getLogger(__name__)
+_FIELDS: ContextVar[Mapping[str, object]] = ContextVar("fields", default=MappingProxyType({}))
 _OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 class JsonFormatter(logging.Formatter):
     """Formats a log record as JSON.
 
-    The object has time (ISO 8601, UTC, milliseconds), level, logger, message, an exception, and every `extra` field.
+    The object has time (ISO 8601, UTC, milliseconds), level, logger, message, an exception, every `extra` field, and
+    the fields that `add_fields` has added in the context that logs.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -36,7 +40,17 @@ class JsonFormatter(logging.Formatter):
         for name, value in vars(record).items():
             if name not in _OWN_ATTRIBUTES:
                 line.setdefault(name, value)
+        for name, value in _FIELDS.get().items():
+            line.setdefault(name, value)
         return json.dumps(line, default=str)
+
+
+def add_fields(fields: Mapping[str, object]) -> None:
+    """Adds fields, in the place of former ones, to every line that this context logs from now on.
+
+    So do the tasks that it starts. A server calls it once a request, which is a context of its own.
+    """
+    _FIELDS.set(fields)
 
 
 def configure(level: str) -> None:

@@ -8,15 +8,24 @@ from typing import Protocol
 class Answer:
     """The answer to a question: statistics, their as-of, the horizon, and the number of gaps.
 
-    `body` is a `service.statistics.ProjectStatistics` in JSON, ready to be sent. Every event published before
-    `as_of_ms` (Unix ms; 0: none known) is in it. Jobs that start before `horizon_ms` no longer count. `gaps` is the
-    number of ranges of offsets that were lost before they could be read.
+    `body` is a `service.statistics.ProjectStatistics` in JSON, ready to be sent, with its `digest`. Every event
+    published before `as_of_ms` (Unix ms; 0: none known) is in it. Jobs that start before `horizon_ms` no longer count.
+    `gaps` is the number of ranges of offsets that were lost before they could be read.
     """
 
     body: bytes
+    digest: str
     as_of_ms: int
     horizon_ms: int = 0
     gaps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """The least and the greatest as-of that an answer could have now (Unix ms); 0 where none is known."""
+
+    oldest_ms: int
+    newest_ms: int
 
 
 class StatisticsStore(Protocol):
@@ -32,4 +41,8 @@ class StatisticsStore(Protocol):
 
     async def ping(self) -> None:
         """Raises StoreUnavailableError unless the store answers, LayoutError if it has another layout version."""
+        ...
+
+    async def freshness(self) -> Freshness:
+        """Returns how fresh answers are. Raises StoreUnavailableError, LayoutError."""
         ...

@@ -19,9 +19,11 @@ from service.auth.jwt import JwtAuthenticator, SecretKey
 from service.auth.jwt_claims import ClaimsPolicy
 from service.http.aiohttp_private import ConnectionPolicy
 from service.http.connections import ConnectionLimits
+from service.http.policy import DEFAULT_POLICY, HttpPolicy
 from service.http.server import serving
+from service.runtime.digests import digest_of
 from service.statistics import ProjectStatistics, UserStatistics
-from service.store.contract import Answer
+from service.store.contract import Answer, Freshness
 from service.store.errors import LayoutError
 
 SECRET = "a secret of tests that is long enough"
@@ -69,6 +71,7 @@ class FakeStore:
 
     error: Exception | None = None
     users: int = 1
+    as_of_ms: int = AS_OF_MS
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[tuple[str, int | None, int | None, str | None]] = field(default_factory=list)
@@ -81,8 +84,13 @@ class FakeStore:
         self.asked.append((project_id, start_ms, end_ms, user_id))
         await self.ping()
         users = [UserStatistics(**USER)] * self.users if user_id is None else None
-        body = ProjectStatistics(users=users, **TOTALS).model_dump_json(exclude_none=True)
-        return Answer(body.encode(), AS_OF_MS)
+        body = ProjectStatistics(users=users, **TOTALS).model_dump_json(exclude_none=True).encode()
+        return Answer(body, digest_of(body), self.as_of_ms)
+
+    async def freshness(self) -> Freshness:
+        """As fresh as the answer, unless it was told otherwise."""
+        await self.ping()
+        return Freshness(self.as_of_ms, self.as_of_ms)
 
     async def ping(self) -> None:
         """Raises the error it was told to; waits while the gate is closed."""
@@ -141,7 +149,8 @@ async def served(
     per_second: int = 0,
     probe_seconds: float = 2.0,
     *,
-    policy: ConnectionPolicy | None = None,
+    policy: HttpPolicy = DEFAULT_POLICY,
+    connection_policy: ConnectionPolicy | None = None,
     limits: ConnectionLimits | None = None,
     drain_seconds: float = 0,
 ) -> AsyncIterator[Api]:
@@ -151,7 +160,10 @@ async def served(
     authenticator = authenticator or JwtAuthenticator(SecretKey(SECRET), ClaimsPolicy(ADMIN_ROLES))
     misfits: list[LayoutError] = []
     limiter = RateLimiter(RateLimit(per_second), clock)
-    app = create_app(store, authenticator, limiter, CollectorRegistry(), misfits.append, probe_seconds=probe_seconds)
+    registry = CollectorRegistry()
+    app = create_app(
+        store, authenticator, limiter, registry, misfits.append, policy=policy, probe_seconds=probe_seconds
+    )
     stopping = asyncio.Event()
 
     async def tell(app: web.Application) -> None:
@@ -159,7 +171,7 @@ async def served(
 
     app.on_shutdown.append(tell)
     async with (
-        serving(app, "127.0.0.1", 0, policy=policy, limits=limits, drain_seconds=drain_seconds) as port,
+        serving(app, "127.0.0.1", 0, policy=connection_policy, limits=limits, drain_seconds=drain_seconds) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
         yield Api(client, port, store, clock, stopping, misfits)

@@ -136,7 +136,7 @@ async def test_refusal_reaches_a_client_that_is_still_sending(api: Api) -> None:
 
 async def test_head_that_does_not_end_loses_the_connection() -> None:
     """A client that sends its head too slowly is cut off, at its first request as later, and silent ones are too."""
-    async with served(policy=ConnectionPolicy(head_seconds=0.2)) as api:
+    async with served(connection_policy=ConnectionPolicy(head_seconds=0.2)) as api:
         for before, sent in ((b"", b""), (b"", b"G"), (b"", GOOD[:-2]), (GOOD, GOOD[:-2])):
             reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
             writer.write(before + sent)
@@ -146,7 +146,7 @@ async def test_head_that_does_not_end_loses_the_connection() -> None:
 
 async def test_idle_connection_is_not_late() -> None:
     """Between two requests a connection may be idle for longer than a head may take."""
-    async with served(policy=ConnectionPolicy(head_seconds=0.05)) as api:
+    async with served(connection_policy=ConnectionPolicy(head_seconds=0.05)) as api:
         reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
         writer.write(GOOD)
         answer = await reader.readuntil(b'"ok"}')

@@ -32,7 +32,7 @@ async def test_client_that_takes_nothing_loses_the_connection(caplog: pytest.Log
     """A client that asks for much and reads nothing is cut off in time, instead of holding its answer for ever."""
     caplog.set_level(logging.DEBUG)
     request = f"GET {PATH} HTTP/1.1\r\nHost: a\r\nX-Auth-Token: {token()}\r\n\r\n".encode()
-    async with served(FakeStore(users=60_000), policy=ConnectionPolicy(send_seconds=0.1)) as api:
+    async with served(FakeStore(users=60_000), connection_policy=ConnectionPolicy(send_seconds=0.1)) as api:
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.setblocking(False)

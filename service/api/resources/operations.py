@@ -6,22 +6,39 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from service.api.access import AUTHENTICATOR, STORE
 from service.auth.caller import IdentityUnavailableError
-from service.http.errors import STOPPING_MESSAGE, UNAVAILABLE, UNREACHABLE, ApiError
-from service.http.responses import RETRY_AFTER, json_response
+from service.http.errors import NOTHING_YET, STOPPING_MESSAGE, UNAVAILABLE, UNREACHABLE, ApiError, Message
+from service.http.representations import represent
+from service.http.responses import JSON, RETRY_AFTER, json_response
 from service.http.server import STOPPING
+from service.runtime.digests import digest_of
 from service.store.errors import LayoutError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
+_NOTHING_YET = "statistics"
+_DOCUMENT_HEADERS = CIMultiDict(JSON)
+_DOCUMENT_HEADERS[hdrs.CACHE_CONTROL] = "no-cache"
+_DOCUMENT_HEADERS[hdrs.VARY] = "Accept-Encoding"
+
 
 REGISTRY = web.AppKey("registry", CollectorRegistry)
-OPENAPI = web.AppKey("openapi", bytes)
+AS_OF_SECONDS = web.AppKey("as_of_seconds", Gauge)
 PROBE_SECONDS = web.AppKey("probe_seconds", float)
+
+
+def create_as_of_gauge(registry: CollectorRegistry) -> Gauge:
+    """Returns the metric that `get_metrics` sets at each scrape. `create_app` calls it."""
+    return Gauge(
+        "stats_as_of_timestamp_seconds",
+        "Every event published before this instant is in every answer; 0: none is known, or Redis was never reached",
+        registry=registry,
+    )
 
 
 async def get_health(request: web.Request) -> web.Response:
@@ -30,9 +47,10 @@ async def get_health(request: web.Request) -> web.Response:
 
 
 async def get_readiness(request: web.Request) -> web.Response:
-    """Answers 200 if Redis and the identity service answer, otherwise 503 with the names of those that do not.
+    """Answers 200 if Redis has statistics and the identity service answers, otherwise 503 with the names of what lacks.
 
-    While the process stops it answers 503, so that nobody sends it more requests.
+    A Redis that no consumer has ever written would answer zeros for every project. While the process stops it answers
+    503, so that nobody sends it more requests.
     """
     if request.app[STOPPING].is_set():
         raise ApiError(UNAVAILABLE, STOPPING_MESSAGE, headers=RETRY_AFTER)
@@ -40,9 +58,16 @@ async def get_readiness(request: web.Request) -> web.Response:
     patience_seconds = request.app[PROBE_SECONDS]
     answers = await asyncio.gather(*(_answers(name, ping, patience_seconds) for name, ping in probes.items()))
     away = [name for name, answered in zip(probes, answers, strict=True) if not answered]
+    if "redis" not in away and await _is_empty(request.app):
+        _log.warning("not ready: no consumer has written to this Redis")
+        raise _not_ready([*away, _NOTHING_YET], UNREACHABLE if away else NOTHING_YET)
     if away:
-        raise ApiError(UNAVAILABLE, UNREACHABLE, {"names": ", ".join(away)}, RETRY_AFTER)
+        raise _not_ready(away, UNREACHABLE)
     return json_response('{"status":"ready"}')
+
+
+def _not_ready(names: list[str], message: Message) -> ApiError:
+    return ApiError(UNAVAILABLE, message, {"names": ", ".join(names)}, RETRY_AFTER)
 
 
 async def _answers(name: str, ping: Callable[[], Awaitable[None]], patience_seconds: float) -> bool:
@@ -55,22 +80,34 @@ async def _answers(name: str, ping: Callable[[], Awaitable[None]], patience_seco
     return True
 
 
+async def _is_empty(app: web.Application) -> bool:
+    """Tells whether no project has an as-of; False where Redis does not say, as it may have one."""
+    try:
+        async with asyncio.timeout(app[PROBE_SECONDS]):
+            return (await app[STORE].freshness()).newest_ms == 0
+    except (StoreUnavailableError, LayoutError, TimeoutError) as error:
+        _log.warning("whether there are statistics is not known: %s", str(error) or "no answer in time")
+        return False
+
+
 async def get_metrics(request: web.Request) -> web.Response:
-    """Answers the metrics of the process in Prometheus' text format."""
+    """Answers the metrics of the process in Prometheus' text format. The as-of stands still while Redis is away."""
+    try:
+        async with asyncio.timeout(request.app[PROBE_SECONDS]):
+            freshness = await request.app[STORE].freshness()
+        request.app[AS_OF_SECONDS].set(freshness.oldest_ms / 1000)
+    except (StoreUnavailableError, LayoutError, TimeoutError) as error:
+        _log.debug("the as-of is not known: %s", str(error) or "no answer in time")
     body = generate_latest(request.app[REGISTRY])
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def get_openapi(request: web.Request) -> web.Response:
-    """Answers the OpenAPI description of this API."""
-    return json_response(request.app[OPENAPI])
-
-
 def serve_document(document: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Returns a handler that answers a document about the events that are counted."""
+    """Returns a handler that answers a document that stays the same: about the API, or the events that are counted."""
     body = json.dumps(document, ensure_ascii=False).encode()
+    digest = digest_of(body)
 
     async def get_document(request: web.Request) -> web.Response:
-        return json_response(body)
+        return await represent(request, body, digest, _DOCUMENT_HEADERS)
 
     return get_document

@@ -1,30 +1,40 @@
 """The handler of the one resource of a project: the statistics of its gene jobs."""
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import CIMultiDict, istr
 
-from service.api.access import PROJECT_IN_ROUTE, STORE, admit
-from service.api.parameters import parse_interval
-from service.http.responses import json_response
+from service.api.access import PROJECT_IN_ROUTE, STORE, TOKEN, admit
+from service.api.parameters import parse_interval, refuse_unknown
+from service.http.representations import represent
+from service.http.responses import JSON
 
 PATH = "/v2.0/{project_id}/gene/statistics"
 ROUTE = PATH.replace("{project_id}", PROJECT_IN_ROUTE)
 AS_OF = "X-Statistics-As-Of"
 HORIZON = "X-Statistics-Horizon"
 GAPS = "X-Statistics-Gaps"
+PARAMETERS = frozenset({"start", "end"})
+# A browser may keep an answer for whoever has the same token, and asks each time whether it still holds.
+_HEADERS = CIMultiDict(JSON)
+_HEADERS[hdrs.CACHE_CONTROL] = "private, no-cache"
+_HEADERS[hdrs.VARY] = f"Accept-Encoding, {TOKEN}"
+_AS_OF_HEADER = istr(AS_OF)
 
 
 async def get_statistics(request: web.Request) -> web.Response:
     """Answers the statistics of the path's project in the query's interval.
 
-    An administrator gets those of all users, every other caller its own. Raises what `admit`, `parse_interval` and
-    `StatisticsStore.read` raise; the middleware makes answers of these errors.
+    An administrator gets those of all users, every other caller its own. Raises what `admit`, `refuse_unknown`,
+    `parse_interval` and `StatisticsStore.read` raise; the middleware makes answers of these errors.
     """
     caller = await admit(request)
-    start_ms, end_ms = parse_interval(request.query)
+    query = request.query
+    refuse_unknown(query, PARAMETERS)
+    start_ms, end_ms = parse_interval(query)
     user_id = None if caller.is_administrator else caller.user_id
     answer = await request.app[STORE].read(request.match_info["project_id"], start_ms, end_ms, user_id)
-    response = json_response(answer.body)
-    response.headers[AS_OF] = str(answer.as_of_ms)
+    response = await represent(request, answer.body, answer.digest, _HEADERS)
+    response.headers[_AS_OF_HEADER] = str(answer.as_of_ms)
     if answer.horizon_ms > (start_ms or 0):
         response.headers[HORIZON] = str(answer.horizon_ms)
     if answer.gaps:

@@ -22,7 +22,15 @@ class Stamp(NamedTuple):
     live: Live
 
 
-_ENTRY_BYTES = 500  # the memory that an answer takes beside its body, roughly
+class Remembered(NamedTuple):
+    """The body of an answer, its digest, and the stamp that it is valid for."""
+
+    stamp: Stamp
+    body: bytes
+    digest: str
+
+
+_ENTRY_BYTES = 600  # the memory that an answer takes beside its body, roughly
 
 
 class AnswerCache:
@@ -31,25 +39,25 @@ class AnswerCache:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._answers: OrderedDict[Question, tuple[Stamp, bytes]] = OrderedDict()
+        self._answers: OrderedDict[Question, Remembered] = OrderedDict()
 
-    def get(self, question: Question) -> tuple[Stamp, bytes] | None:
-        """Returns the stamp and the body of the answer to a question, or None if it is not remembered."""
+    def get(self, question: Question) -> Remembered | None:
+        """Returns what is remembered of the answer to a question, or None."""
         found = self._answers.get(question)
         if found is not None:
             self._answers.move_to_end(question)
         return found
 
-    def put(self, question: Question, stamp: Stamp, body: bytes) -> None:
+    def put(self, question: Question, answer: Remembered) -> None:
         """Remembers an answer unless it is too large; forgets the answers not asked for longest to make room."""
         self._forget(self._answers.pop(question, None))
-        if len(body) > self._max_bytes // 8:
+        if len(answer.body) > self._max_bytes // 8:
             return
-        self._answers[question] = stamp, body
-        self._bytes += len(body) + _ENTRY_BYTES
+        self._answers[question] = answer
+        self._bytes += len(answer.body) + _ENTRY_BYTES
         while self._bytes > self._max_bytes:
             self._forget(self._answers.popitem(last=False)[1])
 
-    def _forget(self, answer: tuple[Stamp, bytes] | None) -> None:
+    def _forget(self, answer: Remembered | None) -> None:
         if answer is not None:
-            self._bytes -= len(answer[1]) + _ENTRY_BYTES
+            self._bytes -= len(answer.body) + _ENTRY_BYTES

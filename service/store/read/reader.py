@@ -1,24 +1,26 @@
 """Reads statistics: one MGET over the nodes of a cover, checked against the shape that the cover was made for."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
 from redis.asyncio import Redis, RedisCluster
 
 from service.events.event import MAX_MS
-from service.store.contract import Answer
+from service.runtime.digests import digest_of
+from service.store.contract import Answer, Freshness
 from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Live
 from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of, stripe_tag, trial_key
 from service.store.layout.projects import user_key
-from service.store.read.answer_cache import AnswerCache, Question
+from service.store.read.answer_cache import AnswerCache, Question, Remembered
 from service.store.read.bodies import Bodies, Doubts
 from service.store.read.cover import cover
 from service.store.read.known import Known, KnownProjects
 from service.store.read.learning import Learning
 from service.store.read.node_checks import check_nodes
 from service.store.read.shared_read import SharedRead
-from service.store.read.view import Asked, Look, View, read_view
+from service.store.read.view import Asked, Look, View, read_as_of_ms, read_view
 from service.store.redis.clock import system_now_ms
 from service.store.redis.outages import reaching
 from service.store.redis.shards import one_stripe_each
@@ -69,6 +71,13 @@ class RedisStatisticsStore:
         except DamagedError as error:
             raise StoreUnavailableError(str(error)) from error
 
+    async def freshness(self) -> Freshness:
+        """See StatisticsStore.freshness. A damaged head counts as one without an as-of."""
+        with reaching("reading as-of"):
+            each_ms = await asyncio.gather(*[read_as_of_ms(self._shared, stripe) for stripe in range(STRIPES)])
+        now_ms = self._now_ms()
+        return Freshness(min(*each_ms, now_ms), min(max(each_ms), now_ms))
+
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
         """See StatisticsStore.read."""
         question = Question(project_id, start_ms or 0, MAX_MS + 1 if end_ms is None else end_ms, user_id)
@@ -84,12 +93,11 @@ class RedisStatisticsStore:
         remembered = self._answers.get(question)
         if remembered is None:
             return None
-        stamp, body = remembered
         look = known.look
         if look is None or self._monotonic_seconds() - look.asked_at_seconds >= self._fresh_seconds:
             live = self._live[stripe_of(question.project_id)]
             look = (await self._look(question.project_id, known, Asked(live.generation))).look
-        return self._answer(look, body) if look.stamp == stamp else None
+        return self._answer(look, remembered) if look.stamp == remembered.stamp else None
 
     async def _asked(self, question: Question, known: Known) -> Answer:
         """Asks until what the keys were chosen by - generation, horizon, shape, names - is what the reply says."""
@@ -109,9 +117,10 @@ class RedisStatisticsStore:
                 check_nodes(project_prefix(project_id, live.generation), shape.shape, nodes, view.nodes)
             body = await self._bodies.of(question, known, view, doubts)
             if body is not None:
+                made = Remembered(view.look.stamp, body, digest_of(body))
                 if view.meta is not None:
-                    self._answers.put(question, view.look.stamp, body)
-                return self._answer(view.look, body)
+                    self._answers.put(question, made)
+                return self._answer(view.look, made)
         raise StoreUnavailableError(f"project {project_id} changed under each of {_ATTEMPTS} reads")
 
     async def _look(self, project_id: str, known: Known, asked: Asked) -> View:
@@ -121,5 +130,6 @@ class RedisStatisticsStore:
         known.look = view.look
         return view
 
-    def _answer(self, look: Look, body: bytes) -> Answer:
-        return Answer(body, min(look.as_of_ms, self._now_ms()), look.head.live.horizon_ms, look.head.gaps)
+    def _answer(self, look: Look, made: Remembered) -> Answer:
+        head = look.head
+        return Answer(made.body, made.digest, min(look.as_of_ms, self._now_ms()), head.live.horizon_ms, head.gaps)

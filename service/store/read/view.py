@@ -78,3 +78,13 @@ async def read_view(shared: SharedRead, project_id: str, asked: Asked, now_secon
     return View(
         asked, Look(now_seconds, head, as_of_ms(head_data, claims_data), stamp), meta, namings, strings[nodes_at:]
     )
+
+
+async def read_as_of_ms(shared: SharedRead, stripe: int) -> int:
+    """Returns the as-of of a stripe, 0 if its head is damaged. Raises LayoutError, and what the client raises."""
+    head_data, claims_data = await shared.mget(stripe_tag(stripe), [head_key(stripe), claims_key(stripe)])
+    try:
+        parse_stored_head(stripe, head_data)
+    except DamagedError:
+        return 0
+    return as_of_ms(head_data, claims_data)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.contract import Answer, StatisticsStore
+from service.store.contract import Answer, Freshness, StatisticsStore
 from service.store.errors import EvictionError, StoreUnavailableError
 from service.store.redis.eviction import ASKING, check_policies, warn_of_silence
 from service.store.redis.info import read_info
@@ -34,6 +34,10 @@ class WatchedStore:
         """Raises as StatisticsStore.ping says, and StoreUnavailableError also while keys may be evicted."""
         self._check()
         await self._store.ping()
+
+    async def freshness(self) -> Freshness:
+        """Returns how fresh answers are, as StatisticsStore.freshness says."""
+        return await self._store.freshness()
 
     async def run(self, look_seconds: float = LOOK_SECONDS) -> None:
         """Looks every `look_seconds` until cancelled. While Redis is away, the last result stays."""
