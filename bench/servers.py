@@ -15,7 +15,7 @@ from redis import Redis
 from deploy.kafka.jars import MissingPartError, find_kafka
 from deploy.kafka.server import start_kafka
 from deploy.local.plan import Ports, settings
-from deploy.local.process import Child, is_ready, start_child, wait_ready
+from deploy.local.process import Child, accepts_connections, start_child, wait_ready
 from deploy.local.servers import find_broker, find_redis, free_port, start_broker, start_redis
 
 SECRET = "signs the tokens of one measurement"  # noqa: S105 - guards made-up jobs on the loopback address
@@ -107,10 +107,10 @@ def running_module(
 
 @contextmanager
 def running_api(folder: Path, environment: dict[str, str]) -> Iterator[Child]:
-    """`python -m service`, ready."""
+    """`python -m service`, which listens: it is ready only once the store has an as-of."""
     port = int(environment["STATS_HTTP_PORT"])
     with running_module(folder, "service", environment) as child:
-        yield wait_ready(child, lambda: is_ready(port), "get ready")
+        yield wait_ready(child, lambda: accepts_connections(port), "listen")
 
 
 @contextmanager

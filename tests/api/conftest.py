@@ -1,11 +1,15 @@
 """The served API as a fixture."""
 
-from collections.abc import AsyncIterator, Iterator
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from subprocess import CalledProcessError
+from typing import Any
 
 import pytest
 
+from service.runtime.log import JsonFormatter
 from tests.api.support import Api, served
 from tests.blocking import no_blocking_calls
 from tests.conftest import require_part
@@ -17,6 +21,16 @@ async def api() -> AsyncIterator[Api]:
     """The API without a rate limit, over a store in memory."""
     async with served() as api:
         yield api
+
+
+@pytest.fixture
+def log_lines(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Gives the lines of the log, of all levels, as the process writes them."""
+    caplog.set_level(logging.DEBUG)
+    before = caplog.handler.formatter
+    caplog.handler.setFormatter(JsonFormatter())
+    yield lambda: [json.loads(line) for line in caplog.text.splitlines()]
+    caplog.handler.setFormatter(before)
 
 
 @pytest.fixture(scope="session")

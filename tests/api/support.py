@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import jwt
 from aiohttp import web
+from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry
 
 from service.api.app import create_app
@@ -185,3 +186,26 @@ async def exchange(port: int, data: bytes) -> bytes:
         return await reader.read()
     finally:
         writer.close()
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer as it came."""
+
+    status: int
+    headers: CIMultiDict[str]
+    body: bytes
+
+
+async def ask(port: int, *lines: str, method: str = "GET", path: str = PATH) -> Answered:
+    """Sends a request with these header lines on a connection of its own; nothing of the answer is decoded."""
+    head = [f"{method} {path} HTTP/1.1", "Host: a", "Connection: close", *lines]
+    return parsed(await exchange(port, "\r\n".join([*head, "", ""]).encode()))
+
+
+def parsed(answer: bytes) -> Answered:
+    """The one answer that these bytes are."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *rest = head.decode().split("\r\n")
+    fields = [line.partition(": ")[::2] for line in rest]
+    return Answered(int(first.split()[1]), CIMultiDict(fields), body)

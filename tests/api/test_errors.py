@@ -8,8 +8,10 @@ import pytest
 
 from service.http.errors import CATALOGUE, HEAD_TOO_LONG, ApiError, ErrorKind
 from service.http.errors import MALFORMED as MALFORMED_MESSAGE
+from service.http.policy import DEFAULT_POLICY, create_policy
+from service.runtime.settings import ServiceSettings
 from service.store.errors import StoreUnavailableError
-from tests.api.support import PATH, Api, as_caller, exchange
+from tests.api.support import PATH, PROJECT, Api, as_caller, ask, exchange, parsed, served, token
 
 CONTRACT = {
     400: "DLI.0001",
@@ -37,21 +39,21 @@ def test_every_error_speaks_both_languages(kind: ErrorKind) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "message"),
+    ("lines", "language"),
     [
-        (None, "No such resource."),
-        ("en-us", "No such resource."),
-        ("zh-cn", "资源不存在。"),
-        ("ZH-CN", "资源不存在。"),
-        ("fr-fr", "No such resource."),
-        ("", "No such resource."),
+        ([], "en-us"),
+        (["X-Language: zh-cn"], "zh-cn"),
+        (["X-LANGUAGE: ZH_Hans"], "zh-cn"),
+        (["Accept-Language: zh-CN,zh;q=0.9,en;q=0.8"], "zh-cn"),
+        (["X-Language: fr-fr", "Accept-Language: zh"], "en-us"),
     ],
 )
-async def test_header_picks_the_language(api: Api, language: str | None, message: str) -> None:
-    """X-Language picks the message's language in any case of letters; English is the default."""
-    headers = {} if language is None else {"X-Language": language}
-    async with api.client.get("/nothing", headers=headers) as response:
-        assert await response.json() == {"error_code": "DLI.0023", "error_msg": message}
+async def test_headers_pick_the_language(api: Api, lines: list[str], language: str) -> None:
+    """X-Language picks the message's language, else Accept-Language; the answer says which it is."""
+    answered = await ask(api.port, *lines, path="/nothing")
+    message = {"en-us": "No such resource.", "zh-cn": "资源不存在。"}[language]
+    assert json.loads(answered.body) == {"error_code": "DLI.0023", "error_msg": message}
+    assert answered.headers["Content-Language"] == language
 
 
 async def test_parameter_is_named_in_chinese_too(api: Api) -> None:
@@ -101,19 +103,6 @@ async def test_outage_is_logged_without_traceback(api: Api, caplog: pytest.LogCa
     assert record.exc_info is None
 
 
-async def test_good_request_id_comes_back(api: Api) -> None:
-    """A request keeps the id it came with."""
-    async with api.client.get("/healthz", headers={"X-Request-Id": "A-z_0" * 12}) as response:
-        assert response.headers["X-Request-Id"] == "A-z_0" * 12
-
-
-@pytest.mark.parametrize("given", ["", "a b", "x" * 65, "é", "a;b"])
-async def test_bad_request_id_is_replaced(api: Api, given: str) -> None:
-    """An id that isn't one is replaced by a new one, also on errors."""
-    async with api.client.get("/nothing", headers={"X-Request-Id": given}) as response:
-        assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-Id"])
-
-
 MALFORMED = {
     "text": b"hello\r\n\r\n",
     "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
@@ -145,6 +134,66 @@ async def test_malformed_request_is_a_json_400(api: Api, name: str) -> None:
     assert re.search(rb"X-Request-Id: [0-9a-f]{32}", head)
     message = HEAD_TOO_LONG if name == "all headers" else MALFORMED_MESSAGE
     assert json.loads(body) == {"error_code": "DLI.0001", "error_msg": message.english}
+
+
+@pytest.mark.parametrize("name", ["version", "method", "no host", "header", "length", "smuggling", "expect", "target"])
+async def test_malformed_request_is_refused_in_its_language(api: Api, name: str) -> None:
+    """The language is found where the request as a whole could not be read."""
+    first, _, rest = MALFORMED[name].partition(b"\r\n")
+    answered = parsed(await exchange(api.port, first + b"\r\nX-Language: zh-cn\r\n" + rest))
+    assert (answered.status, json.loads(answered.body)["error_msg"]) == (400, "请求不是有效的HTTP报文。")
+
+
+async def test_every_refusal_speaks_chinese() -> None:
+    """Each error that a request can bring about is in the language that it asks for."""
+    good, other = (f"X-Auth-Token: {token(project_id=project)}" for project in (PROJECT, "other"))
+    refusals = {
+        400: ("GET", f"{PATH}?start=x", [good]),
+        401: ("GET", PATH, []),
+        403: ("GET", PATH, [other]),
+        404: ("GET", "/nothing", []),
+        405: ("POST", PATH, []),
+        200: ("GET", PATH, [good]),
+        429: ("GET", PATH, [good]),
+    }
+    async with served(per_second=1) as api:
+        for status, (method, path, lines) in refusals.items():
+            answered = await ask(api.port, "X-Language: zh", *lines, method=method, path=path)
+            assert answered.status == status
+            assert status == 200 or re.search("[\u4e00-\u9fff]", json.loads(answered.body)["error_msg"])
+
+
+async def test_401_says_what_it_asks_for() -> None:
+    """What is asked for is a header of ours; with Keystone it is Keystone that has tokens, and where."""
+    keystone = {"auth": "keystone", "keystone_url": "https://me:secret@keystone.example:5000/identity"}
+    names = dict.fromkeys(("keystone_username", "keystone_password", "keystone_project", "keystone_domain"), "x")
+    settings = ServiceSettings.model_validate({**keystone, **names})
+    challenges = {
+        DEFAULT_POLICY: 'X-Auth-Token realm="gene-job-statistics"',
+        create_policy(settings): 'Keystone uri="https://keystone.example:5000/identity"',
+    }
+    for policy, challenge in challenges.items():
+        async with served(policy=policy) as api:
+            for lines in ([], ["X-Auth-Token: x"], ["X-Auth-Token: a", "X-Auth-Token: b"]):
+                answered = await ask(api.port, *lines)
+                assert (answered.status, answered.headers["WWW-Authenticate"]) == (401, challenge)
+
+
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Server": "gene-job-statistics",
+}
+
+
+@pytest.mark.parametrize("path", [PATH, "/healthz", "/readyz", "/metrics", "/openapi.json", "/nothing", "/%"])
+async def test_every_answer_is_shut(api: Api, path: str) -> None:
+    """Every answer, good or bad, says that browsers are to do nothing with it, and not what serves it."""
+    answers = [await ask(api.port, path=path), await ask(api.port, f"X-Auth-Token: {token()}", path=path)]
+    answers.append(parsed(await exchange(api.port, MALFORMED["header"])))
+    for answered in answers:
+        assert {name: answered.headers[name] for name in SECURITY} == SECURITY
 
 
 @pytest.mark.parametrize("target", [b"*", b"a:1", b"nothing"])

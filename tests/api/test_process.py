@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
+from service.store.layout.heads import LAYOUT_VERSION, Head, Progress, pack_head
 from service.store.layout.keys import head_key, stripe_of
 from tests.api.support import PATH, PROJECT, SECRET, as_caller
 from tests.keystone import Keystone
@@ -110,12 +111,19 @@ async def test_another_layout_stops_it(redis_flushed: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_serves_until_a_signal(redis_flushed: str, number: signal.Signals) -> None:
-    """It logs where it listens, answers from an empty Redis, and ends with status 0 at a signal."""
-    async with started(STATS_JWT_SECRET=SECRET, STATS_REDIS_URL=redis_flushed) as process:
+    """It logs where it listens, answers from an empty Redis as its settings say, and ends with status 0 at a signal."""
+    settings = {"STATS_HTTP_PREFIX": "/statistics", "STATS_HTTP_CORS_ORIGINS": "https://a.example,https://b.example"}
+    async with started(STATS_JWT_SECRET=SECRET, STATS_REDIS_URL=redis_flushed, **settings) as process:
         port = (await logged(process, "listening"))["port"]
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-            async with client.get(PATH, headers=as_caller()) as response:
+            headers = {**as_caller(), "Origin": "https://b.example"}
+            async with client.get(f"/statistics{PATH}", headers=headers) as response:
                 assert (response.status, (await response.json())["users"]) == (200, [])
+                assert response.headers["Access-Control-Allow-Origin"] == "https://b.example"
+            async with client.get("/readyz") as response:
+                assert (response.status, "statistics" in (await response.json())["error_msg"]) == (503, True)
+            async with Redis.from_url(redis_flushed) as admin:
+                await admin.set(head_key(1), pack_head(Head(LAYOUT_VERSION, (Progress(1, 1),))))
             async with client.get("/readyz") as response:
                 assert response.status == 200
             # With this idle connection open.

@@ -5,33 +5,19 @@ import gzip
 import re
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
-from multidict import CIMultiDict
 
 from service.http.representations import COMPRESSED_FROM_BYTES, Gzip
-from tests.api.support import AS_OF_MS, PATH, Api, FakeStore, as_caller, exchange, served, token
+from tests.api.support import AS_OF_MS, PATH, Answered, Api, FakeStore, as_caller, served, token
+from tests.api.support import ask as ask_anyhow
 
 LARGE = 200  # users
 
 
-@dataclass(frozen=True)
-class Answered:
-    """An answer as it came."""
-
-    status: int
-    headers: CIMultiDict[str]
-    body: bytes
-
-
 async def ask(api: Api, *lines: str, method: str = "GET", path: str = PATH) -> Answered:
-    """Sends a request with these header lines and a token on a connection of its own; nothing is decoded."""
-    head = [f"{method} {path} HTTP/1.1", "Host: a", "Connection: close", f"X-Auth-Token: {token()}", *lines]
-    answer = await exchange(api.port, "\r\n".join([*head, "", ""]).encode())
-    head_bytes, _, body = answer.partition(b"\r\n\r\n")
-    first, *rest = head_bytes.decode().split("\r\n")
-    return Answered(int(first.split()[1]), CIMultiDict([line.split(": ", 1) for line in rest]), body)
+    """Sends a request with a token and these header lines."""
+    return await ask_anyhow(api.port, f"X-Auth-Token: {token()}", *lines, method=method, path=path)
 
 
 @pytest.fixture
