@@ -15,8 +15,11 @@ from consumers.dead_letters import letter
 from consumers.metrics import ConsumerMetrics
 from service.api.access import TOKEN
 from service.api.resources import statistics
+from service.api.resources.operations import create_as_of_gauge
 from service.events.decoding import Reason
+from service.http.correlation import TRACEPARENT
 from service.http.errors import CATALOGUE
+from service.http.languages import ACCEPT_LANGUAGE, X_LANGUAGE
 from service.http.metrics import HttpMetrics
 from service.http.responses import REQUEST_ID
 from service.runtime import early
@@ -36,6 +39,7 @@ def families() -> list[Metric]:
     registry = CollectorRegistry()
     ConsumerMetrics(registry)
     HttpMetrics(registry)
+    create_as_of_gauge(registry)
     return list(registry.collect())
 
 
@@ -89,7 +93,7 @@ def test_each_metric_is_in_the_table_of_metrics() -> None:
 
 def test_no_document_names_a_metric_that_is_not_there() -> None:
     """A name with an asterisk or a bare prefix is of many."""
-    named = set(re.findall(r"\bstats_(?:consumer|http)_\w*\w(?<!_)", everything()))
+    named = set(re.findall(r"\bstats_(?:consumer|http|as)_\w*\w(?<!_)", everything()))
     assert named - {f"{each.name}{suffix}" for each in families() for suffix in ("_bucket", "_count")} <= metric_names()
 
 
@@ -139,6 +143,7 @@ def test_headers() -> None:
     """docs/stability.md promises each header of the API and of dead letters."""
     promised = {name for row in table(STABILITY, "header") for name in quoted(row[0])}
     letters = {value for name, value in vars(letter).items() if name.endswith("_HEADER")}
-    api = {TOKEN, "X-Language", REQUEST_ID, statistics.AS_OF, statistics.HORIZON, statistics.GAPS, "Retry-After"}
-    assert promised == api | letters | {"replayed-dead-letter"}
+    api = {TOKEN, X_LANGUAGE, REQUEST_ID, statistics.AS_OF, statistics.HORIZON, statistics.GAPS}
+    standard = {ACCEPT_LANGUAGE, TRACEPARENT, "ETag", "If-None-Match", "Retry-After", "WWW-Authenticate"}
+    assert promised == api | standard | letters | {"replayed-dead-letter"}
     assert set(re.findall(r"\bX-[A-Z][A-Za-z]*(?:-[A-Z][A-Za-z]*)*\b", everything())) <= api
