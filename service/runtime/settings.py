@@ -186,7 +186,8 @@ class ServiceSettings(CommonSettings):
     @field_validator("jwt_jwks_url")
     @classmethod
     def _exactly_one_key(cls, url: str | None, info: ValidationInfo) -> str | None:
-        if info.data.get("auth") == "jwt" and (url is None) == (info.data.get("jwt_secret") is None):
+        is_judged = info.data.get("auth") == "jwt" and "jwt_secret" in info.data  # one that is bad has its own line
+        if is_judged and (url is None) == (info.data["jwt_secret"] is None):
             raise ValueError("neither set" if url is None else "both set")
         return url
 

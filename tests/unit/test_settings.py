@@ -14,7 +14,7 @@ from service.runtime.settings import (
     load,
 )
 
-JWT = {"STATS_JWT_SECRET": "s3cr3t"}
+JWT = {"STATS_JWT_SECRET": "s3cr3t of 32 bytes or more, as it must be"}
 KEYSTONE = {
     "STATS_AUTH": "keystone",
     "STATS_KEYSTONE_URL": "https://id.example:5000/v3",
@@ -79,7 +79,7 @@ def test_defaults_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
         "admin_roles": frozenset({"admin", "te_admin"}),
         "rate_limit": 1000,
     }
-    assert settings.jwt_secret.get_secret_value() == "s3cr3t"
+    assert settings.jwt_secret.get_secret_value() == JWT["STATS_JWT_SECRET"]
 
 
 def test_consumer_needs_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +129,8 @@ GOOD: list[tuple[type[Any], dict[str, str], str, object]] = [
     (ConsumerSettings, {"STATS_RETENTION_DAYS": "1"}, "retention_days", 1),
     (ConsumerSettings, {"STATS_RETENTION_DAYS": ""}, "retention_days", None),
     (ServiceSettings, {**JWT, "STATS_HTTP_PORT": "65535"}, "http_port", 65535),
+    (ServiceSettings, {**JWT, "STATS_JWT_AUDIENCE": "statistics"}, "jwt_audience", "statistics"),
+    (ServiceSettings, {**JWT, "STATS_JWT_ISSUER": "https://id.example"}, "jwt_issuer", "https://id.example"),
     (ServiceSettings, {**JWT, "STATS_RATE_LIMIT": "0"}, "rate_limit", 0),
     (ServiceSettings, {**JWT, "STATS_ADMIN_ROLES": " a ,,b b,"}, "admin_roles", frozenset({"a", "b b"})),
     (ServiceSettings, {"STATS_JWT_SECRET": "", "STATS_JWT_JWKS_URL": "https://h/j"}, "jwt_jwks_url", "https://h/j"),
@@ -188,6 +190,9 @@ BAD: list[tuple[type[Any], str, list[str]]] = [
     (ServiceSettings, "STATS_RATE_LIMIT", ["-1", "1.5", "1e3", "1_000", "many"]),
     (ServiceSettings, "STATS_ADMIN_ROLES", [",", " , "]),
     (ServiceSettings, "STATS_AUTH", ["none", "JWT"]),
+    (ServiceSettings, "STATS_JWT_SECRET", ["s", "s" * 31, "测" * 10]),
+    (ServiceSettings, "STATS_JWT_AUDIENCE", ["a" * 256]),
+    (ServiceSettings, "STATS_JWT_ISSUER", ["i" * 256]),
 ]
 
 
