@@ -12,6 +12,8 @@ ALLOWED = [
     ("service/store/redis/script.py", "__init__"),
     # The command line, which a command reads before its loop runs; tests give it from within theirs.
     ("consumers/commands/frame.py", "create_parser"),
+    # Settings, which a program reads before its loop runs; tests make some within theirs.
+    ("service/runtime/setting_values.py", "_file"),
     # A client of a test's own, whose connections look for the library's version. Those of the service do not.
     ("redis/utils.py", "get_lib_version"),
 ]

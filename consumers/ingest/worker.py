@@ -235,7 +235,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         await self._release()
         if self._assignment is not None:
             self._consumer.pause(*self._assignment)
-            with suppress(OffsetOutOfRangeError):  # of another partition, and it is found again
+            # of another partition, and it is found again; or of one that nobody has committed and we do not read yet
+            with suppress(OffsetOutOfRangeError, NoOffsetForPartitionError):
                 await self._consumer.getmany(timeout_ms=0)  # keeps the group's membership; the records are read again
         self._wake.clear()
         if not self._stopping.is_set():

@@ -163,7 +163,9 @@ async def running_consumer(
     `parts` are what Consumer takes by name.
     """
     registry = CollectorRegistry()
-    client = create_writer_client(settings.redis_url, settings.redis_cluster, redis_timeout_seconds)
+    client = create_writer_client(
+        settings.redis_url, settings.redis_cluster, redis_timeout_seconds, cafile=settings.redis_cafile
+    )
     writer = StoreWriter(client)
     consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms=local_now_ms, **parts)
     task = asyncio.create_task(consumer.run())

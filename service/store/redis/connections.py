@@ -20,7 +20,7 @@ _SENTINEL_SECONDS = 0.5  # a sentinel that takes longer is passed over
 
 
 class TlsConnection(Connection):
-    """A connection over TLS if there is a context for it, else a plain one."""
+    """A connection over TLS if there is a context for it, else a plain one. It says what an end at once may mean."""
 
     def __init__(self, *, tls: SSLContext | None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -28,6 +28,18 @@ class TlsConnection(Connection):
 
     def _connection_arguments(self) -> Mapping[str, Any]:
         return {**super()._connection_arguments(), **({"ssl": self._tls} if self._tls else {})}
+
+    async def on_connect_check_health(self, check_health: bool = True) -> None:
+        """Logs in; redis-py calls it. Raises what the client raises."""
+        try:
+            await super().on_connect_check_health(check_health)
+        except RedisConnectionError as error:
+            if type(error) is not RedisConnectionError:  # a reply of the server
+                raise
+            # a server refuses a client's certificate after the handshake, and the reason is mostly lost with a reset
+            wanted = "TLS (rediss://)" if self._tls is None else "another certificate of ours (ssl_certfile)"
+            text = f"{self.host}:{self.port} ends connections at once, as it does if it wants {wanted}: {error}"
+            raise RedisConnectionError(text) from error
 
 
 class Sentinels:

@@ -15,8 +15,9 @@ from service.store.errors import StoreRefusedError, StoreUnavailableError
 
 _OWN = (RedisError, RedisClusterException, OSError)  # a cluster's exception is no RedisError
 _LIBRARIES = frozenset({"redis", "hiredis"})
-# How Redis says within a script that the user may not do what it does there; 7.0 has other words than later versions.
-_DENIED_IN_SCRIPT = ("ACL failure in script", "The user executing the script can't")
+# How Redis says that the user may not run a command within a script (7.0 has other words than later versions), or that
+# it may not run EXEC, or MULTI.
+_DENIED = ("ACL failure in script", "The user executing the script can't", "NOPERM", "EXEC without MULTI")
 GRANT = "grant it to the user of STATS_REDIS_URL"
 
 
@@ -40,7 +41,7 @@ def describe(error: BaseException) -> str:
 def find_remedy(error: BaseException) -> str | None:
     """Returns what an operator can do if an outage is that the server refuses us, else None."""
     for cause in causes(error):
-        if isinstance(cause, NoPermissionError) or any(words in str(cause) for words in _DENIED_IN_SCRIPT):
+        if isinstance(cause, NoPermissionError) or any(words in str(cause) for words in _DENIED):
             return GRANT
         if isinstance(cause, AuthenticationError):
             return "correct user and password in STATS_REDIS_URL"

@@ -1,0 +1,36 @@
+"""Certificates of a CA of the tests' own, as files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and its key, apart and in one file."""
+
+    certfile: Path
+    keyfile: Path
+    both: Path
+
+
+class Authority:
+    """A CA. `cafile` has its certificate."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._ca = trustme.CA()
+        self.cafile = folder / "ca.pem"
+        self._ca.cert_pem.write_to_path(self.cafile)
+
+    def issue(self, *names: str, common_name: str | None = None) -> Pair:
+        """A certificate of these names."""
+        issued = self._ca.issue_cert(*names, common_name=common_name)
+        stem = (common_name or names[0]).replace("/", "-")
+        pair = Pair(*(self._folder / f"{stem}.{kind}" for kind in ("crt", "key", "pem")))
+        issued.cert_chain_pems[0].write_to_path(pair.certfile)
+        issued.private_key_pem.write_to_path(pair.keyfile)
+        issued.private_key_and_cert_chain_pem.write_to_path(pair.both)
+        return pair
