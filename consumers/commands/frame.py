@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from aiokafka.errors import KafkaError
 
-from consumers.commands import inspect_job, rebuild, replay_dead_letters, verify
+from consumers.commands import check, inspect_job, rebuild, replay_dead_letters, verify
+from consumers.commands.check import FileError
 from consumers.commands.terminal import OutputError, Terminal, write
 from consumers.waiting import unless_set
 from service.runtime import log
@@ -23,12 +24,14 @@ _FAILURES: Mapping[type[Exception], tuple[int, str]] = {
     LayoutError: (EXIT_LAYOUT, "STATS_REDIS_URL"),
     StoreUnavailableError: (EXIT_UNREACHABLE, "STATS_REDIS_URL"),
     KafkaError: (EXIT_UNREACHABLE, "STATS_KAFKA_BOOTSTRAP_SERVERS"),
+    FileError: (EXIT_SETTINGS, "FILE"),
     OutputError: (EXIT_OUTPUT, "what was found cannot be written"),
 }
 
-_EXIT_CODES = """
+_SETTINGS = """
 Settings are the environment variables of `python -m consumers`.
-
+"""
+_EXIT_CODES = """
 exit codes:
   0    all is well
   1    {found}
@@ -42,8 +45,8 @@ exit codes:
 """
 
 
-class Command(Protocol):
-    """Describes what a module must have to be a command."""
+class Described(Protocol):
+    """Describes what the parser asks of a command's module."""
 
     SUMMARY: str
     """What the command does, in one line for the list of commands."""
@@ -55,11 +58,22 @@ class Command(Protocol):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Adds the command's own arguments."""
 
+
+class Command(Described, Protocol):
+    """Describes what a module must have to be a command that asks servers."""
+
     async def run(self, settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
         """Runs the command, and returns 0, or 1 if it found something.
 
         Raises SettingsError, and what `_FAILURES` lists.
         """
+
+
+class FileCommand(Described, Protocol):
+    """Describes what a module must have to be a command that reads a file, and needs neither servers nor settings."""
+
+    def run(self, arguments: Namespace, terminal: Terminal) -> int:
+        """Runs the command, and returns 0, or 1 if it found something. Raises FileError, OutputError."""
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -68,12 +82,15 @@ COMMANDS: Mapping[str, Command] = {
     "replay-dead-letters": replay_dead_letters,
     "rebuild": rebuild,
 }
+FILE_COMMANDS: Mapping[str, FileCommand] = {"check": check}
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command that the arguments name, and returns its exit status; `consumers/__main__.py` calls it."""
     try:
         arguments = create_parser().parse_args(argv)
+        if arguments.command in FILE_COMMANDS:  # it has no event loop: a signal ends it at once
+            return FILE_COMMANDS[arguments.command].run(arguments, Terminal(arguments.json))
         settings = load(ConsumerSettings)
         log.configure(settings.log_level)
         log.take_strays()
@@ -101,15 +118,16 @@ def create_parser() -> ArgumentParser:
         description="Without a command: one consumer process, until SIGTERM. With one: what an operator needs.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, command in COMMANDS.items():
+    described: Mapping[str, Described] = {**COMMANDS, **FILE_COMMANDS}
+    for name, command in described.items():
         each = commands.add_parser(
             name,
             help=command.SUMMARY,
             description=command.DESCRIPTION,
-            epilog=_EXIT_CODES.format(found=command.FOUND),
+            epilog=(_SETTINGS if name in COMMANDS else "") + _EXIT_CODES.format(found=command.FOUND),
             formatter_class=RawDescriptionHelpFormatter,
         )
-        each.add_argument("--json", action="store_true", help="print one JSON document")
+        each.add_argument("--json", action="store_true", help="print JSON")
         command.add_arguments(each)
     return parser
 

@@ -34,7 +34,7 @@ def write(text: str) -> None:
 
 
 class Terminal:
-    """Prints text for people, or with `as_json` one JSON document for programs."""
+    """Prints text for people, or with `as_json` JSON for programs."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
@@ -42,6 +42,10 @@ class Terminal:
     def result(self, document: Mapping[str, object], lines: Iterable[str]) -> None:
         """Prints the document, or the lines that say the same. Raises OutputError."""
         write(json.dumps(document) if self._as_json else "\n".join(lines))
+
+    def line(self, document: Mapping[str, object], text: str) -> None:
+        """Prints one of many findings as it is found, in one line. Raises OutputError."""
+        write(json.dumps(document) if self._as_json else text)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Advance]:

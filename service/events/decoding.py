@@ -197,12 +197,17 @@ def decode_strictly(key: bytes | None, value: bytes, event_id: str | None = None
 def check_text(value: bytes) -> None:
     """Checks that a value is UTF-8 and not too large. Raises InvalidRecordError."""
     if len(value) > MAX_VALUE_BYTES:
-        raise InvalidRecordError("too_large", f"value: has {len(value)} bytes; at most {MAX_VALUE_BYTES} are allowed")
+        raise too_large(len(value))
     try:
         value.decode()
     except UnicodeDecodeError as error:
         wrong = f"0x{value[error.start]:02X} at byte {error.start}"
         raise InvalidRecordError("not_utf8", f"value: is not UTF-8: {wrong} ({error.reason})") from None
+
+
+def too_large(size_bytes: int) -> InvalidRecordError:
+    """Returns the error of a value of so many bytes."""
+    return InvalidRecordError("too_large", f"value: has {size_bytes} bytes; at most {MAX_VALUE_BYTES} are allowed")
 
 
 def _read_fields(value: bytes) -> object:

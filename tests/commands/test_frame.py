@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from consumers.commands.frame import COMMANDS
+from consumers.commands.frame import COMMANDS, FILE_COMMANDS
 from deploy.local.servers import free_port
 from service.store.layout.keys import head_key
 from tests.commands.support import run_process, start
@@ -15,12 +15,17 @@ from tests.store.damages import make_project
 from tests.store.support import Store
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS))
+@pytest.mark.parametrize("command", sorted([*COMMANDS, *FILE_COMMANDS]))
 async def test_help_tells_of_an_example_and_of_exit_codes(command: str) -> None:
     """Each command's help has what one needs to use it, also in a script."""
     result = await run_process({}, command, "--help")
     assert result.code == 0
-    for text in (f"python -m consumers {command}", "exit codes:", "--json", COMMANDS[command].FOUND):
+    for text in (
+        f"python -m consumers {command}",
+        "exit codes:",
+        "--json",
+        {**COMMANDS, **FILE_COMMANDS}[command].FOUND,
+    ):
         assert text in result.out
 
 

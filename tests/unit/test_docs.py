@@ -100,7 +100,7 @@ def test_no_document_names_a_metric_that_is_not_there() -> None:
 def test_commands() -> None:
     """docs/operating.md names each command of an operator, and no document another."""
     named = set(re.findall(r"python -m consumers ([a-z][a-z-]*[a-z])", everything()))
-    assert named == set(frame.COMMANDS)
+    assert named == {*frame.COMMANDS, *frame.FILE_COMMANDS}
     assert all(f"python -m consumers {name}" in OPERATING for name in frame.COMMANDS)
 
 
