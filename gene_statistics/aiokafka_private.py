@@ -5,6 +5,7 @@ changes under this module: read it against the new version then.
 """
 
 import asyncio
+from itertools import chain
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError
@@ -31,4 +32,7 @@ async def _give_up(producer: AIOKafkaProducer) -> None:
     while not sender.done():  # once cancelled it waits for its requests, and another cancellation ends these
         sender.cancel()
         await asyncio.wait([sender], timeout=_CANCEL_AGAIN_SECONDS)
-    producer._message_accumulator.fail_all(KafkaTimeoutError("the producer was stopped"))
+    accumulator = producer._message_accumulator
+    accumulator.fail_all(KafkaTimeoutError("the producer was stopped"))
+    for batch in (*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches):
+        batch._drain_waiter.exception()  # else asyncio logs that nobody looked at it

@@ -144,7 +144,7 @@ class StatisticsClient:
     async def _ask(self, path: str, values: Mapping[str, Any]) -> tuple[Mapping[str, str], bytes]:
         query, timeout = _query(values), aiohttp.ClientTimeout(total=_TRY_SECONDS)
         try:
-            async with asyncio.timeout(self._deadline_seconds):
+            async with asyncio.timeout(self._deadline_seconds) as deadline:
                 retries = Retries(self._deadline_seconds)
                 while True:
                     try:
@@ -153,6 +153,8 @@ class StatisticsClient:
                     except _MAY_PASS as error:
                         await retries.wait(error)
         except TimeoutError as error:
+            if not deadline.expired():
+                raise  # of the caller's own function for tokens
             raise UnreachableError(f"no answer within {self._deadline_seconds:g} s") from error
 
 

@@ -163,7 +163,7 @@ class EventPublisher:
         """Sends records in their order, and awaits all acknowledgements. Raises PublishError."""
         sent: list[tuple[asyncio.Future[Any], int]] = []
         try:
-            async with asyncio.timeout(self._deadline_seconds):
+            async with asyncio.timeout(self._deadline_seconds) as deadline:
                 producer = await self._producers.current()
                 try:
                     for key, value in records:
@@ -176,6 +176,8 @@ class EventPublisher:
                     self._producers.replace(producer)
                     raise self._explain(error) from error
         except TimeoutError as error:
+            if not deadline.expired():
+                raise  # a producer that could not be started says so itself
             raise PublishTimeoutError(
                 f"the brokers had not acknowledged an event of topic {self._topic} after {self._deadline_seconds:g} s."
                 " It may be written later; to publish it again is harmless"

@@ -24,15 +24,18 @@ class Retries:
 
     async def wait(self, error: GeneStatisticsError) -> None:
         """Waits before the next try; raises the error at once if that is of no use, or the deadline would pass."""
-        seconds = min(_FIRST_SECONDS * 2**self._tries, _MOST_SECONDS) * random.uniform(0.5, 1)  # noqa: S311 - no secret
-        if isinstance(error, ApiError) and error.retry_after_seconds is not None:
-            seconds += error.retry_after_seconds
+        seconds = pause_seconds(self._tries, error, random.uniform(0.5, 1))  # noqa: S311 - no secret
         self._tries += 1
-        if isinstance(error, UnreachableError) and not error.may_pass:
-            raise error
-        if asyncio.get_running_loop().time() + seconds >= self._give_up_at:
+        is_hopeless = isinstance(error, UnreachableError) and not error.may_pass
+        if is_hopeless or asyncio.get_running_loop().time() + seconds >= self._give_up_at:
             raise error
         await asyncio.sleep(seconds)
+
+
+def pause_seconds(tries: int, error: GeneStatisticsError, share: float) -> float:
+    """Returns how long to wait after so many tries before: a share of a time that doubles, beyond what is asked for."""
+    asked = error.retry_after_seconds if isinstance(error, ApiError) else None
+    return (asked or 0.0) + share * min(_FIRST_SECONDS * 2.0**tries, _MOST_SECONDS)
 
 
 def parse_retry_after(text: str | None, now: datetime) -> float | None:

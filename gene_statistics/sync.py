@@ -5,7 +5,7 @@ The loop runs in a thread of its own, so any thread may call, and several at onc
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable
 from contextlib import ExitStack
 from datetime import datetime
 from itertools import islice
@@ -89,6 +89,7 @@ class BlockingClient(_Blocking):
         """Takes a client that is not open yet."""
         super().__init__(client)
         self._client = client
+        self._streams: set[AsyncGenerator[Statistics, None]] = set()
 
     def statistics(
         self, project_id: str, *, start: datetime | int | None = None, end: datetime | int | None = None
@@ -115,14 +116,24 @@ class BlockingClient(_Blocking):
 
     def stream(
         self, project_id: str, *, start: datetime | int | None = None, end: datetime | int | None = None
-    ) -> Iterator[Statistics]:
+    ) -> Generator[Statistics, None, None]:
         """See `StatisticsClient.stream`."""
         answers = self._client.stream(project_id, start=start, end=end)
+        self._streams.add(answers)
         try:
             while True:
-                try:
-                    yield self._run(anext(answers))
-                except StopAsyncIteration:
-                    return
+                yield self._run(anext(answers))
         finally:
+            self._close_stream(answers)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for answers in list(self._streams):
+            self._close_stream(answers)
+        super().__exit__(kind, error, trace)
+
+    def _close_stream(self, answers: AsyncGenerator[Statistics, None]) -> None:
+        if answers in self._streams:
+            self._streams.remove(answers)
             self._run(answers.aclose())

@@ -21,9 +21,12 @@ ALLOWED = [
 
 
 @contextmanager
-def no_blocking_calls() -> Iterator[None]:
-    """Watches calls with a frame of `service` or `consumers` on the stack: what tests themselves do may block."""
-    with blockbuster_ctx(["service", "consumers"]) as watch:
+def no_blocking_calls(*packages: str) -> Iterator[None]:
+    """Watches calls with a frame of these packages on the stack, else of `service` or `consumers`.
+
+    What tests themselves do may block.
+    """
+    with blockbuster_ctx(list(packages) or ["service", "consumers"]) as watch:
         for call in watch.functions.values():
             for file, function in ALLOWED:
                 call.can_block_in(file, function)

@@ -1,0 +1,92 @@
+"""The publisher on Apache Kafka: idempotence, refusals that would spoil a producer, topics that set the time."""
+
+import asyncio
+import gc
+import hashlib
+import inspect
+import signal
+import time
+import uuid
+from types import SimpleNamespace
+
+import aiokafka
+import pytest
+from aiokafka.producer.message_accumulator import MessageAccumulator
+from aiokafka.producer.producer import AIOKafkaProducer
+from aiokafka.producer.sender import Sender
+
+from deploy.kafka.server import KafkaServers
+from deploy.kafka.topics import create_topic
+from gene_statistics import EventPublisher, PublishError, PublishTimeoutError, publisher
+from tests.end_to_end.publisher import read_topic
+from tests.library.test_publisher import event_of
+
+
+def test_the_library_is_the_one_that_was_read() -> None:
+    """Whoever updates aiokafka reads aiokafka_private.py against it, and then writes the new digest here."""
+    read = [AIOKafkaProducer.stop, Sender._sender_routine, Sender.close]
+    read += [MessageAccumulator.fail_all, MessageAccumulator.close, MessageAccumulator.flush]
+    digest = hashlib.sha256("".join(map(inspect.getsource, read)).encode()).hexdigest()[:16]
+    assert (aiokafka.__version__, digest) == ("0.14.0", "27d3dbd5db91a8aa")
+
+
+async def topic_of(kafka: KafkaServers, **configs: str) -> str:
+    name = f"events-{uuid.uuid4().hex}"
+    await create_topic(kafka.bootstrap, name, 1, configs={key.replace("_", "."): each for key, each in configs.items()})
+    return name
+
+
+async def test_a_refusal_does_not_spoil_what_comes_after(kafka: KafkaServers) -> None:
+    """The brokers refuse an idempotent producer's batches after one that failed, so another producer goes on."""
+    topic = await topic_of(kafka, max_message_bytes="500")
+    async with EventPublisher(kafka.bootstrap, topic=topic, idempotence=True, compression=None) as publishing:
+        assert (await publishing.publish(event_of("small"))).offset == 0
+        with pytest.raises(PublishError, match="MessageSizeTooLarge"):
+            await publishing.publish(event_of("large", user_name="测" * 100))
+        assert (await publishing.publish(event_of("small"))).offset == 1
+        assert [each.offset for each in await publishing.publish_many([event_of("a"), event_of("b")])] == [2, 3]
+
+
+async def test_a_topic_that_is_not_there(kafka: KafkaServers) -> None:
+    """The error says what to do, and the publisher goes on once the topic is there."""
+    topic = f"events-{uuid.uuid4().hex}"
+    async with EventPublisher(kafka.bootstrap, topic=topic, deadline_seconds=1.0) as publishing:
+        with pytest.raises(PublishError, match=f"{topic}: it does not exist"):
+            await publishing.publish(event_of("job"))
+        await create_topic(kafka.bootstrap, topic, 1)
+        assert (await publishing.publish(event_of("job"))).offset == 0
+
+
+async def test_a_topic_that_sets_the_time(kafka: KafkaServers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The delivery has the broker's time, and not ours of long ago."""
+    topic = await topic_of(kafka, message_timestamp_type="LogAppendTime")
+    before_ms = time.time_ns() // 1_000_000
+    monkeypatch.setattr(publisher, "time", SimpleNamespace(time_ns=lambda: 10**9))
+    async with EventPublisher(kafka.bootstrap, topic=topic) as publishing:
+        delivery = await publishing.publish(event_of("job"))
+    assert delivery.timestamp_ms >= before_ms
+
+
+async def test_a_broker_that_hangs(kafka: KafkaServers, caplog: pytest.LogCaptureFixture) -> None:
+    """A publish ends at its deadline, and closing soon after it; what was acknowledged is there, and is there once."""
+    topic = await topic_of(kafka)
+    node = kafka.nodes[0].child.process
+    publishing = EventPublisher(kafka.bootstrap, topic=topic, idempotence=True, deadline_seconds=2.0)
+    await publishing.start()
+    assert (await publishing.publish(event_of("before"))).offset == 0
+    node.send_signal(signal.SIGSTOP)
+    try:
+        results = await asyncio.gather(
+            publishing.publish(event_of("hangs")), publishing.publish_many([event_of("hangs")]), return_exceptions=True
+        )
+        assert [type(result) for result in results] == [PublishTimeoutError] * 2
+        await asyncio.wait_for(publishing.close(), 10)
+    finally:
+        node.send_signal(signal.SIGCONT)
+    gc.collect()
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
+    await kafka.wait_ready()
+    async with EventPublisher(kafka.bootstrap, topic=topic) as publishing:
+        await publishing.publish(event_of("after"))
+    keys = [record.key for record in await read_topic(kafka.bootstrap, topic, 1, 2)]
+    assert (keys.count(b"p/before"), keys[-1]) == (1, b"p/after")
