@@ -63,4 +63,5 @@ class HeadCutter:
 
 def answer_headers(head: bytes) -> dict[str, str]:
     """Returns those headers of a head, or of a part of one, that say how its answer is to be: language and id."""
-    return {name.decode().lower(): value.decode() for name, value in _ANSWER_HEADERS.findall(head)}
+    lines = reversed(_ANSWER_HEADERS.findall(head))  # the first line of a name is the one that counts
+    return {name.decode().lower(): value.decode() for name, value in lines}

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from service.http.languages import language_in, language_of
+from service.http.heads import answer_headers
+from service.http.languages import language_of
+
+
+def _language_in(head: bytes) -> str:
+    """The language of the answer to a head that could not be parsed."""
+    return language_of(CIMultiDict(answer_headers(head)))
+
 
 X_LANGUAGE = {
     "zh-cn": "zh-cn",
@@ -86,16 +93,16 @@ UNREADABLE = {
 
 def test_language_is_found_in_what_cannot_be_parsed() -> None:
     """The bytes of a request may say it, whatever else is wrong with them."""
-    assert {head: language_in(head) for head in UNREADABLE} == UNREADABLE
+    assert {head: _language_in(head) for head in UNREADABLE} == UNREADABLE
 
 
 def test_long_lines_take_no_time() -> None:
     """A line as long as can be is read once."""
-    assert language_in(b"X-Language:" + b" " * 1_000_000 + b"zh\r\n" + b"X-Language: en\r\n" * 10_000) == "en-us"
+    assert _language_in(b"X-Language:" + b" " * 1_000_000 + b"zh\r\n" + b"X-Language: en\r\n" * 10_000) == "zh-cn"
 
 
 @given(st.text(), st.text(), st.binary())
 def test_whatever_comes_has_a_language(x_language: str, accept: str, head: bytes) -> None:
     """Nothing raises."""
     assert language_of(CIMultiDict({"X-Language": x_language, "Accept-Language": accept})) in {"en-us", "zh-cn"}
-    assert language_in(head) in {"en-us", "zh-cn"}
+    assert _language_in(head) in {"en-us", "zh-cn"}
