@@ -61,8 +61,9 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.aclose)
         try:
-            health = serve_health(settings.metrics_port, registry, consumer.not_ready, consumer.pulse)
-            await stack.enter_async_context(health)
+            await stack.enter_async_context(
+                serve_health(settings.metrics_host, settings.metrics_port, registry, consumer.not_ready, consumer.pulse)
+            )
         except OSError as error:
             _log.critical("STATS_METRICS_HOST, STATS_METRICS_PORT: cannot listen there: %s", error)
             return EXIT_LISTEN

@@ -1,19 +1,22 @@
 """The consumer's own HTTP server: `/metrics` for Prometheus, `/healthz` and `/readyz` for an orchestrator."""
 
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from service.http.metrics import METRICS, HttpMetrics
+from service.http.middleware import create_middleware
+from service.http.responses import json_response
+from service.http.server import serving
 
 NotReady = Callable[[], Awaitable[Sequence[str]]]
 """Returns what the process still waits for, nothing when it is ready. It must not raise, and must not wait for ever."""
 
-# How long the end of the process waits for a probe or a scrape that is under way.
-_SHUTDOWN_SECONDS = 1.0
 _ALIVE_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
@@ -36,23 +39,17 @@ class Pulse:
 
 
 @asynccontextmanager
-async def serve_health(port: int, registry: CollectorRegistry, not_ready: NotReady, pulse: Pulse) -> AsyncIterator[int]:
+async def serve_health(
+    host: str | None, port: int, registry: CollectorRegistry, not_ready: NotReady, pulse: Pulse
+) -> AsyncIterator[int]:
     """Serves health and metrics until the block ends, and yields the port that it has bound (a free one for port 0).
 
-    Raises OSError if the port cannot be bound.
+    Without a host it listens at all addresses, since Prometheus and an orchestrator's probes come from other machines.
+    Raises OSError if it cannot listen there.
     """
-    runner = web.AppRunner(
-        _application(registry, not_ready, pulse), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
-    )
-    await runner.setup()
-    try:
-        # Prometheus and the orchestrator's probes come from other machines.
-        await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104
-        bound_port: int = runner.addresses[0][1]
+    async with serving(_application(registry, not_ready, pulse), host, port) as bound_port:
         _log.info("health and metrics served on port %d", bound_port)
         yield bound_port
-    finally:
-        await runner.cleanup()
 
 
 def _application(registry: CollectorRegistry, not_ready: NotReady, pulse: Pulse) -> web.Application:
@@ -60,25 +57,20 @@ def _application(registry: CollectorRegistry, not_ready: NotReady, pulse: Pulse)
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def healthz(_request: web.Request) -> web.Response:
-        if not pulse.is_alive():
-            return web.json_response({"status": "stuck"}, status=503)
-        return web.json_response({"status": "alive"})
+        return _answer({"status": "alive"}) if pulse.is_alive() else _answer({"status": "stuck"}, 503)
 
     async def readyz(_request: web.Request) -> web.Response:
         missing = list(await not_ready())
         if missing:
-            return web.json_response({"status": "not ready", "not_ready": missing}, status=503)
-        return web.json_response({"status": "ready"})
+            return _answer({"status": "not ready", "not_ready": missing}, 503)
+        return _answer({"status": "ready"})
 
-    application = web.Application(middlewares=[_json_errors])
+    http_metrics = HttpMetrics(registry)
+    application = web.Application(middlewares=[create_middleware(http_metrics)])
+    application[METRICS] = http_metrics
     application.add_routes([web.get("/metrics", metrics), web.get("/healthz", healthz), web.get("/readyz", readyz)])
     return application
 
 
-@web.middleware
-async def _json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        return web.json_response({"error": error.reason}, status=error.status, headers=headers)
+def _answer(document: dict[str, object], status: int = 200) -> web.Response:
+    return json_response(json.dumps(document), status)

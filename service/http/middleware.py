@@ -26,7 +26,7 @@ from service.http.errors import (
 from service.http.heads import UNSUPPORTED_METHOD
 from service.http.languages import language_of
 from service.http.metrics import UNKNOWN_ROUTE, HttpMetrics
-from service.http.policy import HttpPolicy
+from service.http.policy import DEFAULT_POLICY, HttpPolicy
 from service.http.responses import RETRY_AFTER, error_response, finish
 from service.store.errors import LayoutError, StoreUnavailableError
 
@@ -51,10 +51,13 @@ def is_host(value: str) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
-def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], None], policy: HttpPolicy) -> Middleware:
+def create_middleware(
+    metrics: HttpMetrics, give_up: Callable[[LayoutError], None] | None = None, policy: HttpPolicy = DEFAULT_POLICY
+) -> Middleware:
     """Returns the outermost middleware: it turns every exception of a handler into an answer of the API.
 
-    It calls `give_up` when the store is of another layout version: this process must not read it, and has to end.
+    It calls `give_up` when the store is of another layout version: this process must not read it, and has to end. A
+    program whose handlers do not ask the store gives none.
     """
     cors = Cors(policy.cors_origins) if policy.cors_origins else None
 
@@ -71,7 +74,7 @@ def create_middleware(metrics: HttpMetrics, give_up: Callable[[LayoutError], Non
                 response = await handler(request)
         except Exception as error:  # noqa: BLE001 - nothing may reach aiohttp's own error pages; 5xx are logged
             api_error = _api_error(error, request.method, policy.challenge)
-            if isinstance(error, LayoutError):
+            if give_up is not None and isinstance(error, LayoutError):
                 give_up(error)
             _log_failure(error, api_error, _route(request, policy.prefix))
             response = error_response(api_error, language_of(request.headers))

@@ -66,6 +66,16 @@ def _http_url(url: str) -> str:
     return url
 
 
+def _host(host: str) -> str:
+    try:
+        host.encode("idna")  # as Python does to resolve it
+    except UnicodeError:
+        raise ValueError("no name that a host can have") from None
+    if re.search(r"\s", host):
+        raise ValueError("a space in it")
+    return host
+
+
 def _servers(servers: str) -> str:
     for server in servers.split(","):
         parts = re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})", server.strip())
@@ -127,6 +137,7 @@ Origins = Annotated[frozenset[str], BeforeValidator(_origins)]
 UrlPath = Annotated[str, BeforeValidator(_url_path)]
 RedisUrl = Annotated[str, BeforeValidator(_redis_url)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+Host = Annotated[str, BeforeValidator(_host)]
 Servers = Annotated[str, BeforeValidator(_servers)]
 Topic = Annotated[str, BeforeValidator(_topic)]
 SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]

@@ -1,9 +1,11 @@
 """Reads every setting from environment variables `STATS_*`; each kind of process has a frozen model of its own.
 
 A field's description says which values it allows; the error line about another value ends with it. An empty variable
-counts as unset. Fields that may hold a secret are `SecretStr`, or stay out of the `repr`.
+counts as unset, unless that would let in more than whoever has set it may have meant. Fields that may hold a secret are
+`SecretStr`, or stay out of the `repr`.
 """
 
+import os
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -13,6 +15,7 @@ from service.runtime.redis_url import OPTIONS, parse_redis_url
 from service.runtime.setting_values import (
     CertificateFile,
     FilePath,
+    Host,
     HttpUrl,
     Name,
     Names,
@@ -30,6 +33,8 @@ from service.runtime.setting_values import (
 )
 from service.runtime.tls import check_key
 
+# The settings that say who may ask: a template that leaves one empty must not widen that silently.
+_NEVER_EMPTY = frozenset({"admin_roles", "jwt_audience", "jwt_issuer"})
 _TOPIC_NAME = "1 to 249 of A-Z a-z 0-9 . _ - and neither . nor .. alone"
 _CA_FILE = "a file of CA certificates (PEM)"
 _WITH_SASL = "required with SASL_PLAINTEXT and SASL_SSL"
@@ -150,7 +155,7 @@ class KafkaSettings(_Settings):
 class ServiceSettings(CommonSettings):
     """The settings of `python -m service`: where it listens, who may ask, and how often (requests a second)."""
 
-    http_host: str = Field("127.0.0.1", pattern=r"^\S+$", description="an address or name of this machine")
+    http_host: Host = Field("127.0.0.1", description="an address or name of this machine")
     http_port: Port = Field(8080, description="0 to 65535 (0: any free port)")
     http_prefix: UrlPath | None = Field(None, description="a path such as /statistics")
     http_cors_origins: Annotated[Origins | None, NoDecode] = Field(
@@ -202,9 +207,7 @@ class ServiceSettings(CommonSettings):
 class ConsumerSettings(CommonSettings, KafkaSettings):
     """The settings of `python -m consumers`: Redis, Kafka, metrics and health, scrub and retention."""
 
-    metrics_host: str | None = Field(
-        None, pattern=r"^\S+$", description="an address or name of this machine (unset: all its addresses)"
-    )
+    metrics_host: Host | None = Field(None, description="an address or name of this machine (unset: all its addresses)")
     metrics_port: Port = Field(9464, description="0 to 65535 (0: any free port)")
     scrub_share: Share = Field(
         0.01, description="0 to 0.5: the share of Redis' time in which consumers audit the store (0: they do not)"
@@ -219,14 +222,24 @@ SettingsModel = TypeVar("SettingsModel", bound=BaseSettings)
 
 def load(model: type[SettingsModel]) -> SettingsModel:
     """Returns the settings of this process from its environment; raises SettingsError with a line for each bad one."""
+    problems = {name: "set but empty" for name in model.model_fields if name in _NEVER_EMPTY and _is_empty(name)}
     try:
-        return model()
+        settings = model()
     except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False)
-    lines = []
-    for problem in problems:
-        name = str(problem["loc"][0])
-        # The line repeats the words of our own validators alone: pydantic's say less than the description does.
-        wrong = problem["ctx"]["error"] if problem["type"] == "value_error" else "not valid"
-        lines.append(f"STATS_{name.upper()}: {wrong}; allowed: {model.model_fields[name].description}")
-    raise SettingsError(lines)
+        for problem in error.errors(include_input=False, include_url=False):
+            # The line repeats the words of our own validators alone: pydantic's say less than the description does.
+            wrong = problem["ctx"]["error"] if problem["type"] == "value_error" else "not valid"
+            problems[str(problem["loc"][0])] = str(wrong)
+    if problems:
+        fields = model.model_fields
+        lines = [
+            f"STATS_{name.upper()}: {problems[name]}; allowed: {fields[name].description}"
+            for name in fields
+            if name in problems
+        ]
+        raise SettingsError(lines)
+    return settings
+
+
+def _is_empty(name: str) -> bool:
+    return any(key.lower() == f"stats_{name}" and not value for key, value in os.environ.items())

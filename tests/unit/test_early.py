@@ -4,8 +4,11 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
+
+from tests.pid_1 import as_pid_1
 
 # Sends a signal to its own process as a program begins to import something that takes long.
 _SIGNAL_DURING_IMPORTS = """
@@ -24,12 +27,13 @@ runpy.run_module("PROGRAM", run_name="__main__")
 """
 
 
-def run(program: str) -> subprocess.CompletedProcess[str]:
+def run(program: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """Runs a program to its end, as `python -c` does, without variables that change how Python runs."""
-    command = [sys.executable, "-E", "-c", program]
-    return subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
+    command = [*prefix, sys.executable, "-E", "-c", program]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)  # noqa: S603
 
 
+@pytest.mark.parametrize("is_pid_1", [False, True], ids=["some PID", "PID 1"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(
     ("program", "arguments", "is_command"),
@@ -37,11 +41,11 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
     ids=["service", "consumers", "command"],
 )
 def test_a_signal_during_imports_ends_the_program(
-    program: str, arguments: list[str], is_command: bool, number: signal.Signals
+    program: str, arguments: list[str], is_command: bool, number: signal.Signals, is_pid_1: bool
 ) -> None:
     """It ends at once, and silently: a process with 0, as it was asked to stop, a command with 128 and the number."""
     text = _SIGNAL_DURING_IMPORTS.replace("PROGRAM", program).replace("NUMBER", str(int(number)))
-    ended = run(text.replace("ARGUMENTS", str(arguments)))
+    ended = run(text.replace("ARGUMENTS", str(arguments)), as_pid_1() if is_pid_1 else ())
     assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number if is_command else 0, "", "")
 
 
