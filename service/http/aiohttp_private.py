@@ -36,6 +36,7 @@ from service.http.responses import error_response, finish
 
 _log = logging.getLogger(__name__)
 _SMALL_BYTES = 32_768  # with headers well below what a transport buffers before it makes writers wait (64 KiB)
+_MAX_BODY_BYTES = 65_536  # with trailers; no resource reads one, and the parser bounds each line of trailers alone
 _BODY_PIECE_BYTES = 8_192  # what may follow the end of a body, and is not counted as part of a head
 _LINGERING_SECONDS = 1.0  # how long the rest of what nobody wants is read, before the connection ends
 _VERSIONS = (HttpVersion10, HttpVersion11)
@@ -65,6 +66,7 @@ class Connection(web.RequestHandler):
     __slots__ = (
         "_answer_headers",
         "_body",
+        "_body_bytes",
         "_client_ended",
         "_half_closed",
         "_head_timer",
@@ -93,6 +95,7 @@ class Connection(web.RequestHandler):
         self._heads = HeadCutter()
         self._held = b""  # what has come, and is not for the parser yet
         self._body = EMPTY_PAYLOAD  # of the newest request
+        self._body_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._refused = False
         self._half_closed = False
@@ -122,8 +125,13 @@ class Connection(web.RequestHandler):
             self._feed(data)
         rest = self._held + data
         while rest and len(self._messages) < self._max_msg_queue_size and not self._reading_paused:
-            if self._upgraded or not self._body.is_eof():
+            if not self._body.is_eof():
                 piece, rest = rest[:_BODY_PIECE_BYTES], rest[_BODY_PIECE_BYTES:]
+                self._body_bytes += len(piece)
+                if self._body_bytes > _MAX_BODY_BYTES:
+                    return  # with the body unfinished the library ends the connection, soon after its answer
+            elif self._upgraded:
+                piece, rest = rest, b""
             else:
                 try:
                     piece, rest = self._heads.cut(rest)
@@ -152,6 +160,7 @@ class Connection(web.RequestHandler):
         self._stop_head_timer()
         for index in range(before - self._request_count, 0):
             message, self._body = self._messages[index]
+            self._body_bytes = 0
             if not isinstance(message, _ErrInfo) and message.version not in _VERSIONS:
                 self._messages[index] = _refusal(BadHttpMessage("an unknown version"))
             if isinstance(self._messages[index][0], _ErrInfo):

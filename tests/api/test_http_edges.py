@@ -39,9 +39,20 @@ async def test_many_requests_at_once_are_answered_in_turn(api: Api) -> None:
 
 async def test_requests_behind_a_body_are_answered(api: Api) -> None:
     """A body that looks like requests is none, wherever it is parted; what follows it is."""
-    body = (GOOD + b"bad\r\n\r\n") * 500
+    body = (GOOD + b"bad\r\n\r\n") * 1_000
     request = b"GET /x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
     assert statuses(await exchange(api.port, request + body + GOOD + END)) == [404, 200, 200]
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [b"Content-Length: 200000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"],
+    ids=["body", "trailers"],
+)
+async def test_what_nobody_reads_is_not_kept(api: Api, unread: bytes) -> None:
+    """A request with a large body or trailers is answered, and its connection ends."""
+    request = b"POST /healthz HTTP/1.1\r\nHost: a\r\n" + unread + b"a: %s\r\n" % (b"x" * 10_000) * 20
+    assert statuses(await exchange(api.port, request + b"\r\n" + GOOD)) == [405]
 
 
 @pytest.mark.parametrize("method", [b"BREW", b"get", b"DESCRIBE", b"PRI", b"TRACE", b"PROPFIND"])
