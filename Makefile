@@ -6,6 +6,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_CACHE_DIR ?= $(CURDIR)/.local/pip-cache
 
+# pip installs into $(VENV), also for those who have it install elsewhere: PIP_USER=1, `user = true` in a pip.conf. What
+# PYTHONPATH has would count as installed.
+export PIP_USER := 0
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONPATH PYTHONHOME
+
 .DEFAULT_GOAL := help
 .PHONY: help run check fmt test chaos bench constraints clean
 
