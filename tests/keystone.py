@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 import venv
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from keystoneauth1.identity.v3 import Password
+from keystoneauth1.identity.v3 import ApplicationCredential, Password
 from keystoneauth1.session import Session
 
 from deploy.local.process import Child, start_child, wait_until
@@ -113,6 +114,14 @@ class Keystone:
         """A token of a user, see session."""
         return str(self.session(username, password, **scope).get_token())
 
+    def application_token(self, session: Session, **fields: Any) -> str:
+        """A token of a new application credential of the session's user and project, with these fields."""
+        path = f"{self.url}/users/{session.get_user_id()}/application_credentials"
+        fields |= {"name": uuid.uuid4().hex, "secret": "the secret of tests"}
+        made = session.post(path, json={"application_credential": fields}).json()["application_credential"]
+        auth = ApplicationCredential(self.url, fields["secret"], application_credential_id=made["id"])
+        return str(Session(auth=auth).get_token())
+
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """What the API answers its administrator; None if that is empty."""
         if self._administrator is None:
@@ -123,6 +132,13 @@ class Keystone:
     def create(self, kind: str, **fields: Any) -> str:
         """The id of a new project, user, role, service or endpoint."""
         return str(self.ask("POST", f"{kind}s", {kind: fields})[kind]["id"])
+
+    def roles(self) -> dict[str, str]:
+        """The ids of all roles by name: those that every Keystone has, and `te_admin`."""
+        ids = {each["name"]: each["id"] for each in self.ask("GET", "roles")["roles"]}
+        if "te_admin" not in ids:
+            ids["te_admin"] = self.create("role", name="te_admin")
+        return ids
 
     def create_user(self, name: str, password: str, roles: dict[str, list[str]]) -> str:
         """The id of a new user, who has these roles, by id, in the projects of these ids."""

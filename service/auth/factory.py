@@ -18,7 +18,7 @@ from service.auth.keystone_client import CredentialsRefusedError, KeystoneClient
 from service.runtime.settings import ServiceSettings, SettingsError
 
 _log = logging.getLogger(__name__)
-_KEYSTONE_CONNECTIONS = 32
+_CONNECTIONS = 32
 
 
 @asynccontextmanager
@@ -36,7 +36,7 @@ async def create_authenticator(settings: ServiceSettings) -> AsyncIterator[Authe
         yield JwtAuthenticator(_secret_key(settings.jwt_secret.get_secret_value()), policy)
         return
     assert settings.jwt_jwks_url is not None  # noqa: S101 - ServiceSettings checks it
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+    async with _session(None) as session:
         keys = JwksKeys(settings.jwt_jwks_url, session)
         try:
             yield JwtAuthenticator(keys, policy)
@@ -51,8 +51,7 @@ async def _keystone(settings: ServiceSettings) -> AsyncIterator[Authenticator]:
     Raises SettingsError if Keystone refuses the name and password of this service.
     """
     policy = KeystonePolicy(settings.keystone_cache_seconds)
-    connector = aiohttp.TCPConnector(limit=_KEYSTONE_CONNECTIONS, ssl=_trusting(settings.keystone_cafile))
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+    async with _session(settings.keystone_cafile) as session:
         client = KeystoneClient(str(settings.keystone_url), _credentials(settings), session)
         authenticator = KeystoneAuthenticator(client, settings.admin_roles, policy)
         try:
@@ -74,11 +73,14 @@ def _credentials(settings: ServiceSettings) -> Credentials:
     return Credentials(username, password.get_secret_value(), project, domain)
 
 
-def _trusting(cafile: str | None) -> ssl.SSLContext:
+def _session(cafile: str | None) -> aiohttp.ClientSession:
+    """Returns a session that trusts the CAs of a file, or of the system: those of SSL_CERT_FILE where that is set."""
     try:
-        return ssl.create_default_context(cafile=cafile)
+        trusting = ssl.create_default_context(cafile=cafile)
     except (ssl.SSLError, OSError):
         raise SettingsError(["STATS_KEYSTONE_CAFILE: no certificates in it; allowed: a PEM file"]) from None
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=trusting)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 def _secret_key(secret: str) -> SecretKey:

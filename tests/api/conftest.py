@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from service.runtime.log import JsonFormatter
+from tests.api.keystone_world import World, make_world
 from tests.api.support import Api, served
 from tests.blocking import no_blocking_calls
 from tests.conftest import require_part
@@ -44,6 +45,12 @@ def keystone(servers_folder: Path, pytestconfig: pytest.Config) -> Iterator[Keys
     keystone = set_up_keystone(python, servers_folder / "keystone")
     yield keystone
     keystone.child.stop()
+
+
+@pytest.fixture
+def world(keystone: Keystone) -> World:
+    """Users and projects of one test in Keystone."""
+    return make_world(keystone)
 
 
 @pytest.fixture(scope="package", autouse=True)

