@@ -1,5 +1,7 @@
 """What may stand in the place of a Keystone: answers of others, odd ones, and none are never a caller's fault."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from service.auth.caller import IdentityUnavailableError, InvalidTokenError
+from service.auth.jwks import JwksKeys
 from service.auth.keystone import KeystoneAuthenticator, KeystonePolicy
 from service.auth.keystone_answers import Credentials
 from service.auth.keystone_client import CredentialsRefusedError, KeystoneClient
@@ -71,6 +74,9 @@ ODD: dict[str, Handler] = {
     "no JSON": answering(200, "<html>"),
     "no token": answering(200, "{}"),
     "deep": answering(200, "[" * 100_000),
+    "a role that is none": answering(200, json.dumps(described(roles=[{"name": ["admin"]}]))),
+    "half a surrogate pair": answering(200, json.dumps(described(user={"id": "\ud800"}))),
+    "a number as time": answering(200, json.dumps(described(expires_at=4_000_000_000))),
     "no time": answering(200, '{"token":{"expires_at":"soon","user":{"id":"u"}}}'),
     "of nobody": answering(200, '{"token":{"expires_at":"2100-01-01T00:00:00Z","user":{}}}'),
     "about another token": answering(
@@ -88,6 +94,62 @@ async def test_odd_answers_are_no_callers_fault(validate: Handler) -> None:
         for attempt in (authenticator.authenticate("token"), authenticator.ping()):
             with pytest.raises(IdentityUnavailableError):
                 await attempt
+
+
+NO_HTTP = {
+    "nothing": b"",
+    "not HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "no status": b"HTTP/1.1 what\r\n\r\n",
+    "a status of many digits": b"HTTP/1.1 200000000000 OK\r\n\r\n",
+    "a length below zero": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "a body that ends early": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}",
+    "chunks that are none": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "a header without end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000,
+    "a header of bytes": b"HTTP/1.1 201 Created\r\nX-Subject-Token: \xff\xfe\r\nContent-Length: 2\r\n\r\n{}",
+    "no gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+    "another charset": b"HTTP/1.1 201 OK\r\nContent-Type: text/x; charset=\xff\r\nContent-Length: 1\r\n\r\n\xff",
+    "a redirect to nowhere": b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("answer", NO_HTTP.values(), ids=NO_HTTP)
+async def test_what_is_no_http_is_no_callers_fault(answer: bytes) -> None:
+    """Neither of Keystone, nor of a JWKS: nobody could tell."""
+
+    async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(tell, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, aiohttp.ClientSession() as session:
+        client = KeystoneClient(url, Credentials("us", "s3cr3t", "service", "Default"), session)
+        for attempt in (client.validate("token"), JwksKeys(url, session).find("kid", "RS256")):
+            with pytest.raises(IdentityUnavailableError):
+                await attempt
+
+
+@pytest.mark.parametrize(
+    ("asked", "wait_seconds"), [("30", 30), ("9999", 60), ("", 1), ("0", 0), ("soon", 1), ("-1", 1), ("1" * 50, 1)]
+)
+async def test_the_wait_that_keystone_asks_for_is_told(asked: str, wait_seconds: float) -> None:
+    """Up to a minute; it is that of our own token as well."""
+    busy = answering(503, "", **{"Retry-After": asked})
+    for validate, give in ((busy, give_token), (give_token, busy)):
+        async with authenticator_of(validate, give) as authenticator:
+            with pytest.raises(IdentityUnavailableError) as raised:
+                await authenticator.authenticate("token")
+            assert raised.value.retry_after_seconds == wait_seconds
+
+
+async def test_the_wait_shrinks_while_keystone_refuses_us() -> None:
+    """Its refusal is remembered for ten seconds, of which those are told that are left."""
+    async with authenticator_of(answering(500, ""), answering(401, '{"error":{"code":401}}')) as authenticator:
+        for _ in range(2):
+            with pytest.raises(CredentialsRefusedError) as raised:
+                await authenticator.ping()
+        assert 0 < raised.value.retry_after_seconds < 10
 
 
 async def test_keystones_own_404_is_a_refusal() -> None:
