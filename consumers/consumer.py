@@ -15,13 +15,14 @@ from aiokafka.errors import KafkaError
 from redis.backoff import ExponentialWithJitterBackoff
 
 from consumers.dead_letters.queue import DeadLetterQueue, WrittenLetters, create_producer
-from consumers.health import Pulse
+from consumers.health import Pulse, Trouble
 from consumers.ingest.applier import Applier
 from consumers.ingest.mending import Mender
 from consumers.ingest.reading import Reading
 from consumers.ingest.worker import Worker
 from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.clients import connection_options, create_consumer, prepare_topics
+from consumers.kafka.refusals import explain
 from consumers.kafka.stall import StalledError
 from consumers.kafka.stopping import stop_client
 from consumers.kafka.topic_watch import TopicWatch
@@ -71,6 +72,7 @@ class Consumer:
         self._create_queue = create_queue
         self._worker: Worker | None = None
         self._letters = WrittenLetters(metrics.dead_letters)  # kept when the clients are made anew
+        self._refusal, self._absence = Trouble(time.monotonic), Trouble(time.monotonic)
         self._stop = asyncio.Event()
         self.pulse = pulse or Pulse(time.monotonic)
 
@@ -82,7 +84,8 @@ class Consumer:
 
     async def not_ready(self) -> list[str]:
         """Returns the reasons why the process is not ready; `/readyz` asks for them."""
-        return self._worker.not_ready() if self._worker is not None else ["kafka"]
+        missing, refusal = self._worker.not_ready() if self._worker is not None else ["kafka"], self._refusal.text()
+        return [f"kafka: {refusal}" if each == "kafka" and refusal else each for each in missing]
 
     async def run(self) -> None:
         """Reads the topic until `stop` is called, and waits for a broker that does not answer.
@@ -100,11 +103,17 @@ class Consumer:
                 delay_seconds = backoff.compute(failures)
                 if isinstance(error, StalledError):
                     self._metrics.stalls.inc()
-                _log.warning(
-                    "Kafka is not usable, trying again",
-                    extra={"error": repr(error), "retry_seconds": round(delay_seconds, 3)},
-                )
+                self._log_failure(error, delay_seconds)
                 await pause(self._stop, delay_seconds)
+
+    def _log_failure(self, error: KafkaError, delay_seconds: float) -> None:
+        """Logs why the clients are made anew: a refusal once a minute, as it stays until somebody mends it."""
+        refusal, retry_seconds = explain(error), round(delay_seconds, 3)
+        if refusal is None:
+            extra = {"error": repr(error), "retry_seconds": retry_seconds}
+            _log.warning("Kafka is not usable, trying again", extra=extra)
+        elif self._refusal.note(refusal):
+            _log.error("Kafka refuses us, trying again", extra={"reason": refusal, "retry_seconds": retry_seconds})
 
     async def _work(self) -> None:
         """Makes Kafka clients, and reads with them until they fail or the process stops. Raises KafkaError."""
@@ -114,7 +123,8 @@ class Consumer:
             stack.push_async_callback(stop_client, client)
             is_there = await unless_set(self._stop, prepare_topics(client, settings))
             if is_there is False:
-                _log.warning("waiting for the topic to exist", extra={"topic": policy.topic})
+                if self._absence.note(policy.topic):
+                    _log.warning("waiting for the topic to exist", extra={"topic": policy.topic})
                 await pause(self._stop, _TOPIC_CHECK_SECONDS)
             if not is_there:
                 return

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ class Authority:
         issued = self._ca.issue_cert(*names, common_name=common_name)
         stem = (common_name or names[0]).replace("/", "-")
         pair = Pair(*(self._folder / f"{stem}.{kind}" for kind in ("crt", "key", "pem")))
-        issued.cert_chain_pems[0].write_to_path(pair.certfile)
-        issued.private_key_pem.write_to_path(pair.keyfile)
-        issued.private_key_and_cert_chain_pem.write_to_path(pair.both)
+        key = load_pem_private_key(issued.private_key_pem.bytes(), None)
+        key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())  # Kafka takes no other format
+        pair.certfile.write_bytes(issued.cert_chain_pems[0].bytes())
+        pair.keyfile.write_bytes(key_pem)
+        pair.both.write_bytes(key_pem + pair.certfile.read_bytes())
         return pair

@@ -12,6 +12,7 @@ from consumers.dead_letters.queue import DeadLetterQueue, LetterTooLargeError
 from consumers.ingest.batch import Batch, Portion
 from consumers.ingest.sifting import Mend, sift
 from consumers.kafka.metadata import TopicState
+from consumers.kafka.refusals import explain
 from consumers.offsets.stripe_offsets import StripeOffsets
 from service.store.errors import RefusedError
 from service.store.layout.heads import Claim, pack_partitions
@@ -116,7 +117,8 @@ class Applier:
                 _log.error(
                     "a dead letter is too large for its topic; its partition waits", extra={"detail": str(error)}
                 )
-            raise DeadLettersUnavailableError(f"writing {len(letters)} dead letters: {error!r}") from error
+            why = explain(error) or repr(error)
+            raise DeadLettersUnavailableError(f"writing {len(letters)} dead letters: {why}") from error
 
     async def _sift(
         self, batch: StripeBatch, refusal: RefusedError, portions: Sequence[Portion]

@@ -8,6 +8,7 @@ offsets, asks the store for them again, and reads on from there. Events that are
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -15,7 +16,7 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from redis.backoff import ExponentialWithJitterBackoff
 
-from consumers.health import Pulse
+from consumers.health import Pulse, Trouble
 from consumers.ingest.applier import DeadLettersUnavailableError
 from consumers.ingest.mending import MendedError
 from consumers.ingest.reading import LeaderFoundError, Reading, log_silent
@@ -76,6 +77,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._assignment: list[TopicPartition] | None = None
         self._reading: Reading | None = None
         self._in_flight: asyncio.Task[None] | None = None
+        self._letters = Trouble(time.monotonic)
         self._unanswered: set[int] = set()  # partitions that have been logged as not read
         self._commits = Committer(self._consumer, policy.topic, policy.commit_seconds, policy.commit_timeout_seconds)
 
@@ -85,6 +87,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """Returns the reasons why the consumer is not ready: none once all of its partitions are read."""
         if self._assignment is None:
             return ["kafka"]
+        waiting_for = self._letters.text()
+        if waiting_for is not None:
+            return [waiting_for]
         return self._reading.troubles() if self._reading else ["redis"]
 
     def stop(self, settles: bool = True) -> None:
@@ -142,12 +147,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await self._release(settles=self._stopping.is_set() and self._settles)
 
     async def _await_assignment(self) -> None:
-        """Waits until the group assigns partitions, or `stop` is called. Raises StalledError."""
+        """Waits until the group assigns partitions, or `stop` is called. Raises StalledError and other KafkaErrors."""
         waiting_since = asyncio.get_running_loop().time()
         while self._assignment is None and not self._stopping.is_set():
             self._pulse.beat()
             if asyncio.get_running_loop().time() - waiting_since > self._policy.assignment_seconds:
                 raise StalledError(f"the group gave no partitions within {self._policy.assignment_seconds:.0f} s")
+            self._consumer.check_group()
             self._wake.clear()
             await pause(self._wake, 1.0)
 
@@ -232,6 +238,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             self._metrics.fence_refusals.inc()
         if isinstance(error, StoreUnavailableError | FencedError):
             self._hurry_scrub()
+        if isinstance(error, DeadLettersUnavailableError):
+            self._letters.note(str(error))
         await self._release()
         if self._assignment is not None:
             self._consumer.pause(*self._assignment)

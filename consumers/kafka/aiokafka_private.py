@@ -13,6 +13,9 @@
   connections behind.
 - The connection that a client asks first (`AIOKafkaClient.bootstrap`) closes itself if its request is given up, as
   nothing else knows of that connection.
+- A Reader raises errors of its group (`GroupCoordinator.check_errors`) to those who do not poll.
+- Where no server can be asked, `AIOKafkaClient.bootstrap` says what became of each: the library only logs that, and a
+  login that is refused looks like a broker that is away.
 """
 
 import asyncio
@@ -20,6 +23,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +133,13 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         await super().start()
         self._fetcher.__class__ = _Fetcher  # the fetcher has nothing to fetch yet
         self._fetcher.reader = self
+
+    def check_group(self) -> None:
+        """Raises the KafkaError that keeps the group from giving us partitions.
+
+        A poll raises it as well, but the worker polls nothing before it has partitions.
+        """
+        self._coordinator.check_errors()
 
     def check_readable(self) -> None:
         """Raises UnreadableError if a partition cannot be read; rebuild and replay call it after each poll."""
@@ -383,24 +394,55 @@ def create_batch(producer: AIOKafkaProducer) -> BatchBuilder:
     return _LenientBuilder(accumulator._batch_size, accumulator._compression_type)
 
 
+class BootstrapError(KafkaConnectionError):  # type: ignore[misc]
+    """Says that no server could be asked for the brokers; `problems` has the address and the error of each."""
+
+    def __init__(self, problems: Sequence[tuple[str, Exception]]) -> None:
+        super().__init__("; ".join(f"{address}: {str(error) or repr(error)}" for address, error in problems))
+        self.problems = problems
+
+
+_problems: ContextVar[list[tuple[str, Exception]]] = ContextVar("problems")
+
+
 class _FirstConnection(AIOKafkaConnection):  # type: ignore[misc]
     async def send(self, request: Any, expect_response: bool = True) -> Any:
         """Sends a request and returns its response; closes the connection on any error, a cancellation too."""
         try:
             return await super().send(request, expect_response)
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, Exception):
+                _problems.get([]).append((f"{self.host}:{self.port}", error))
             raise
 
 
 async def _create_conn(host: str, port: int, **options: Any) -> AIOKafkaConnection:
-    conn = await create_conn(host, port, **options)
-    if "on_close" not in options:  # the client gives `on_close` to its own connections
+    is_first = "on_close" not in options  # the client gives `on_close` to its own connections
+    try:
+        conn = await create_conn(host, port, **options)
+    except Exception as error:
+        if is_first:
+            _problems.get([]).append((f"{host}:{port}", error))
+        raise
+    if is_first:
         conn.__class__ = _FirstConnection
     return conn
 
 
+async def _bootstrap(client: AIOKafkaClient) -> None:
+    problems: list[tuple[str, Exception]] = []
+    token = _problems.set(problems)
+    try:
+        await _library_bootstrap(client)
+    except KafkaConnectionError as error:
+        raise BootstrapError(problems) from error
+    finally:
+        _problems.reset(token)
+
+
 aiokafka.client.create_conn = _create_conn
+_library_bootstrap, AIOKafkaClient.bootstrap = AIOKafkaClient.bootstrap, _bootstrap
 
 
 def connections_of(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaClient) -> AIOKafkaClient:

@@ -11,12 +11,19 @@ from aiokafka import AIOKafkaClient
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import TopicAlreadyExistsError, for_code
-from aiokafka.helpers import create_ssl_context
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaConnectionError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from consumers.kafka.aiokafka_private import Reader
-from consumers.kafka.metadata import find_topic
+from consumers.kafka.metadata import Operation, TopicState, find_topic
+from consumers.kafka.refusals import DeniedError
 from service.runtime.settings import KafkaSettings
+from service.runtime.tls import Tls
 
 # The group coordinator holds a member's request to join for up to the rebalance timeout, so this timeout must be
 # shorter than that of a request.
@@ -27,15 +34,22 @@ _FETCH_WAIT_MS = 100  # the watermark of an idle partition is about two of these
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Returns the options that every Kafka client of these settings is created with."""
+    """Returns the options that every Kafka client of these settings is created with.
+
+    Reads the files of TLS, anew for each set of clients: certificates are replaced while a process runs. Raises
+    KafkaConnectionError if they are not as the settings have found them.
+    """
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
         "request_timeout_ms": _REQUEST_TIMEOUT_MS,
     }
     if "SSL" in settings.kafka_security_protocol:
-        cafile = settings.kafka_ssl_cafile
-        options["ssl_context"] = create_ssl_context(cafile=str(cafile) if cafile else None)
+        tls = Tls(settings.kafka_ssl_cafile, settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
+        try:
+            options["ssl_context"] = tls.context()
+        except (OSError, ValueError) as error:
+            raise KafkaConnectionError(f"a file of STATS_KAFKA_SSL_... cannot be read any more: {error}") from error
     if settings.kafka_sasl_mechanism and settings.kafka_sasl_password:
         options["sasl_mechanism"] = settings.kafka_sasl_mechanism
         options["sasl_plain_username"] = settings.kafka_sasl_username
@@ -83,16 +97,33 @@ def create_consumer(settings: KafkaSettings, now_ms: Callable[[], int]) -> Reade
 async def prepare_topics(client: AIOKafkaClient, settings: KafkaSettings) -> bool:
     """Connects a client, and returns whether the topic of events exists; if so, creates a missing dead-letter topic.
 
-    A Consumer calls it before it reads. Awaits the broker's answers. Raises KafkaError.
+    A Consumer calls it before it reads. Awaits the broker's answers. Raises DeniedError if our user may not read the
+    one and write the other, as far as the broker says, and other KafkaErrors.
     """
     await client.bootstrap()
-    topic = await find_topic(client, settings.kafka_topic)
+    topic = await _find_allowed(client, settings.kafka_topic, Operation.READ)
     if topic is None:
         return False
-    if await find_topic(client, settings.kafka_dead_letter_topic) is None:
+    letters = settings.kafka_dead_letter_topic
+    if await _find_allowed(client, letters, Operation.WRITE) is None:
         async with _admin(settings) as admin:
-            await _create_topic(admin, settings.kafka_dead_letter_topic, topic.replicas)
+            await _create_topic(admin, letters, topic.replicas)
+        await _find_allowed(client, letters, Operation.WRITE)
     return True
+
+
+async def _find_allowed(client: AIOKafkaClient, topic: str, operation: Operation) -> TopicState | None:
+    """Returns what find_topic returns. Raises DeniedError if our user may not do this with the topic, or not see it."""
+    try:
+        found = await find_topic(client, topic)
+    except TopicAuthorizationFailedError:
+        found = None
+        is_denied = True
+    else:
+        is_denied = found is not None and found.is_denied(operation)
+    if is_denied:
+        raise DeniedError(f"{operation.name.capitalize()} on topic {topic} is not granted")
+    return found
 
 
 async def is_compacted(settings: KafkaSettings) -> bool:
@@ -121,5 +152,7 @@ async def _create_topic(admin: AIOKafkaAdminClient, topic: str, replicas: int) -
     response = await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=max(replicas, 1))])
     for _, code, *message in response.topic_errors:
         error = for_code(code)
+        if error in {TopicAuthorizationFailedError, ClusterAuthorizationFailedError}:
+            raise DeniedError(f"topic {topic} does not exist, and Create on it is not granted")
         if code and error is not TopicAlreadyExistsError:
             raise error(f"creating topic {topic}: {message}")

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import IntEnum
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -102,25 +103,40 @@ class _Request(Request[MetadataRequest_v5 | _RequestWithIds]):  # type: ignore[m
 
     def build(self, request_struct_class: Any) -> Any:
         if request_struct_class is _RequestWithIds:
-            return _RequestWithIds([(bytes(16), self._topic, {})], False, False, False, {})
+            return _RequestWithIds([(bytes(16), self._topic, {})], False, False, True, {})
         return MetadataRequest_v5([self._topic], False)
+
+
+class Operation(IntEnum):
+    """What a user may do with a topic, by Kafka's numbers."""
+
+    READ = 3
+    WRITE = 4
+    DESCRIBE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
     """Describes a topic: its id ("" where the broker gives none), its number of partitions, and those with a leader.
 
-    `replicas` is how many replicas its first partition has.
+    `replicas` is how many replicas its first partition has. `operations` has a bit for each operation that our user may
+    do with it, where the broker says so.
     """
 
     topic_id: str
     partitions: int
     with_leader: tuple[int, ...] = field(default=(), compare=False)
     replicas: int = field(default=1, compare=False)
+    operations: int = field(default=0, compare=False)
 
     def has_leader(self, partition: int) -> bool:
         """Returns whether a partition has a leader, which can be asked about the partition."""
         return partition in self.with_leader
+
+    def is_denied(self, operation: Operation) -> bool:
+        """Returns whether the broker says that our user may not do this."""
+        says = self.operations & 1 << Operation.DESCRIBE  # without that right there is no answer with other rights
+        return bool(says) and not self.operations & 1 << operation
 
     @property
     def id_bytes(self) -> bytes:
@@ -171,7 +187,8 @@ async def describe_topic(
     partitions = described["partitions"]
     with_leader = tuple(sorted(each["partition"] for each in partitions if each["leader"] >= 0))
     text = str(UUID(bytes=topic_id)) if any(topic_id) else ""
-    return TopicState(text, len(partitions), with_leader, len(partitions[0].get("replicas", ())))
+    replicas, operations = len(partitions[0].get("replicas", ())), described.get("authorized_operations", 0)
+    return TopicState(text, len(partitions), with_leader, replicas, operations)
 
 
 async def find_topic(client: AIOKafkaClient, topic: str) -> TopicState | None:

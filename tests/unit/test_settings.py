@@ -4,7 +4,14 @@ import os
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
+from service.runtime.redis_url import parse_redis_url
 from service.runtime.settings import (
     CommonSettings,
     ConsumerSettings,
@@ -13,6 +20,8 @@ from service.runtime.settings import (
     SettingsError,
     load,
 )
+from service.runtime.tls import Tls
+from tests.certificates import Authority
 
 JWT = {"STATS_JWT_SECRET": "s3cr3t of 32 bytes or more, as it must be"}
 KEYSTONE = {
@@ -115,6 +124,22 @@ GOOD: list[tuple[type[Any], dict[str, str], str, object]] = [
         "rediss://u:p%40@[::1]:6380/15",
     ),
     (CommonSettings, {"STATS_REDIS_URL": "redis://h"}, "redis_url", "redis://h"),
+    *(
+        (CommonSettings, {"STATS_REDIS_URL": url}, "redis_url", url)
+        for url in (
+            "redis+sentinel://u:p@a:1,[::1],b_c/name/0",
+            "rediss+sentinel://a/n.a-m_e",
+            "redis://u%2F:p%3f@p@h/",
+            "rediss://h?ssl_check_hostname=false&ssl_cert_reqs=required",
+            "rediss://h?",
+        )
+    ),
+    (
+        CommonSettings,
+        {"STATS_REDIS_CLUSTER": "true", "STATS_REDIS_URL": "redis://a:1,b:2/0"},
+        "redis_url",
+        "redis://a:1,b:2/0",
+    ),
     (CommonSettings, {"STATS_REDIS_CLUSTER": "true"}, "redis_cluster", True),
     (CommonSettings, {"STATS_REDIS_CLUSTER": "1", "STATS_REDIS_URL": "redis://h:1"}, "redis_cluster", True),
     (CommonSettings, {"STATS_LOG_LEVEL": "debug"}, "log_level", "DEBUG"),
@@ -122,7 +147,6 @@ GOOD: list[tuple[type[Any], dict[str, str], str, object]] = [
     (KafkaSettings, {"STATS_KAFKA_BOOTSTRAP_SERVERS": "a:1, [::1]:2"}, "kafka_bootstrap_servers", "a:1, [::1]:2"),
     (KafkaSettings, {"STATS_KAFKA_TOPIC": "A._-9" * 49}, "kafka_topic", "A._-9" * 49),
     (KafkaSettings, SASL, "kafka_sasl_mechanism", "SCRAM-SHA-512"),
-    (KafkaSettings, {"STATS_KAFKA_SSL_CAFILE": __file__}, "kafka_ssl_cafile", __file__),
     (ConsumerSettings, {"STATS_METRICS_PORT": "0"}, "metrics_port", 0),
     (ConsumerSettings, {"STATS_SCRUB_SHARE": "0"}, "scrub_share", 0.0),
     (ConsumerSettings, {"STATS_SCRUB_SHARE": "0.05"}, "scrub_share", 0.05),
@@ -154,6 +178,11 @@ def test_good_value_is_taken(
     assert getattr(loaded(monkeypatch, model, variables), name) == value
 
 
+_OPTIONS = [
+    *("foo=1", "decode_responses=1", "max_connections=1", "protocol=3", "socket_timeout=1", "db=1", "SSL_CERTFILE=x"),
+    *("ssl_cert_reqs=maybe", "ssl_check_hostname=0", "ssl_certfile", "ssl_certfile=", "ssl_ca_certs=/no/such/file"),
+    *("ssl_keyfile=/dev/null", "ssl_cert_reqs=none&ssl_cert_reqs=none", "=", "%66oo=1"),
+]
 _PORTS = ["-1", "65536", "+1", "1.0", "1_0", " 80", "port", "٣", "9" * 5000]
 _PATHS = ["statistics", "/", "/a/", "//a", "/a b", "/../a", "/a?b", "/é"]
 _ORIGINS = ["example", "https://a/", "https://a/b", "https://u:p@a", "https://A.example", "*,https://a", "ftp://a", ","]
@@ -166,6 +195,13 @@ BAD: list[tuple[type[Any], str, list[str]]] = [
         ["redis://h:x", "redis://h:0", "redis://h:65536", "redis://h/x", "redis://h/-1"],
     ),
     (CommonSettings, "STATS_REDIS_URL", ["redis://h/0/1", "redis://[h", "redis://h h", "redis://h/0\n"]),
+    (CommonSettings, "STATS_REDIS_URL", [f"rediss://h?{option}" for option in _OPTIONS]),
+    (
+        CommonSettings,
+        "STATS_REDIS_URL",
+        ["redis://h?ssl_cert_reqs=none", "redis://h#0", "redis://a?b@h", "redis://u:p/w@h"],
+    ),
+    (CommonSettings, "STATS_REDIS_URL", ["redis+sentinel://h", "redis+sentinel://h/0/0/0", "redis+sentinel://h,/n/0"]),
     (CommonSettings, "STATS_REDIS_CLUSTER", ["maybe", "2"]),
     (CommonSettings, "STATS_LOG_LEVEL", ["LOUD", "10"]),
     (
@@ -248,11 +284,123 @@ def test_sasl_needs_all_of_its_settings(monkeypatch: pytest.MonkeyPatch, missing
     assert line.startswith(f"{missing}: missing")
 
 
-def test_cluster_has_one_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster with another database than 0 is refused."""
-    variables = {"STATS_REDIS_CLUSTER": "true", "STATS_REDIS_URL": "redis://h:1/3"}
+@pytest.mark.parametrize(
+    ("cluster", "url"), [("true", "redis://h:1/3"), ("true", "redis+sentinel://h/n"), ("false", "redis://a,b/0")]
+)
+def test_cluster_fits_the_url(monkeypatch: pytest.MonkeyPatch, cluster: str, url: str) -> None:
+    """A cluster has one database and no sentinels; without one several hosts say nothing."""
+    variables = {"STATS_REDIS_CLUSTER": cluster, "STATS_REDIS_URL": url}
     (line,) = refused(monkeypatch, CommonSettings, variables)
     assert line.startswith("STATS_REDIS_CLUSTER: ")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Certificates and keys that fit, and files that do not, by name."""
+    folder = tmp_path_factory.mktemp("files")
+    authority = Authority(folder)
+    ours, others = authority.issue("ours"), authority.issue("others")
+    (folder / "junk").write_text("no PEM")
+    key = load_pem_private_key(ours.keyfile.read_bytes(), None)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"s3cr3t"))
+    (folder / "secret").write_bytes(secret)
+    return {
+        "ca": str(authority.cafile),
+        "cert": str(ours.certfile),
+        "key": str(ours.keyfile),
+        "both": str(ours.both),
+        "other key": str(others.keyfile),
+        "secret key": str(folder / "secret"),
+        "junk": str(folder / "junk"),
+        "none": str(folder / "none"),
+    }
+
+
+KAFKA_FILES = [
+    ({}, None),
+    ({"CAFILE": "ca"}, None),
+    ({"CAFILE": "ca", "CERTFILE": "cert", "KEYFILE": "key"}, None),
+    ({"CERTFILE": "both"}, None),
+    ({"CAFILE": "junk"}, "CAFILE: no certificate in it"),
+    ({"CAFILE": "key"}, "CAFILE: no certificate in it"),
+    ({"CAFILE": "none"}, "CAFILE: no such file"),
+    ({"CERTFILE": "junk", "KEYFILE": "key"}, "CERTFILE: no certificate in it"),
+    ({"CERTFILE": "cert"}, "KEYFILE: no private key in it"),
+    ({"CERTFILE": "cert", "KEYFILE": "junk"}, "KEYFILE: no private key in it"),
+    ({"CERTFILE": "cert", "KEYFILE": "other key"}, "KEYFILE: not the key of the certificate"),
+    ({"CERTFILE": "cert", "KEYFILE": "secret key"}, "KEYFILE: its key has a passphrase"),
+    ({"KEYFILE": "key"}, "KEYFILE: set, and STATS_KAFKA_SSL_CERTFILE is not"),
+]
+
+
+@pytest.mark.parametrize(("names", "said"), KAFKA_FILES)
+def test_files_of_kafka_fit_each_other(
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, str], names: dict[str, str], said: str | None
+) -> None:
+    """One line names the setting whose file is wrong; nothing of a file is in it."""
+    variables = {f"STATS_KAFKA_SSL_{name}": files[file] for name, file in names.items()}
+    variables["STATS_KAFKA_SECURITY_PROTOCOL"] = "SSL"
+    if said is None:
+        loaded(monkeypatch, KafkaSettings, variables)
+    else:
+        (line,) = refused(monkeypatch, KafkaSettings, variables)
+        assert line.startswith(f"STATS_KAFKA_SSL_{said}")
+
+
+@pytest.mark.parametrize(("setting", "file"), [("CAFILE", "ca"), ("CERTFILE", "both")])
+def test_files_of_tls_need_tls(monkeypatch: pytest.MonkeyPatch, files: dict[str, str], setting: str, file: str) -> None:
+    """Whoever names such a file believes that the connection is safe."""
+    (line,) = refused(monkeypatch, KafkaSettings, {f"STATS_KAFKA_SSL_{setting}": files[file]})
+    assert line.startswith(f"STATS_KAFKA_SSL_{setting}: set, but STATS_KAFKA_SECURITY_PROTOCOL is none with TLS")
+
+
+REDIS_FILES = [
+    ("rediss://h", "ca", None),
+    ("rediss://h?ssl_certfile={cert}&ssl_keyfile={key}", "ca", None),
+    ("rediss://h?ssl_certfile={both}&ssl_ca_certs={ca}", "", None),
+    ("rediss://h", "junk", "STATS_REDIS_CAFILE: no certificate in it"),
+    ("redis://h", "ca", "STATS_REDIS_CAFILE: set, but STATS_REDIS_URL has no rediss://"),
+    ("rediss://h?ssl_ca_certs={ca}", "ca", "STATS_REDIS_CAFILE: set, and STATS_REDIS_URL has ssl_ca_certs as well"),
+    ("rediss://h?ssl_ca_certs={junk}", "", "STATS_REDIS_URL: ssl_ca_certs: no certificate in it"),
+    ("rediss://h?ssl_certfile={cert}", "", "STATS_REDIS_URL: ssl_certfile: no private key in it"),
+    ("rediss://h?ssl_certfile={none}", "", "STATS_REDIS_URL: ssl_certfile: cannot be read"),
+    ("rediss://h?ssl_keyfile={key}", "", "STATS_REDIS_URL: ssl_keyfile, and no ssl_certfile"),
+    (
+        "rediss://h?ssl_certfile={cert}&ssl_keyfile={other key}",
+        "",
+        "STATS_REDIS_URL: ssl_keyfile: not the key of the certificate",
+    ),
+]
+
+
+@pytest.mark.parametrize(("url", "cafile", "said"), REDIS_FILES)
+def test_files_of_redis_fit_each_other(
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, str], url: str, cafile: str, said: str | None
+) -> None:
+    """One line names the setting, and the option of the URL."""
+    variables = {"STATS_REDIS_URL": url.format(**files), "STATS_REDIS_CAFILE": files.get(cafile, "")}
+    if said is None:
+        loaded(monkeypatch, CommonSettings, variables)
+    else:
+        (line,) = refused(monkeypatch, CommonSettings, variables)
+        assert line.startswith(said)
+
+
+def test_an_option_that_is_not_taken_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of an option is no secret where it looks like one."""
+    (line,) = refused(monkeypatch, CommonSettings, {"STATS_REDIS_URL": "redis://h/0?decode_responses=True"})
+    assert line.startswith("STATS_REDIS_URL: its option decode_responses is none that is taken; allowed: ")
+
+
+def test_parts_of_a_url() -> None:
+    """Each part is where the client looks for it."""
+    url = parse_redis_url("rediss+sentinel://us%2Fer:p%40ss@a:1,[::1],c/name/7?ssl_cert_reqs=none&ssl_certfile=/a%20b")
+    assert url.hosts == (("a", 1), ("::1", 26379), ("c", 26379))
+    assert (url.service, url.username, url.password, url.database) == ("name", "us/er", "p@ss", 7)
+    assert url.tls == Tls(certfile="/a b", checks_certificate=False)
+    assert "p@ss" not in repr(url)
+    plain = parse_redis_url("redis://:p@h")
+    assert (plain.hosts, plain.username, plain.password, plain.tls) == ((("h", 6379),), None, "p", None)
 
 
 @pytest.mark.parametrize(
@@ -262,6 +410,9 @@ def test_cluster_has_one_database(monkeypatch: pytest.MonkeyPatch) -> None:
         {"STATS_REDIS_URL": "redis://user:s3cr3t/s3cr3t@h"},
         {"STATS_REDIS_URL": "redis://user:s3cr3t@[h"},
         {"STATS_REDIS_URL": "redis://user@h℀?s3cr3t"},
+        {"STATS_REDIS_URL": "redis://user:1?s3cr3t=@h"},
+        {"STATS_REDIS_URL": "rediss://h?s3cr3t=s3cr3t&ssl_cert_reqs=s3cr3t"},
+        {"STATS_REDIS_URL": "rediss://h?ssl_cert_reqs=s3cr3t"},
         {"STATS_JWT_JWKS_URL": "https://user:s3cr3t@h/j"},
         {"STATS_HTTP_PORT": "s3cr3t"},
     ],
