@@ -20,7 +20,7 @@ from consumers.metrics import ConsumerMetrics
 from service.runtime import log
 from service.runtime.garbage import look_rarely
 from service.runtime.settings import ConsumerSettings, SettingsError, load
-from service.store.errors import EvictionError, LayoutError, StoreRefusedError, StoreUnavailableError
+from service.store.errors import EvictionError, LayoutError, StoreDeniedError, StoreUnavailableError
 from service.store.redis.client import create_writer_client
 from service.store.redis.clock import system_now_ms
 from service.store.redis.eviction import check_eviction
@@ -41,8 +41,8 @@ async def _greet(writer: StoreWriter, topic: str) -> None:
         await check_eviction(writer.client)
         await check_topic_name(writer.client, topic)
         await writer.read_heads()
-    except StoreRefusedError as error:
-        _log.error("Redis refuses us", extra={"error": str(error)})
+    except StoreDeniedError as error:
+        _log.error("Redis denies us access", extra={"error": str(error)})
     except StoreUnavailableError as error:
         _log.warning("Redis is away", extra={"error": str(error)})
 

@@ -15,20 +15,21 @@ from aiokafka.errors import KafkaError
 from redis.backoff import ExponentialWithJitterBackoff
 
 from consumers.dead_letters.queue import DeadLetterQueue, WrittenLetters, create_producer
-from consumers.health import Pulse, Trouble
+from consumers.health import Pulse
 from consumers.ingest.applier import Applier
 from consumers.ingest.mending import Mender
 from consumers.ingest.reading import Reading
 from consumers.ingest.worker import Worker
 from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.clients import connection_options, create_consumer, prepare_topics
-from consumers.kafka.refusals import explain
+from consumers.kafka.denials import explain
 from consumers.kafka.stall import StalledError
 from consumers.kafka.stopping import stop_client
 from consumers.kafka.topic_watch import TopicWatch
 from consumers.metrics import ConsumerMetrics
 from consumers.offsets.synchronizer import Synchronized, Synchronizer
 from consumers.policy import WorkerPolicy, policy_of
+from consumers.trouble import Trouble
 from consumers.upkeep.scrub import Scrub
 from consumers.upkeep.store_watch import StoreWatch
 from consumers.upkeep.sweeping import Sweeping
@@ -72,7 +73,7 @@ class Consumer:
         self._create_queue = create_queue
         self._worker: Worker | None = None
         self._letters = WrittenLetters(metrics.dead_letters)  # kept when the clients are made anew
-        self._refusal, self._absence = Trouble(time.monotonic), Trouble(time.monotonic)
+        self._denial, self._absence = Trouble(time.monotonic), Trouble(time.monotonic)
         self._stop = asyncio.Event()
         self.pulse = pulse or Pulse(time.monotonic)
 
@@ -84,8 +85,8 @@ class Consumer:
 
     async def not_ready(self) -> list[str]:
         """Returns the reasons why the process is not ready; `/readyz` asks for them."""
-        missing, refusal = self._worker.not_ready() if self._worker is not None else ["kafka"], self._refusal.text()
-        return [f"kafka: {refusal}" if each == "kafka" and refusal else each for each in missing]
+        missing, denial = self._worker.not_ready() if self._worker is not None else ["kafka"], self._denial.text()
+        return [f"kafka: {denial}" if each == "kafka" and denial else each for each in missing]
 
     async def run(self) -> None:
         """Reads the topic until `stop` is called, and waits for a broker that does not answer.
@@ -107,13 +108,13 @@ class Consumer:
                 await pause(self._stop, delay_seconds)
 
     def _log_failure(self, error: KafkaError, delay_seconds: float) -> None:
-        """Logs why the clients are made anew: a refusal once a minute, as it stays until somebody mends it."""
-        refusal, retry_seconds = explain(error), round(delay_seconds, 3)
-        if refusal is None:
+        """Logs why the clients are made anew: a denial once a minute, as it stays until somebody mends it."""
+        denial, retry_seconds = explain(error), round(delay_seconds, 3)
+        if denial is None:
             extra = {"error": repr(error), "retry_seconds": retry_seconds}
             _log.warning("Kafka is not usable, trying again", extra=extra)
-        elif self._refusal.note(refusal):
-            _log.error("Kafka refuses us, trying again", extra={"reason": refusal, "retry_seconds": retry_seconds})
+        elif self._denial.note(denial):
+            _log.error("Kafka denies us access, trying again", extra={"reason": denial, "retry_seconds": retry_seconds})
 
     async def _work(self) -> None:
         """Makes Kafka clients, and reads with them until they fail or the process stops. Raises KafkaError."""

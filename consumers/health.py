@@ -18,8 +18,6 @@ NotReady = Callable[[], Awaitable[Sequence[str]]]
 """Returns what the process still waits for, nothing when it is ready. It must not raise, and must not wait for ever."""
 
 _ALIVE_SECONDS = 60.0
-_TROUBLE_SECONDS = 15.0  # twice the longest pause before what failed is tried again, and some
-_TELL_AGAIN_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -38,26 +36,6 @@ class Pulse:
     def is_alive(self) -> bool:
         """Returns whether the loop has turned within the last minute; `/healthz` asks for it."""
         return self._clock() - self._beat < _ALIVE_SECONDS
-
-
-class Trouble:
-    """Remembers a trouble for a while, so that one that comes again and again is there between its returns too."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._text = ""
-        self._noted = self._told = float("-inf")
-
-    def note(self, text: str) -> bool:
-        """Notes the trouble; returns whether it is to be logged: it is another, or was last logged long ago."""
-        now = self._clock()
-        is_news = text != self._text or now - self._told >= _TELL_AGAIN_SECONDS
-        self._text, self._noted, self._told = text, now, now if is_news else self._told
-        return is_news
-
-    def text(self) -> str | None:
-        """Returns the trouble, or None if there was none of late."""
-        return self._text if self._clock() - self._noted < _TROUBLE_SECONDS else None
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from service.http.server import serving
 from service.runtime import log
 from service.runtime.garbage import look_rarely
 from service.runtime.settings import ServiceSettings, SettingsError, load
-from service.store.errors import LayoutError, StoreRefusedError, StoreUnavailableError
+from service.store.errors import LayoutError, StoreDeniedError, StoreUnavailableError
 from service.store.read.client import create_reader_store
 
 _log = logging.getLogger("service")
@@ -62,8 +62,8 @@ async def run(settings: ServiceSettings) -> int:
         except LayoutError as error:
             _log.critical("STATS_REDIS_URL: %s", error)
             return EXIT_LAYOUT
-        except StoreRefusedError as error:
-            _log.error("Redis refuses us, requests get 503 until that is mended: %s", error)
+        except StoreDeniedError as error:
+            _log.error("Redis denies us access, requests get 503 until that is mended: %s", error)
         except StoreUnavailableError as error:
             _log.error("Redis is away, requests get 503 until it answers: %s", error)
         limiter = RateLimiter(RateLimit(settings.rate_limit))

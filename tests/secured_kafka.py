@@ -15,7 +15,7 @@ from tests.certificates import Authority
 
 USER, PASSWORD = "stats", "s3cr3t"
 RESOURCES = {"topic": 2, "group": 3}
-OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "DescribeConfigs": 10}
+OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}
 _LITERAL, _ALLOW = 3, 3
 
 _PROPERTIES = """

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from consumers.commands import check, inspect_job, rebuild, replay_dead_letters, verify
 from consumers.commands.check import FileError
 from consumers.commands.terminal import OutputError, Terminal, write
-from consumers.kafka.refusals import explain
+from consumers.kafka.denials import explain
 from consumers.waiting import unless_set
 from service.runtime import log
 from service.runtime.early import stop_on_signals
@@ -102,8 +102,8 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_SETTINGS
     except tuple(_FAILURES) as error:
         status, what = next(found for kind, found in _FAILURES.items() if isinstance(error, kind))
-        refusal = explain(error) if isinstance(error, KafkaError) else None
-        log.say(f"{what}: {error}" if refusal is None else f"Kafka refuses us: {refusal}")
+        denial = explain(error) if isinstance(error, KafkaError) else None
+        log.say(f"{what}: {error}" if denial is None else f"Kafka denies us access: {denial}")
         return status
 
 

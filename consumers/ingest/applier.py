@@ -11,8 +11,8 @@ from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.queue import DeadLetterQueue, LetterTooLargeError
 from consumers.ingest.batch import Batch, Portion
 from consumers.ingest.sifting import Mend, sift
+from consumers.kafka.denials import explain
 from consumers.kafka.metadata import TopicState
-from consumers.kafka.refusals import explain
 from consumers.offsets.stripe_offsets import StripeOffsets
 from service.store.errors import RefusedError
 from service.store.layout.heads import Claim, pack_partitions

@@ -16,7 +16,7 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from redis.backoff import ExponentialWithJitterBackoff
 
-from consumers.health import Pulse, Trouble
+from consumers.health import Pulse
 from consumers.ingest.applier import DeadLettersUnavailableError
 from consumers.ingest.mending import MendedError
 from consumers.ingest.reading import LeaderFoundError, Reading, log_silent
@@ -27,6 +27,7 @@ from consumers.kafka.topic_watch import OtherTopicError
 from consumers.metrics import ConsumerMetrics
 from consumers.offsets.synchronizer import Synchronized, Synchronizer
 from consumers.policy import WorkerPolicy
+from consumers.trouble import Trouble
 from consumers.waiting import pause, unless_set
 from service.runtime.tasks import cancel
 from service.store.errors import FencedError, StoreUnavailableError

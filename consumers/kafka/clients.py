@@ -20,8 +20,8 @@ from aiokafka.errors import (
 )
 
 from consumers.kafka.aiokafka_private import Reader
+from consumers.kafka.denials import DeniedError
 from consumers.kafka.metadata import Operation, TopicState, find_topic
-from consumers.kafka.refusals import DeniedError
 from service.runtime.settings import KafkaSettings
 from service.runtime.tls import Tls
 

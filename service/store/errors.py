@@ -5,8 +5,8 @@ class StoreUnavailableError(Exception):
     """The store cannot be reached, is too slow, or has no answer; whether a write was applied is unknown."""
 
 
-class StoreRefusedError(StoreUnavailableError):
-    """The server of the store answers, and refuses us: by its rights, our login, or our certificates."""
+class StoreDeniedError(StoreUnavailableError):
+    """The server of the store answers, and does not let us in, or not do what we must: a denial."""
 
 
 class LayoutError(Exception):

@@ -20,7 +20,7 @@ from consumers.upkeep.sweeping import DAY_MS
 from deploy.local.servers import free_port, start_redis
 from deploy.local.waiting import eventually
 from service.runtime.settings import ConsumerSettings
-from service.store.errors import StoreRefusedError, StoreUnavailableError
+from service.store.errors import StoreDeniedError, StoreUnavailableError
 from service.store.layout.keys import project_prefix
 from service.store.read.client import create_reader_client, create_reader_store
 from service.store.read.reader import RedisStatisticsStore
@@ -153,7 +153,7 @@ async def test_api_is_not_ready_without_what_questions_need(tls_redis: TlsRedis,
     """Its probe names the command."""
     await acl(tls_redis.admin, "SETUSER", "stats-api", f"-{command}")
     async with aclosing(create_reader_client(tls_redis.url("stats-api"), False, cafile=tls_redis.cafile)) as client:
-        with pytest.raises(StoreRefusedError, match=f"'{command}' command; grant it"):
+        with pytest.raises(StoreDeniedError, match=f"'{command}' command; grant it"):
             await RedisStatisticsStore(client).ping()
 
 
@@ -163,7 +163,7 @@ async def test_consumer_is_not_ready_without_a_command(tls_redis: TlsRedis, comm
     await acl(tls_redis.admin, "SETUSER", "stats-consumer", f"-{command}")
     url = tls_redis.url("stats-consumer")
     async with aclosing(create_writer_client(url, False, cafile=tls_redis.cafile)) as client:
-        with pytest.raises(StoreRefusedError, match=f"(?i){re.escape(command)}.*; grant it"):
+        with pytest.raises(StoreDeniedError, match=f"(?i){re.escape(command)}.*; grant it"):
             await check_rights(client)
     assert [key async for key in tls_redis.admin.scan_iter()] == []
 
@@ -190,6 +190,7 @@ async def test_consumer_says_what_is_denied_and_goes_on_once_it_is_granted(
         await acl(tls_redis.admin, "SETUSER", "stats-consumer", "+hset", "+append")
         await running.wait_counted(first)
         await running.wait_not_ready([])
+        assert "Kafka is not usable, trying again" not in caplog.messages
         await acl(tls_redis.admin, "SETUSER", "stats-consumer", "-evalsha")
         await publish(kafka_bootstrap, topic, second)
         await running.wait_not_ready(["redis"])
@@ -197,7 +198,7 @@ async def test_consumer_says_what_is_denied_and_goes_on_once_it_is_granted(
         await running.wait_counted([*first, *second])
 
 
-async def test_refusals_are_told_apart(tls_redis: TlsRedis, tmp_path: Path) -> None:
+async def test_denials_are_told_apart(tls_redis: TlsRedis, tmp_path: Path) -> None:
     """TLS and logins that fail are no outage that passes: the text says what to do."""
     right = tls_redis.url("stats-api")
     for url, cafile, said in (
@@ -241,6 +242,6 @@ async def test_cluster_users(redis_cluster_url: str) -> None:
         for right in more[:2]:
             await acl(admin, "SETUSER", "stats-api", right.replace("+", "-"))
             async with aclosing(create_reader_client(urls["stats-api"], True)) as client:
-                with pytest.raises(StoreRefusedError, match="grant"):
+                with pytest.raises(StoreDeniedError, match="grant"):
                     await RedisStatisticsStore(client).ping()
             await acl(admin, "SETUSER", "stats-api", right)

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from consumers.commands.frame import COMMANDS, create_parser
 from consumers.commands.terminal import Terminal
 from consumers.kafka.clients import connection_options, prepare_topics
-from consumers.kafka.refusals import explain
+from consumers.kafka.denials import explain
 from deploy.kafka.jars import KafkaProgram
 from deploy.kafka.topics import create_topic
 from deploy.local.waiting import eventually
@@ -97,13 +97,15 @@ async def test_each_right_that_is_missing_is_named(
     }
     async with running_consumer(settings) as running:
         await publish(secured.admin, topic, EVENTS)
+        await running.wait_not_ready([f"kafka: {next(iter(steps))}"])
+        await secured.grant("Describe", "topic", topic)  # who may see the topic may not read it yet
         for said, right in steps.items():
             await running.wait_not_ready([f"kafka: {said}"])
             await secured.grant(*right)
         await running.wait_counted(EVENTS)
         await running.wait_not_ready([])
         assert "waiting for the topic to exist" not in caplog.messages
-        reasons = [vars(each)["reason"] for each in caplog.records if each.message.startswith("Kafka refuses us")]
+        reasons = [vars(each)["reason"] for each in caplog.records if each.message.startswith("Kafka denies us access")]
         assert reasons == list(steps)
 
         await secured.withdraw("Write", "topic", letters)
@@ -119,7 +121,7 @@ async def test_each_right_that_is_missing_is_named(
         await running.wait_counted([*EVENTS, event("last")])
 
 
-async def test_refusals_of_a_connection_are_told_apart(
+async def test_denials_of_a_connection_are_told_apart(
     secured: SecuredKafka, settings: ConsumerSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Each way in which the two sides do not agree says which setting may be wrong."""

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import RedisCluster
+from redis.asyncio.cluster import ClusterNode
 
+from deploy.local.servers import free_port
 from service.events.event import JobDeletion
-from service.store.errors import FencedError
+from service.store.errors import FencedError, StoreUnavailableError
 from service.store.layout.heads import Progress
 from service.store.layout.keys import STRIPES, head_key, stripe_tag
 from service.store.read.client import create_reader_client
@@ -100,3 +103,21 @@ async def test_stripes_spread_over_slots(cluster_store: Store) -> None:
     """Each stripe has a slot of its own, so that as many primaries can share the load."""
     assert isinstance(cluster_store.client, RedisCluster)
     assert len({cluster_store.client.keyslot(stripe_tag(stripe)) for stripe in range(STRIPES)}) == STRIPES
+
+
+async def test_any_host_that_is_up_is_enough(any_cluster_url: str) -> None:
+    """Of the hosts in the URL; also where later none of the nodes that the client knows has its address any more."""
+    port = urlsplit(any_cluster_url).port
+    url = f"redis://127.0.0.1:{free_port()},127.0.0.1:{port},127.0.0.1:{free_port()}/0"
+    client = create_writer_client(url, cluster=True)
+    assert isinstance(client, RedisCluster)
+    store = Store(client)
+    await store.apply([event(1)])
+    gone = ClusterNode("127.0.0.1", free_port(), **client.nodes_manager.connection_kwargs)
+    client.nodes_manager.startup_nodes = {gone.name: gone}
+    client._initialize = True
+    with pytest.raises(StoreUnavailableError, match="one reachable node"):
+        await store.apply([event(2)])
+    await store.apply([event(2)])
+    await assert_equals_oracle(store, [event(1), event(2)], [("project", None, None, None)])
+    await client.aclose()

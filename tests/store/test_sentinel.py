@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from deploy.local.servers import free_port
-from service.store.errors import StoreRefusedError, StoreUnavailableError
+from service.store.errors import StoreDeniedError, StoreUnavailableError
 from service.store.read.client import create_reader_client
 from service.store.redis.client import create_writer_client
 from service.store.write.writer import StoreWriter
@@ -115,7 +115,7 @@ async def test_login_is_for_sentinels_that_want_one(redis_flushed: str, tmp_path
                 if login:
                     await Store(client).apply([event(1)])
                 else:
-                    with pytest.raises(StoreRefusedError, match="grant"):
+                    with pytest.raises(StoreDeniedError, match="grant"):
                         await StoreWriter(client).read_heads()
         finally:
             await acl(admin, "DELUSER", "stats")

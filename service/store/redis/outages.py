@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisClusterException, RedisError
 
 from service.runtime.tls import causes, tls_remedy
-from service.store.errors import StoreRefusedError, StoreUnavailableError
+from service.store.errors import StoreDeniedError, StoreUnavailableError
 
 _OWN = (RedisError, RedisClusterException, OSError)  # a cluster's exception is no RedisError
 _LIBRARIES = frozenset({"redis", "hiredis"})
@@ -39,7 +39,7 @@ def describe(error: BaseException) -> str:
 
 
 def find_remedy(error: BaseException) -> str | None:
-    """Returns what an operator can do if an outage is that the server refuses us, else None."""
+    """Returns what an operator can do if an outage is a denial of the server, else None."""
     for cause in causes(error):
         if isinstance(cause, NoPermissionError) or any(words in str(cause) for words in _DENIED):
             return GRANT
@@ -52,7 +52,7 @@ def find_remedy(error: BaseException) -> str | None:
 def reaching(doing: str) -> Iterator[None]:
     """Raises StoreUnavailableError for any outage in its block; `doing` says what was under way.
 
-    It raises StoreRefusedError, which also says what to do, if the server refuses us.
+    It raises StoreDeniedError for a denial of the server; the text then also says what to do.
     """
     try:
         yield
@@ -61,5 +61,5 @@ def reaching(doing: str) -> Iterator[None]:
             raise
         remedy = find_remedy(error)
         if remedy is not None:
-            raise StoreRefusedError(f"{doing}: {describe(error)}; {remedy}") from error
+            raise StoreDeniedError(f"{doing}: {describe(error)}; {remedy}") from error
         raise StoreUnavailableError(f"{doing}: {describe(error)}") from error

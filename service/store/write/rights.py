@@ -3,7 +3,7 @@
 A command that is denied within a script is seen in the midst of a batch, and Redis 7.0 does not even say which one.
 """
 
-from service.store.errors import StoreRefusedError
+from service.store.errors import StoreDeniedError
 from service.store.layout.keys import head_key, trial_key
 from service.store.redis.outages import GRANT, reaching
 from service.store.redis.script import Script
@@ -14,7 +14,7 @@ _RIGHTS = Script("rights.lua")
 
 
 async def check_rights(client: Client) -> None:
-    """Raises StoreRefusedError, with the names, if the user may not run some commands on some primary.
+    """Raises StoreDeniedError, with the names, if the user may not run some commands on some primary.
 
     A consumer awaits it before it reads. Raises StoreUnavailableError.
     """
@@ -25,4 +25,4 @@ async def check_rights(client: Client) -> None:
     for stripe in stripes:
         await read_at_once(client, [("GET", head_key(stripe))] * 2)  # in a transaction
     if denied:
-        raise StoreRefusedError(f"the user of Redis may not run {', '.join(sorted(denied))}; {GRANT}")
+        raise StoreDeniedError(f"the user of Redis may not run {', '.join(sorted(denied))}; {GRANT}")

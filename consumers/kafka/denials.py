@@ -1,6 +1,6 @@
-"""Tells that Kafka refuses us from an outage, and says what an operator can do about it.
+"""Tells denials of Kafka from outages, and says what an operator can do about them.
 
-A refusal does not pass by itself: a right is missing, the login is wrong, or the two sides do not agree on TLS.
+A denial does not pass by itself: a right is missing, the login is wrong, or the two sides do not agree on TLS.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ class DeniedError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
 
 
 def explain(error: KafkaError) -> str | None:
-    """Returns what is refused, and how to mend it, or None for an error that is no refusal.
+    """Returns what is denied, and how to mend it, or None for an error that is no denial.
 
     Consumers and commands call it.
     """
