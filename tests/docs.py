@@ -71,3 +71,8 @@ def anchors(text: str) -> set[str]:
 def links(text: str) -> list[str]:
     """Returns where the links and pictures of a document lead."""
     return re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", prose(text)))
+
+
+def fenced(text: str, language: str) -> list[str]:
+    """Returns the fenced code blocks of a language."""
+    return [match[2] for match in _FENCE.finditer(text) if match[1] == language]

@@ -92,7 +92,7 @@ def test_all_is_well(content: bytes, events: int, blank: int, tmp_path: Path, ca
         (LARGEST + b"\r\r\n", "1: too_large: value: has 65537 bytes; at most 65536 are allowed"),
         (b"\xef\xbb\xbf" + LARGEST + b" ", "1: too_large: value: has 65537 bytes; at most 65536 are allowed"),
         (b" " * 70_000, "1: too_large: value: has 70000 bytes; at most 65536 are allowed"),
-        (b'"specversion" \xff', "1: not_utf8: value: is not UTF-8: 0xFF at byte 14 (invalid start byte)"),
+        (b'{"\xff":1,"specversion":1}', "1: not_utf8: value: is not UTF-8: 0xFF at byte 2 (invalid start byte)"),
     ],
 )
 def test_bad_line(content: bytes, line: str, tmp_path: Path, capsys: Capture) -> None:

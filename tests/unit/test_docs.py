@@ -26,7 +26,9 @@ from service.runtime import early
 from service.runtime.settings import ConsumerSettings, ServiceSettings
 from tests.docs import documents, everything, quoted, table
 
-README, OPERATING, STABILITY = (documents()[path] for path in ("README.md", "docs/operating.md", "docs/stability.md"))
+README, OPERATING, STABILITY, PRODUCERS = (
+    documents()[path] for path in ("README.md", "docs/operating.md", "docs/stability.md", "docs/producers.md")
+)
 FIELDS = {
     f"STATS_{name.upper()}": field
     for model in (ServiceSettings, ConsumerSettings)
@@ -126,8 +128,8 @@ def test_all_exit_codes_are_promised() -> None:
 
 
 def test_reasons_of_dead_letters() -> None:
-    """Both tables have each reason once."""
-    for text in (OPERATING, STABILITY):
+    """The three tables have each reason once."""
+    for text in (OPERATING, STABILITY, PRODUCERS):
         documented = [reason for row in table(text, "reason") for reason in quoted(row[0])]
         assert sorted(documented) == sorted(get_args(Reason))
 
