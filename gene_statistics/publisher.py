@@ -16,8 +16,9 @@ from gene_statistics.event import JobEvent, deletion_key
 from gene_statistics.kafka import SaslMechanism, SecurityProtocol, security_options
 from gene_statistics.producers import Producers
 
-# An event has at most 2.5 KB, so what waits for the brokers is bounded as well.
-_MOST_UNDER_WAY = 10_000
+# An event has at most 2.5 KB, so the bytes are bounded too. With more, aiokafka would wake all that wait for room in a
+# batch whenever one is sent, and some would never get in.
+_MOST_UNDER_WAY = 1_000
 _AT_ONCE = 5_000
 _BATCH_BYTES = 256 * 1024
 
@@ -35,7 +36,7 @@ class EventPublisher:
     """Publishes events of jobs to the service's topic, and deletes jobs. Use it with `async with`.
 
     A record's partition is that of Java's default partitioner (murmur2), and its time is the present. A batch is
-    acknowledged by all replicas in sync. Many publishes at once share batches; of more than 10,000 the others wait.
+    acknowledged by all replicas in sync. Many publishes at once share batches; of more than 1,000 the others wait.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of the service, by their names

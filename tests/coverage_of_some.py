@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from coverage import Coverage
 
-FOLDERS = ("unit", "api")
+FOLDERS = ("unit", "api", "library")
 
 
 class CoverageOfSome:
