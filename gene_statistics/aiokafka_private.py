@@ -33,6 +33,9 @@ async def _give_up(producer: AIOKafkaProducer) -> None:
         sender.cancel()
         await asyncio.wait([sender], timeout=_CANCEL_AGAIN_SECONDS)
     accumulator = producer._message_accumulator
+    waiting = list(chain.from_iterable(accumulator._batches.values()))
+    # one that was sent before and waits again has a callback, which takes it out of the pending ones
+    accumulator._pending_batches.update(batch for batch in waiting if batch.retry_count)
     accumulator.fail_all(KafkaTimeoutError("the producer was stopped"))
-    for batch in (*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches):
+    for batch in waiting:
         batch._drain_waiter.exception()  # else asyncio logs that nobody looked at it

@@ -12,10 +12,13 @@ class InvalidEventError(GeneStatisticsError, ValueError):
     """
 
     def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
+        super().__init__(reason, detail)  # as it was called, so that it can be pickled
         self.reason = reason
         self.detail = detail
         self.field = detail.partition(":")[0]
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
 
 
 class PublishError(GeneStatisticsError):
@@ -40,8 +43,11 @@ class UnreachableError(GeneStatisticsError):
     """
 
     def __init__(self, text: str, may_pass: bool = True) -> None:
-        super().__init__(text)
+        super().__init__(text, may_pass)
         self.may_pass = may_pass
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class InvalidAnswerError(GeneStatisticsError):
@@ -63,12 +69,16 @@ class ApiError(GeneStatisticsError):
         request_id: str | None,
         retry_after_seconds: float | None = None,
     ) -> None:
-        super().__init__(f"{status} {error_code or ''}: {error_msg} (request {request_id})")
+        super().__init__(status, error_code, error_msg, request_id, retry_after_seconds)
         self.status = status
         self.error_code = error_code
         self.error_msg = error_msg
         self.request_id = request_id
         self.retry_after_seconds = retry_after_seconds
+
+    def __str__(self) -> str:
+        code = f" {self.error_code}" if self.error_code else ""
+        return f"{self.status}{code}: {self.error_msg} (request {self.request_id})"
 
 
 class UnauthorizedError(ApiError):

@@ -129,14 +129,16 @@ class EventPublisher:
     async def publish_many(self, events: Iterable[JobEvent]) -> list[Delivery]:
         """Returns once the brokers have all of the events, with where each lies.
 
-        It takes from the iterable as the brokers take from it. The deadline holds for each 5,000 events. Raises
-        PublishError for the first that failed, once it is known of the others too; some of them may have been written.
+        It takes from the iterable as the brokers take from it. The deadline holds for each 5,000 events, between which
+        closing ends it. Raises PublishError for the first that failed, once it is known of the others too; some of
+        them may have been written.
         """
         self._begin()
         try:
             deliveries: list[Delivery] = []
             remaining = iter(events)
             while some := list(islice(remaining, _AT_ONCE)):
+                self._check_open()
                 deliveries += await self._deliver([(event.key, event.value) for event in some])
             return deliveries
         finally:
@@ -151,14 +153,17 @@ class EventPublisher:
             self._end()
 
     def _begin(self) -> None:
-        if not self._is_open:
-            raise PublisherClosedError("the publisher is not open: use it within `async with`")
+        self._check_open()
         self._calls += 1
 
     def _end(self) -> None:
         self._calls -= 1
         if not self._calls:
             self._idle.set()
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise PublisherClosedError("the publisher is not open: use it within `async with`")
 
     async def _deliver(self, records: list[tuple[bytes, bytes | None]]) -> list[Delivery]:
         """Sends records in their order, and awaits all acknowledgements. Raises PublishError."""

@@ -146,6 +146,18 @@ async def anext_many(publishing: EventPublisher) -> Any:
     return await publishing.publish_many(event_of(f"many-{number}") for number in range(1_000))
 
 
+async def test_closing_does_not_wait_for_events_without_end(
+    kafka_bootstrap: str, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was taken from the iterable is there; the caller hears that there is no more."""
+    monkeypatch.setattr(publisher, "_AT_ONCE", 10)
+    async with EventPublisher(kafka_bootstrap, topic=await make_topic()) as publishing:
+        endless = asyncio.create_task(publishing.publish_many(map(event_of, itertools.repeat("job"))))
+        await publishing.publish(event_of("another"))
+    with pytest.raises(PublisherClosedError):
+        await endless
+
+
 async def test_a_broker_that_is_away_at_the_start() -> None:
     """One error after the deadline, which names the address; no connection is left."""
     with socket.socket() as taken:

@@ -13,7 +13,7 @@ from tests.docs import PROJECT, anchors, code_lines, documents, everything, link
 # What may follow a command in a code block: a comment, or a word that stands for another.
 _COMMENT = re.compile(r"\s+#\s.*$")
 _PROGRAM = re.compile(r"^(?:\.venv/bin/)?(?=python -m |make |curl )")
-_PATH = re.compile(r"(?:\.ci|\.github|service|consumers|deploy|tests|bench|docs)/[\w./-]*")
+_PATH = re.compile(r"(?:\.ci|\.github|service|consumers|gene_statistics|deploy|examples|tests|bench|docs)/[\w./-]*")
 _TARGETS = re.compile(r"^([a-z]+):.*## ", re.MULTILINE)
 MAKEFILE = (PROJECT / "Makefile").read_text()
 
@@ -61,9 +61,8 @@ def test_all_rooms_are_in_the_tour() -> None:
 
 def test_each_package_says_what_it_is_for() -> None:
     """Its `__init__.py` has a docstring."""
-    inits = [
-        path for top in ("service", "consumers", "deploy", "bench") for path in (PROJECT / top).rglob("__init__.py")
-    ]
+    tops = ("service", "consumers", "gene_statistics", "deploy", "bench")
+    inits = [path for top in tops for path in (PROJECT / top).rglob("__init__.py")]
     assert [str(path) for path in inits if not path.read_text().startswith('"""')] == []
 
 

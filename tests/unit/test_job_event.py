@@ -1,7 +1,9 @@
 """The library's event: the record that it makes, what it refuses, and that the decoder is the judge."""
 
 import json
+import pickle
 import uuid
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -132,6 +134,13 @@ def test_another_event_of_it() -> None:
     assert json.loads(second.value) == {**FIELDS, "status": "FINISHED", "sequence": 3}
     with pytest.raises(InvalidEventError, match="sequence"):
         replace(first, sequence=0)
+
+
+def test_it_is_a_value() -> None:
+    """Equal by its fields, a member of sets, and the same in another process."""
+    event = JobEvent(**FIELDS)
+    assert {event, JobEvent(**FIELDS), pickle.loads(pickle.dumps(event)), copy(event)} == {event}  # noqa: S301 - ours
+    assert pickle.loads(pickle.dumps(event)).value == event.value  # noqa: S301 - ours
 
 
 def test_the_key_of_a_deletion() -> None:

@@ -1,6 +1,7 @@
 """Parts of the client library without a server: server-sent events, pauses, tokens, partitions, what is loaded."""
 
 import asyncio
+import pickle
 import subprocess
 import sys
 import tomllib
@@ -16,7 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gene_statistics
-from gene_statistics import ApiError, GeneStatisticsError, InvalidAnswerError, UnreachableError
+from gene_statistics import (
+    ApiError,
+    GeneStatisticsError,
+    InvalidAnswerError,
+    InvalidEventError,
+    PublishTimeoutError,
+    RateLimitedError,
+    UnauthorizedError,
+    UnreachableError,
+)
 from gene_statistics.kafka import security_options
 from gene_statistics.retries import Retries, parse_retry_after, pause_seconds
 from gene_statistics.sse import ServerSentEvent, read_events
@@ -187,6 +197,23 @@ def test_only_what_is_used_is_loaded(name: str, absent: set[str]) -> None:
     program = f"import sys\nfrom gene_statistics import {name}\nassert not {absent} & sys.modules.keys(), sys.modules"
     ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)  # noqa: S603
     assert ended.returncode == 0, ended.stderr[-500:]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidEventError("wrong_type", "status: not so"),
+        UnauthorizedError(401, "DLI.0013", "no", "r-1"),
+        RateLimitedError(429, None, "slower", None, 3.0),
+        UnreachableError("away", may_pass=False),
+        PublishTimeoutError("late"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_cross_processes(error: GeneStatisticsError) -> None:
+    """With all that they say."""
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
 
 
 def test_every_public_name_is_there() -> None:
