@@ -12,11 +12,12 @@ from typing import BinaryIO, cast
 
 from redis import Redis
 
-from deploy.kafka.jars import MissingPartError, find_kafka
+from deploy.kafka.jars import find_kafka
 from deploy.kafka.server import start_kafka
 from deploy.local.plan import Ports, settings
 from deploy.local.process import Child, accepts_connections, start_child, wait_ready
 from deploy.local.servers import find_broker, find_redis, free_port, start_broker, start_redis
+from deploy.maven import MissingPartError
 
 SECRET = "signs the tokens of one measurement"  # noqa: S105 - guards made-up jobs on the loopback address
 _TICKS = os.sysconf("SC_CLK_TCK")

@@ -14,9 +14,10 @@ from hypothesis import settings as hypothesis_settings
 from redis import Redis
 
 from consumers.dead_letters.queue import create_producer
-from deploy.kafka.jars import KafkaProgram, MissingPartError, find_kafka
+from deploy.kafka.jars import KafkaProgram, find_kafka
 from deploy.kafka.server import KafkaServers, start_kafka
 from deploy.local.servers import create_topics, find_broker, free_port, start_broker, start_redis
+from deploy.maven import MissingPartError
 from tests.coverage_of_some import CoverageOfSome
 from tests.redis_cluster import ThreePrimaries, empty_cluster
 from tests.servers import Processes, redis_program, start_one_node_cluster

@@ -71,7 +71,7 @@ def _say_how_to_use(report: Report, folder: Folder, ports: Ports, administrator:
     project, api = PROJECTS[0], f"http://127.0.0.1:{ports.api}"
     for line in (
         "",
-        f"The API is ready: {api}  (its description: {api}/openapi.json)",
+        f"The API is ready: {api}  (its description: {api}/docs)",
         "",
         f"Project {project.name}, as its administrator (the tokens are valid for {TOKEN_LIFE_SECONDS // 3600} h):",
         _curl(api, project.project_id, administrator),

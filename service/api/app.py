@@ -6,9 +6,10 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from service.api import access
-from service.api.openapi import describe
+from service.api.docs_page.page import render
+from service.api.openapi.document import describe
 from service.api.rate_limit import RateLimiter
-from service.api.resources import operations, statistics
+from service.api.resources import documents, operations, statistics
 from service.auth.caller import Authenticator
 from service.events.asyncapi import describe_topics
 from service.events.documents import job_event_schema
@@ -45,18 +46,20 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     app[operations.REGISTRY] = registry
     app[operations.PROBE_SECONDS] = probe_seconds
     app[operations.AS_OF_SECONDS] = operations.create_as_of_gauge(registry)
-    schema = job_event_schema()
-    documents = {
-        "/openapi.json": describe(limiter.limit, policy.prefix),
-        "/schemas/job-event.json": schema,
-        "/asyncapi.json": describe_topics(schema),
+    description, schema = describe(limiter.limit, policy.prefix), job_event_schema()
+    resources = {
+        statistics.ROUTE: statistics.get_statistics,
+        "/healthz": operations.get_health,
+        "/readyz": operations.get_readiness,
+        "/metrics": operations.get_metrics,
+        "/openapi.json": documents.serve_json(description),
+        "/docs": documents.serve_page(render(description)),
+        "/docs/style.css": documents.serve_style(),
+        "/schemas/job-event.json": documents.serve_json(schema),
+        "/asyncapi.json": documents.serve_json(describe_topics(schema)),
     }
     app[GZIP] = Gzip()
     for prefix in dict.fromkeys(("", policy.prefix)):
-        app.router.add_get(prefix + statistics.ROUTE, statistics.get_statistics)
-        app.router.add_get(f"{prefix}/healthz", operations.get_health)
-        app.router.add_get(f"{prefix}/readyz", operations.get_readiness)
-        app.router.add_get(f"{prefix}/metrics", operations.get_metrics)
-        for path, document in documents.items():
-            app.router.add_get(prefix + path, operations.serve_document(document))
+        for path, handler in resources.items():
+            app.router.add_get(prefix + path, handler)
     return app

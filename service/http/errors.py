@@ -13,7 +13,7 @@ Language = Literal["en-us", "zh-cn"]
 class ErrorBody(BaseModel):
     """What every error answers."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_extra={"additionalProperties": False})
 
     error_code: str = Field(description="the code of the error", pattern=r"^DLI\.[0-9]{4}$")
     error_msg: str = Field(description="what is wrong, in the language that X-Language asks for")

@@ -1,30 +1,22 @@
-"""Handlers that need no token: liveness, readiness, metrics, and the documents about API and events."""
+"""Handlers that need no token: liveness, readiness and metrics."""
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-from aiohttp import hdrs, web
-from multidict import CIMultiDict
+from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from service.api.access import AUTHENTICATOR, STORE
 from service.auth.caller import IdentityUnavailableError
 from service.http.errors import NOTHING_YET, STOPPING_MESSAGE, UNAVAILABLE, UNREACHABLE, ApiError, Message
-from service.http.representations import represent
-from service.http.responses import JSON, RETRY_AFTER, json_response
+from service.http.responses import RETRY_AFTER, json_response
 from service.http.server import STOPPING
-from service.runtime.digests import digest_of
 from service.store.errors import LayoutError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
 _NOTHING_YET = "statistics"
-_DOCUMENT_HEADERS = CIMultiDict(JSON)
-_DOCUMENT_HEADERS[hdrs.CACHE_CONTROL] = "no-cache"
-_DOCUMENT_HEADERS[hdrs.VARY] = "Accept-Encoding"
 
 
 REGISTRY = web.AppKey("registry", CollectorRegistry)
@@ -100,14 +92,3 @@ async def get_metrics(request: web.Request) -> web.Response:
         _log.debug("the as-of is not known: %s", str(error) or "no answer in time")
     body = generate_latest(request.app[REGISTRY])
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def serve_document(document: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Returns a handler that answers a document that stays the same: about the API, or the events that are counted."""
-    body = json.dumps(document, ensure_ascii=False).encode()
-    digest = digest_of(body)
-
-    async def get_document(request: web.Request) -> web.Response:
-        return await represent(request, body, digest, _DOCUMENT_HEADERS)
-
-    return get_document

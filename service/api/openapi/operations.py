@@ -1,0 +1,93 @@
+"""Describes what is served without a token: probes, metrics, this description, and the page made of it."""
+
+from typing import Any
+
+from service.api.openapi.parameters import described
+from service.api.openapi.responses import plain, represented, responses
+from service.api.openapi.schemas import body
+from service.http.errors import BAD_METHOD, BAD_REQUEST, INTERNAL, UNAVAILABLE, ErrorKind
+
+MONITORING_TAG, DESCRIPTION_TAG = "monitoring", "description"
+
+
+def open_paths() -> dict[str, dict[str, Any]]:
+    """Returns the operation of each path that needs no token. `describe` calls it."""
+    return {
+        "/healthz": _operation(
+            "getHealth",
+            MONITORING_TAG,
+            "Does the process live?",
+            plain("It does.", body("Status", alive={"status": "ok"})),
+        ),
+        "/readyz": _operation(
+            "getReadiness",
+            MONITORING_TAG,
+            "Can questions be answered?",
+            plain("They can.", body("Status", ready={"status": "ready"})),
+            errors=(UNAVAILABLE,),
+        ),
+        "/metrics": _operation(
+            "getMetrics",
+            MONITORING_TAG,
+            "Metrics in the text format of Prometheus",
+            plain("The metrics.", _text("text/plain")),
+        ),
+        "/openapi.json": _operation(
+            "getOpenApi",
+            DESCRIPTION_TAG,
+            "This description",
+            represented("The description.", body("Document")),
+            parameters=("IfNoneMatch",),
+        ),
+        "/schemas/job-event.json": _operation(
+            "getJobEventSchema",
+            DESCRIPTION_TAG,
+            "The JSON Schema of a job event",
+            represented("The schema.", body("Document")),
+            parameters=("IfNoneMatch",),
+        ),
+        "/asyncapi.json": _operation(
+            "getAsyncApi",
+            DESCRIPTION_TAG,
+            "The topics that are read and written, as an AsyncAPI document",
+            represented("The document.", body("Document")),
+            parameters=("IfNoneMatch",),
+        ),
+        "/docs": _operation(
+            "getDocs",
+            DESCRIPTION_TAG,
+            "This description as a page for people",
+            represented("The page.", _text("text/html")),
+            parameters=("IfNoneMatch",),
+        ),
+        "/docs/style.css": _operation(
+            "getDocsStyle",
+            DESCRIPTION_TAG,
+            "The style of the page for people",
+            represented("The style sheet.", _text("text/css")),
+            parameters=("IfNoneMatch",),
+        ),
+    }
+
+
+def _operation(  # noqa: PLR0913 - what an operation is made of
+    name: str,
+    tag: str,
+    summary: str,
+    well: dict[str, Any],
+    *,
+    parameters: tuple[str, ...] = (),
+    errors: tuple[ErrorKind, ...] = (),
+) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "tags": [tag],
+        "summary": summary,
+        "security": [],
+        "parameters": described(*parameters),
+        "responses": responses(well, BAD_REQUEST, BAD_METHOD, INTERNAL, *errors),
+    }
+
+
+def _text(kind: str) -> dict[str, Any]:
+    return {kind: {"schema": {"type": "string"}}}

@@ -1,0 +1,93 @@
+"""Describes the parameters of requests: path, query and headers."""
+
+from typing import Any, get_args
+
+from service.api.access import PROJECT_ID_PATTERN
+from service.events.event import MAX_MS
+from service.http.correlation import TRACEPARENT
+from service.http.errors import Language
+from service.http.languages import ACCEPT_LANGUAGE, X_LANGUAGE
+from service.http.responses import REQUEST_ID
+
+
+def _parameter(name: str, place: str, description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "description": description,
+        "schema": schema,
+        "example": example,
+    }
+
+
+def _instant(name: str, description: str, example: int) -> dict[str, Any]:
+    schema = {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_MS}
+    return _parameter(name, "query", description, schema, example)
+
+
+PARAMETERS = {
+    "ProjectId": _parameter(
+        "project_id",
+        "path",
+        "The project. The token must be of this project.",
+        {"type": "string", "pattern": PROJECT_ID_PATTERN},
+        "e9993fc787d94b6c886cbaa340f9c0f4",
+    ),
+    "Start": _instant(
+        "start",
+        "Unix ms: jobs whose start time is **at or after** this instant. Without it the interval has no start.",
+        1532534400000,
+    ),
+    "End": _instant(
+        "end",
+        "Unix ms: jobs whose start time is **before** this instant. Without it the interval has no end."
+        " Not less than `start`.",
+        1532620800000,
+    ),
+    "Language": _parameter(
+        X_LANGUAGE,
+        "header",
+        "The language of error messages. Every tag of Chinese or English is taken, such as `zh`, `zh-Hans-CN` or"
+        " `en_GB`, in any letter case. Others count as `en-us`. Without it `Accept-Language` picks the language.",
+        {"type": "string", "enum": list(get_args(Language)), "default": "en-us"},
+        "zh-cn",
+    ),
+    "AcceptLanguage": _parameter(
+        ACCEPT_LANGUAGE,
+        "header",
+        "The languages of error messages that the caller prefers, with weights. `X-Language` goes before it.",
+        {"type": "string"},
+        "zh-CN,zh;q=0.9,en;q=0.8",
+    ),
+    "IfNoneMatch": _parameter(
+        "If-None-Match",
+        "header",
+        "The `ETag` of an answer that the caller still has, or several with commas between.",
+        {"type": "string"},
+        'W/"8b1a9953c4611296a827abf8c47804d7"',
+    ),
+    "TraceParent": _parameter(
+        TRACEPARENT,
+        "header",
+        "The trace that this request belongs to, by W3C Trace Context. The service's log then has its ids.",
+        {"type": "string"},
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    ),
+    "RequestId": _parameter(
+        REQUEST_ID,
+        "header",
+        "An id for this request, which the answer and the service's log then have: 1 to 64 of `A-Z a-z 0-9 _ -`."
+        " The service makes a new one where the id has another form.",
+        {"type": "string"},
+        "6f3a0c1e5d7b4c8f9a2e1d0b3c4f5a69",
+    ),
+}
+"""The parameters by their names in the document."""
+
+OF_EVERY_REQUEST = ("Language", "AcceptLanguage", "RequestId", "TraceParent")
+
+
+def described(*names: str) -> list[dict[str, Any]]:
+    """Returns the parameters of an operation: these, and those of every request."""
+    return [PARAMETERS[name] for name in (*names, *OF_EVERY_REQUEST)]

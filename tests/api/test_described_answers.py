@@ -1,0 +1,116 @@
+"""Every kind of answer that the API gives is in its description: status, headers, type and body."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from service.api.openapi.document import describe
+from service.api.rate_limit import RateLimit
+from service.http.errors import CATALOGUE
+from service.http.policy import HttpPolicy
+from service.store.contract import Answer
+from service.store.errors import StoreUnavailableError
+from tests.api.described import Described
+from tests.api.support import PATH, Api, FakeStore, as_caller, served
+
+STATISTICS = "/v2.0/{project_id}/gene/statistics"
+ORIGIN = "https://console.example"
+DESCRIPTION = describe(RateLimit(1))
+OPEN_PATHS = sorted(set(DESCRIPTION["paths"]) - {STATISTICS})
+
+
+class LossyStore(FakeStore):
+    """A store that has lost events, and no longer keeps old jobs."""
+
+    async def read(self, *question: Any) -> Answer:
+        """The same answer, with a horizon and gaps."""
+        answer = await super().read(*question)
+        return Answer(answer.body, answer.digest, answer.as_of_ms, horizon_ms=1_500_000_000_000, gaps=2)
+
+
+@pytest.fixture
+async def limited() -> AsyncIterator[Api]:
+    """The API with a limit of two requests at once, which pages of one origin may read."""
+    async with served(LossyStore(users=100), per_second=1, policy=HttpPolicy(cors_origins=frozenset({ORIGIN}))) as api:
+        yield api
+
+
+@pytest.fixture
+def described() -> Described:
+    """What the answers of that API are compared with."""
+    return Described(DESCRIPTION)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("origin", [{}, {"Origin": ORIGIN}], ids=["no origin", "origin"])
+async def test_statistics(limited: Api, described: Described, method: str, origin: dict[str, str]) -> None:
+    """All that a caller may get of the statistics, but for what only faults of ours would bring."""
+    seen: set[int] = set()
+
+    async def ask(path: str = PATH, query: str = "", **headers: str) -> str:
+        limited.clock.now_seconds += 10  # the limit is for its own case alone
+        async with limited.client.request(method, path + query, headers={**origin, **headers}) as response:
+            await described.check(STATISTICS, response)
+            seen.add(response.status)
+            return response.headers.get("ETag", "")
+
+    tag = await ask(**as_caller())
+    await ask(**as_caller(roles=[]))
+    await ask(**as_caller(), **{"If-None-Match": tag})
+    await ask(query="?start=x", **as_caller(), **{"X-Language": "zh-cn"})
+    await ask(query="?START=1", **as_caller())
+    await ask()
+    await ask(path=PATH.replace("e9", "f9"), **as_caller())
+    await ask(path=PATH.replace("e9", "."), **as_caller())
+    limited.store.error = StoreUnavailableError("refused")
+    await ask(**as_caller())
+    limited.store.error = RuntimeError("a fault")
+    await ask(**as_caller())
+    limited.clock.now_seconds -= 20
+    await ask(**as_caller())
+    assert seen == {200, 304, *(kind.status for kind in CATALOGUE)} - {405}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", OPEN_PATHS)
+async def test_open_paths(limited: Api, described: Described, method: str, path: str) -> None:
+    """What needs no token: as it is, and again with its tag where it has one."""
+    async with limited.client.request(method, path) as response:
+        await described.check(path, response)
+        assert response.status == 200
+        tag = response.headers.get("ETag")
+    has_tag = "304" in DESCRIPTION["paths"][path]["get"]["responses"]
+    assert (tag is not None) == has_tag
+    if tag is not None:
+        async with limited.client.request(method, path, headers={"If-None-Match": tag}) as response:
+            await described.check(path, response)
+            assert response.status == 304
+
+
+async def test_not_ready(limited: Api, described: Described) -> None:
+    """A process that is not ready."""
+    limited.store.error = StoreUnavailableError("refused")
+    async with limited.client.get("/readyz") as response:
+        await described.check("/readyz", response)
+        assert response.status == 503
+
+
+async def test_other_methods(limited: Api) -> None:
+    """Every method but the described ones is refused on every path, with those that are there."""
+    for path, methods in DESCRIPTION["paths"].items():
+        for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            async with limited.client.request(method, path.replace("{project_id}", "p")) as response:
+                assert response.status == 405
+                assert set(response.headers["Allow"].lower().replace(" ", "").split(",")) == set(methods)
+                assert response.headers.keys() >= {"X-Request-Id", "Content-Language"}
+
+
+async def test_compressed(described: Described) -> None:
+    """Of a large body the encoding is described as well."""
+    async with (
+        served(FakeStore(users=200)) as api,
+        api.client.get(PATH, headers={**as_caller(), "Accept-Encoding": "gzip"}) as response,
+    ):
+        assert response.headers["Content-Encoding"] == "gzip"
+        await described.check(STATISTICS, response)
