@@ -321,7 +321,8 @@ BROKEN: dict[str, tuple[int, bytes, dict[str, str]]] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 async def test_broken_issuer_is_unavailable(issuer: Issuer, name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """An answer that is no key set makes tokens uncheckable (no 401), is logged, and is not asked for again soon."""
+    """An answer that is no key set makes tokens uncheckable (no 401), is logged once, and not asked for again soon."""
+    caplog.set_level(logging.INFO, "service.auth.jwks")
     issuer.status, issuer.body, issuer.headers = BROKEN[name]
     issuer.keys._budget = FetchBudget(FetchPolicy(spacing_seconds=10))
     for _ in range(3):
@@ -331,11 +332,16 @@ async def test_broken_issuer_is_unavailable(issuer: Issuer, name: str, caplog: p
     with pytest.raises(IdentityUnavailableError):
         await issuer.authenticator.ping()
     assert issuer.fetches == 1
-    assert [record.levelno for record in caplog.records if record.name == "service.auth.jwks"] == [logging.ERROR]
+    issuer.clock.now_seconds += 10
+    with pytest.raises(IdentityUnavailableError):
+        await issuer.authenticator.ping()
+    assert issuer.fetches == 2
     issuer.publish(rsa_jwk("r"))
     issuer.clock.now_seconds += 10
     await issuer.authenticator.ping()
     assert await issuer.accepts(by_rsa())
+    levels = [record.levelno for record in caplog.records if record.name == "service.auth.jwks"]
+    assert levels == [logging.ERROR, logging.INFO]
 
 
 async def test_compressed_keys_are_taken(issuer: Issuer) -> None:
