@@ -223,7 +223,7 @@ class People:
     def expiring(self, role: str, project: str) -> str:
         """A token that has a few seconds to live."""
         self._session(role, project).get_token()
-        self._ends = datetime.now(UTC) + timedelta(seconds=4)
+        self._ends = datetime.now(UTC) + timedelta(seconds=6)
         return self.application(role, project, expires_at=self._ends.replace(tzinfo=None).isoformat())
 
     def revoked(self, role: str, project: str) -> str:
