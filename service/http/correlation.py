@@ -4,11 +4,13 @@ import random
 import re
 
 from aiohttp import web
+from multidict import istr
 
 from service.http.responses import REQUEST_ID, REQUEST_ID_PATTERN
 from service.runtime.log import add_fields
 
 TRACEPARENT = "traceparent"
+_ID = istr(REQUEST_ID)
 _REQUEST_ID = re.compile(REQUEST_ID_PATTERN.strip("^$"))
 # https://www.w3.org/TR/trace-context/: versions after 00 may add fields, ff is none, and ids of zeros are none.
 _TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
@@ -20,9 +22,9 @@ def take_over(request: web.BaseRequest) -> str:
     Every line that is logged for the request from now on has the id as `request_id`, and `trace_id` and `parent_id`
     of a valid `traceparent`. The middleware calls it, and Connection for what never gets there.
     """
-    given = request.headers.get(REQUEST_ID)
-    # an id need not be secret: random.getrandbits makes no system call
-    request_id = given if given and _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+    given = request.headers.get(_ID)
+    # an id need not be secret, and `random` makes no system call
+    request_id = given if given and _REQUEST_ID.fullmatch(given) else random.randbytes(16).hex()  # noqa: S311
     fields = {"request_id": request_id}
     if TRACEPARENT in request.headers:
         fields |= trace_of(request.headers.getall(TRACEPARENT))
