@@ -205,6 +205,7 @@ async def test_denials_are_told_apart(tls_redis: TlsRedis, tmp_path: Path) -> No
         (right, str(Authority(tmp_path).cafile), "certificate is not trusted .*STATS_REDIS_CAFILE"),
         (right.replace("localhost", "127.0.0.1"), tls_redis.cafile, "certificate is not trusted .*127.0.0.1"),
         (right.partition("?")[0], tls_redis.cafile, "(refuses|wants another) .*ssl_certfile"),
+        (right.replace("rediss", "redis").partition("?")[0], None, r"at once, .*TLS \(rediss://\)"),
         (right.replace(PASSWORD, "wrong"), tls_redis.cafile, "correct user and password in STATS_REDIS_URL"),
     ):
         async with aclosing(create_reader_client(url, False, cafile=cafile)) as client:
