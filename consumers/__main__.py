@@ -4,8 +4,11 @@ import sys
 
 from service.runtime.early import begin, stop_on_signals
 
-if __name__ == "__main__":
-    begin(lambda number: 128 + number if sys.argv[1:] else 0)  # before the imports below, which take most of a second
+if __name__ == "__main__":  # before the imports below, which take most of a second
+    if sys.argv[1:]:
+        begin(lambda number: 128 + number, b"interrupted\n")
+    else:
+        begin(lambda _: 0)
 
 import asyncio
 import logging

@@ -11,6 +11,7 @@ from consumers.commands.terminal import Terminal
 from service.events.cloudevents import open_envelope
 from service.events.decoding import MAX_VALUE_BYTES, InvalidRecordError, check_text, decode, too_large
 from service.events.json_members import NotJsonError, split_members
+from service.runtime import log
 
 SUMMARY = "validate events in a file, without any server"
 DESCRIPTION = """\
@@ -59,7 +60,7 @@ def run(arguments: Namespace, terminal: Terminal) -> int:
                     {"line": number, "reason": error.reason, "detail": error.detail},
                     f"{number}: {error.reason}: {error.detail}",
                 )
-    print(_summary(lines["all"], lines["blank"], reasons), file=sys.stderr)  # noqa: T201 - for whoever runs it
+    log.say(_summary(lines["all"], lines["blank"], reasons))
     return 1 if reasons else 0
 
 

@@ -20,15 +20,6 @@ from service.store.errors import LayoutError, StoreUnavailableError
 
 EXIT_SETTINGS, EXIT_LAYOUT, EXIT_UNREACHABLE, EXIT_OUTPUT, EXIT_INTERRUPTED, EXIT_TERMINATED = 2, 3, 4, 5, 130, 143
 
-# How a command may fail: the exit code, and what the line begins with.
-_FAILURES: Mapping[type[Exception], tuple[int, str]] = {
-    LayoutError: (EXIT_LAYOUT, "STATS_REDIS_URL"),
-    StoreUnavailableError: (EXIT_UNREACHABLE, "STATS_REDIS_URL"),
-    KafkaError: (EXIT_UNREACHABLE, "STATS_KAFKA_BOOTSTRAP_SERVERS"),
-    FileError: (EXIT_SETTINGS, "FILE"),
-    OutputError: (EXIT_OUTPUT, "what was found cannot be written"),
-}
-
 _SETTINGS = """
 Settings are the environment variables of `python -m consumers`.
 """
@@ -66,7 +57,7 @@ class Command(Described, Protocol):
     async def run(self, settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
         """Runs the command, and returns 0, or 1 if it found something.
 
-        Raises SettingsError, and what `_FAILURES` lists.
+        Raises SettingsError, StoreUnavailableError, LayoutError, KafkaError, OutputError.
         """
 
 
@@ -100,11 +91,27 @@ def main(argv: Sequence[str]) -> int:
     except SettingsError as error:
         log.say(*error.lines)
         return EXIT_SETTINGS
-    except tuple(_FAILURES) as error:
-        status, what = next(found for kind, found in _FAILURES.items() if isinstance(error, kind))
-        denial = explain(error) if isinstance(error, KafkaError) else None
-        log.say(f"{what}: {error}" if denial is None else f"Kafka denies us access: {denial}")
+    except (LayoutError, StoreUnavailableError, KafkaError, OutputError, FileError) as error:
+        status, line = _describe(error)
+        log.say(line)
         return status
+
+
+def _describe(error: Exception) -> tuple[int, str]:
+    """Returns the exit code and the line for an error that ends a command."""
+    match error:
+        case LayoutError():
+            return EXIT_LAYOUT, f"STATS_REDIS_URL: {error}"
+        case StoreUnavailableError():
+            return EXIT_UNREACHABLE, f"STATS_REDIS_URL: {error}"
+        case KafkaError():
+            denial = explain(error)
+            line = f"STATS_KAFKA_BOOTSTRAP_SERVERS: {error}" if denial is None else f"Kafka denies us access: {denial}"
+            return EXIT_UNREACHABLE, line
+        case FileError():
+            return EXIT_SETTINGS, str(error)
+        case _:
+            return EXIT_OUTPUT, f"what was found cannot be written: {error}"
 
 
 class _Parser(ArgumentParser):

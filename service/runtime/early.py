@@ -5,10 +5,12 @@ Without a handler for a signal Python ends by it, and as PID 1, as in a containe
 """
 
 import atexit
+import faulthandler
 import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,17 +21,25 @@ EXIT_CRASHED = 70  # EX_SOFTWARE of sysexits.h; Python's own 1 has another meani
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
-def begin(status_of: Callable[[int], int]) -> None:
+def begin(status_of: Callable[[int], int], last_words: bytes = b"") -> None:
     """From now on SIGTERM and SIGINT end the process at once, with the status that `status_of` gives for the signal.
 
-    So it is until the program has something to end in order, and calls `stop_on_signals`. An error that nobody catches
-    becomes a line of the log, and ends the process with EXIT_CRASHED.
+    So it is until the program has something to end in order, and calls `stop_on_signals`. `last_words` are written to
+    stderr. An error that nobody catches becomes a line of the log, and ends the process with EXIT_CRASHED. A crash in
+    native code leaves Python's traceback on stderr.
     """
-    _handle(lambda number: os._exit(status_of(number)))
+
+    def end(number: int) -> None:
+        with suppress(OSError):
+            os.write(2, last_words)
+        os._exit(status_of(number))
+
+    _handle(end)
     sys.excepthook = _crash
     atexit.register(_keep_exit_status)
     if sys.stderr is None:  # closed by whoever started us: a connection must not get its number
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
+    faulthandler.enable()
 
 
 def stop_on_signals(loop: "asyncio.AbstractEventLoop", stop: Callable[[int], object]) -> None:

@@ -43,10 +43,11 @@ def run(program: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess
 def test_a_signal_during_imports_ends_the_program(
     program: str, arguments: list[str], is_command: bool, number: signal.Signals, is_pid_1: bool
 ) -> None:
-    """It ends at once, and silently: a process with 0, as it was asked to stop, a command with 128 and the number."""
+    """It ends at once, without a traceback: a process with 0, as it was asked to stop, a command with its own codes."""
     text = _SIGNAL_DURING_IMPORTS.replace("PROGRAM", program).replace("NUMBER", str(int(number)))
     ended = run(text.replace("ARGUMENTS", str(arguments)), as_pid_1() if is_pid_1 else ())
-    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + number if is_command else 0, "", "")
+    expected = (128 + number, "", "interrupted\n") if is_command else (0, "", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == expected
 
 
 def test_an_error_that_nobody_catches_is_one_line_of_the_log() -> None:
@@ -60,6 +61,18 @@ raise ValueError("a fault")
     [line] = map(json.loads, ended.stderr.splitlines())
     assert (line["level"], line["exception"]) == ("CRITICAL", "ValueError")
     assert line["traceback"].endswith("ValueError: a fault")
+
+
+def test_a_crash_in_native_code_says_where() -> None:
+    """What no handler of Python's can see leaves the place in Python that led to it."""
+    ended = run("""
+import ctypes
+from service.runtime.early import begin
+begin(lambda _: 0)
+ctypes.string_at(0)
+""")
+    assert ended.returncode == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in ended.stderr
 
 
 def test_a_signal_as_the_program_ends_leaves_its_status() -> None:
