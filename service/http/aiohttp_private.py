@@ -187,9 +187,10 @@ class Connection(web.RequestHandler):
             self._close = True  # after the request under way
         return True
 
-    def end_if_idle(self) -> None:
-        """Ends the connection if it has had a request, and no other one has come, not even in part."""
-        if not (self._request_count and self._is_waiting()) or self._heads.is_within or self._held:
+    def end_if_idle(self, seconds: float) -> None:
+        """Ends the connection if it has been idle for so long, and no other request has come, not even in part."""
+        idle_since = self._next_keepalive_close_time - self._keepalive_timeout
+        if not self._is_waiting() or self._heads.is_within or self._held or self._loop.time() - idle_since < seconds:
             return
         assert self.transport is not None  # noqa: S101 - a lost connection does not wait
         unread = select.poll()

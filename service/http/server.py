@@ -16,7 +16,7 @@ STOPPING = web.AppKey("stopping", asyncio.Event)
 
 # aiohttp waits this long twice: for handlers to end, then for cancelled ones to end. Both fit into 10 s.
 SHUTDOWN_TIMEOUT_SECONDS = 4
-_FIRST_REQUEST_SECONDS = 0.25  # how long those who connected last may take to send their request, at the end
+_IDLE_SECONDS = 0.25  # whoever has sent nothing for so long is about to send nothing
 
 
 @asynccontextmanager
@@ -66,10 +66,16 @@ async def serving(  # noqa: PLR0913 - each has a default that serves
 
 
 async def _end_idle(server: web.Server, open_connections: OpenConnections) -> None:
-    """Ends idle connections, and gives those who connected last a moment to send their request."""
+    """Ends idle connections. Those used last have a moment more, as their next request may be under way."""
+    _end_those_idle_for(_IDLE_SECONDS, server)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_IDLE_SECONDS):
+            await open_connections.none.wait()
+    _end_those_idle_for(0, server)
+    await asyncio.sleep(0)  # what has come on the others is read
+
+
+def _end_those_idle_for(seconds: float, server: web.Server) -> None:
     for connection in server.connections:
         assert isinstance(connection, Connection)  # noqa: S101 - the server has made no others
-        connection.end_if_idle()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_FIRST_REQUEST_SECONDS):
-            await open_connections.none.wait()
+        connection.end_if_idle(seconds)

@@ -21,7 +21,7 @@ from service.auth.jwt_claims import ClaimsPolicy
 from service.http.aiohttp_private import ConnectionPolicy
 from service.http.connections import ConnectionLimits
 from service.http.policy import DEFAULT_POLICY, HttpPolicy
-from service.http.server import serving
+from service.http.server import STOPPING, serving
 from service.runtime.digests import digest_of
 from service.statistics import ProjectStatistics, UserStatistics
 from service.store.contract import Answer, Freshness
@@ -115,12 +115,13 @@ class AwayAuthenticator:
 
 @dataclass(frozen=True)
 class Api:
-    """A served API, a client of it, an event for when it has begun to stop, and the layouts it gave up on."""
+    """A served API, a client of it, the layouts it gave up on, and events for when it drains and listens no more."""
 
     client: aiohttp.ClientSession
     port: int
     store: FakeStore
     clock: Clock
+    draining: asyncio.Event
     stopping: asyncio.Event
     misfits: list[LayoutError]
 
@@ -154,6 +155,7 @@ async def served(
     connection_policy: ConnectionPolicy | None = None,
     limits: ConnectionLimits | None = None,
     drain_seconds: float = 0,
+    hurry: asyncio.Event | None = None,
 ) -> AsyncIterator[Api]:
     """The API on a free port of this machine, with a client."""
     store = store or FakeStore()
@@ -172,10 +174,12 @@ async def served(
 
     app.on_shutdown.append(tell)
     async with (
-        serving(app, "127.0.0.1", 0, policy=connection_policy, limits=limits, drain_seconds=drain_seconds) as port,
+        serving(
+            app, "127.0.0.1", 0, policy=connection_policy, limits=limits, drain_seconds=drain_seconds, hurry=hurry
+        ) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
-        yield Api(client, port, store, clock, stopping, misfits)
+        yield Api(client, port, store, clock, app[STOPPING], stopping, misfits)
 
 
 async def exchange(port: int, data: bytes) -> bytes:

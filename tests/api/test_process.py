@@ -17,7 +17,8 @@ from redis.asyncio import Redis
 
 from service.store.layout.heads import LAYOUT_VERSION, Head, Progress, pack_head
 from service.store.layout.keys import head_key, stripe_of
-from tests.api.support import PATH, PROJECT, SECRET, as_caller
+from tests.api.busy import Tally, keep_asking
+from tests.api.support import PATH, PROJECT, SECRET, as_caller, exchange
 from tests.keystone import Keystone
 
 
@@ -130,6 +131,28 @@ async def test_it_serves_until_a_signal(redis_flushed: str, number: signal.Signa
             # With this idle connection open.
             process.send_signal(number)
             assert await process.wait() == 0
+
+
+async def test_it_drains_before_it_ends(redis_flushed: str) -> None:
+    """After a signal it is not ready and answers on, each answer ending its connection; a second one ends that."""
+    variables = {"STATS_JWT_SECRET": SECRET, "STATS_REDIS_URL": redis_flushed, "STATS_RATE_LIMIT": "0"}
+    tally = Tally()
+    async with started(**variables, STATS_HTTP_DRAIN_SECONDS="300") as process:
+        port = (await logged(process, "listening"))["port"]
+        clients = [asyncio.create_task(keep_asking(port, tally)) for _ in range(50)]
+        while tally.answered < 100:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        await logged(process, "stopping")
+        answer = await exchange(port, b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b'"The process is stopping."' in answer
+        while tally.closed < 100:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+        await asyncio.gather(*clients)
+    assert tally.lost == 0
 
 
 async def test_another_layout_met_later_stops_it(redis_flushed: str) -> None:

@@ -1,0 +1,89 @@
+"""The end of a server: no request that a client has sent is lost."""
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack, ExitStack
+
+import pytest
+
+from tests.api.busy import ASK, Tally, keep_asking
+from tests.api.support import exchange, served
+
+
+@pytest.mark.parametrize("drain_seconds", [0, 0.1])
+async def test_no_request_is_lost(drain_seconds: float) -> None:
+    """Fifty clients that ask without a pause get an answer to all that they send; the last ones end connections."""
+    for _ in range(3):
+        tally = Tally()
+        async with AsyncExitStack() as stack:
+            api = await stack.enter_async_context(served(drain_seconds=drain_seconds))
+            clients = [asyncio.create_task(keep_asking(api.port, tally)) for _ in range(50)]
+            while tally.answered < 100:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.001)
+        await asyncio.gather(*clients)
+        assert (tally.lost, tally.closed >= 50) == (0, True)
+
+
+async def test_requests_are_taken_while_the_server_drains() -> None:
+    """Old and new connections are served, not ready, and told to end; then nobody listens, and idle ones are closed."""
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(served(drain_seconds=30, hurry=(hurry := asyncio.Event())))
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", api.port)
+        idle_writer.write(ASK)
+        assert b"Connection: close" not in await idle_reader.readuntil(b"\r\n\r\n")
+        ending = asyncio.create_task(stack.pop_all().aclose())
+        ready = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
+        await api.draining.wait()
+        for answer in (await exchange(api.port, ready), await exchange(api.port, ready)):
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b'"The process is stopping."' in answer
+            assert b"Connection: close\r\n" in answer
+        writer.write(ASK * 3)  # each of several at once is answered, and the last one ends the connection
+        answers = await reader.read()
+        assert (answers.count(b"HTTP/1.1 200 "), answers.count(b"Connection: close")) == (3, 1)
+        hurry.set()
+        await idle_reader.read()
+        await ending
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", api.port)
+        writer.close()
+        idle_writer.close()
+
+
+async def test_who_connected_last_is_answered() -> None:
+    """Clients that wait to be accepted when the server stops get answers, also if they send their request then."""
+    with ExitStack() as sockets:
+        async with AsyncExitStack() as stack:
+            api = await stack.enter_async_context(served())
+            clients = [
+                sockets.enter_context(socket.create_connection(("127.0.0.1", api.port))) for _ in range(20)
+            ]  # the loop has accepted none of them yet
+            for client in clients[:10]:
+                client.sendall(ASK)
+            ending = asyncio.create_task(stack.pop_all().aclose())
+            await api.draining.wait()
+            for client in clients[10:]:
+                client.sendall(ASK)
+            await ending
+        for client in clients:
+            assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_idle_connection_with_a_request_is_answered() -> None:
+    """A request that has come in on an idle connection, and that nobody has read yet, is answered at the end."""
+    with ExitStack() as sockets:
+        async with AsyncExitStack() as stack:
+            api = await stack.enter_async_context(served())
+            client = sockets.enter_context(socket.create_connection(("127.0.0.1", api.port)))
+            client.setblocking(False)
+            await asyncio.get_running_loop().sock_sendall(client, ASK)
+            await asyncio.get_running_loop().sock_recv(client, 10_000)
+            ending = asyncio.create_task(stack.pop_all().aclose())
+            await api.draining.wait()
+            client.sendall(ASK)
+            await ending
+        client.setblocking(True)
+        answer = client.recv(10_000)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"Connection: close" in answer
