@@ -12,8 +12,15 @@ from tests.docs import PROJECT, present
 
 # What a document may leave to its reader.
 _GIVEN = """
+import asyncio
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
 from gene_statistics import EventPublisher, JobEvent, StatisticsClient
 
+AsyncConnection = Any  # of psycopg, which is not installed for the tests
+TAKE_SOME: str
 project_id: str
 token: str
 event: JobEvent

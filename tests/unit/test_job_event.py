@@ -68,7 +68,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "half a surrogate pair": ({"user_name": "\ud800"}, "not_json", "user_name"),
     "half a surrogate pair in an id": ({"project_id": "\ud800"}, "not_json", "project_id"),
     "unknown status": ({"status": "DONE"}, "out_of_bounds", "status"),
-    "number of a status": ({"status": 1}, "out_of_bounds", "status"),
+    "number of a status": ({"status": 1}, "wrong_type", "status"),
     "fraction": ({"input_size": 1.0}, "wrong_type", "input_size"),
     "no number": ({"input_size": float("nan")}, "wrong_type", "input_size"),
     "truth": ({"input_size": True}, "wrong_type", "input_size"),
