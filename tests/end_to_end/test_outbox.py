@@ -14,6 +14,7 @@ import pytest
 
 from service.events.decoding import decode
 from service.events.event import JobDeletion, JobEvent
+from tests.conftest import require_part
 from tests.docs import documents, fenced
 from tests.oracle import Oracle
 
@@ -43,8 +44,8 @@ class Session:
 def _program(name: str) -> str:
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     path = str(installed[-1]) if installed else shutil.which(name)
-    if path is None:
-        pytest.skip(f"there is no {name}")
+    require_part(path is not None, f"PostgreSQL's {name}")
+    assert path is not None
     return path
 
 

@@ -482,7 +482,7 @@ def records(draw: st.DrawFn) -> tuple[bytes | None, bytes]:
     return draw(st.sampled_from([right_key, right_key, None, b"", right_key[1:], right_key + b"\x00"])), value
 
 
-@settings(max_examples=examples(10))
+@settings(max_examples=examples(4))
 @given(records())
 @example((KEY, with_raw(unknown=b'"\xff"')))
 @example((KEY, with_raw(unknown=b"[" * 250 + b"]" * 250)))
@@ -491,7 +491,7 @@ def test_the_fast_way_never_accepts_more_or_other_than_the_strict_one(record: tu
     assert_agreement(*record)
 
 
-@settings(max_examples=examples(5))
+@settings(max_examples=examples(2))
 @given(records())
 def test_what_is_json_is_so_for_every_reader(record: tuple[bytes | None, bytes]) -> None:
     """What another reader takes is taken apart into the same names; what is refused others refuse as well."""

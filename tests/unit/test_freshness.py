@@ -103,7 +103,7 @@ class Partition(RuleBasedStateMachine):
 
 
 PartitionTest = Partition.TestCase
-PartitionTest.settings = settings(max_examples=examples(4), stateful_step_count=40)
+PartitionTest.settings = settings(max_examples=examples(2), stateful_step_count=40)
 
 
 def test_an_empty_fetch_proves_what_was_published_before_it_was_sent() -> None:
