@@ -18,7 +18,7 @@ _EVERY = {
     istr("Content-Security-Policy"): "default-src 'none'; frame-ancestors 'none'",
     istr("Server"): "gene-job-statistics",  # aiohttp would name itself, Python, and both versions
 }
-_ID, _SERVER = istr(REQUEST_ID), istr("Server")
+_ID, _NOSNIFF = istr(REQUEST_ID), istr("X-Content-Type-Options")
 JSON = CIMultiDict({hdrs.CONTENT_TYPE: "application/json; charset=utf-8", **_EVERY})
 
 
@@ -40,6 +40,6 @@ def finish(response: web.StreamResponse, request_id: str) -> None:
     """Adds the headers that every answer has. The middleware calls it, and Connection for its own answers."""
     headers = response.headers
     headers[_ID] = request_id
-    if _SERVER not in headers:  # it was not made of `JSON`
+    if _NOSNIFF not in headers:  # it was not made of `JSON`
         for name, value in _EVERY.items():
             headers.setdefault(name, value)
