@@ -1,5 +1,6 @@
 """The page for people: in a real browser, and as HTML."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -105,3 +106,10 @@ def test_text_is_escaped() -> None:
     """Text cannot become HTML, in an element, in an attribute, or in Markdown."""
     assert tag("p", "<b>&", title='"<') == '<p title="&quot;&lt;">&lt;b&gt;&amp;</p>'
     assert markdown("<script>alert(1)</script>") == "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n"
+
+
+def test_rendering_writes_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """At no level: the library that reads Markdown would write thousands of lines at DEBUG."""
+    caplog.set_level(logging.DEBUG)
+    render(describe(RateLimit(0)))
+    assert caplog.records == []

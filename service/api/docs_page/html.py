@@ -1,11 +1,13 @@
 """Builds HTML. Text becomes part of it only after its special characters are escaped."""
 
+import logging
 from collections.abc import Iterable
 from html import escape
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
 
+logging.getLogger("markdown_it").setLevel(logging.INFO)  # it would write a line for each rule that it tries
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _EMPTY = frozenset({"link", "meta"})
 
