@@ -75,11 +75,7 @@ def _credentials(settings: ServiceSettings) -> Credentials:
 
 def _session(cafile: str | None) -> aiohttp.ClientSession:
     """Returns a session that trusts the CAs of a file, or of the system: those of SSL_CERT_FILE where that is set."""
-    try:
-        trusting = ssl.create_default_context(cafile=cafile)
-    except (ssl.SSLError, OSError):
-        raise SettingsError(["STATS_KEYSTONE_CAFILE: no certificates in it; allowed: a PEM file"]) from None
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=trusting)
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=ssl.create_default_context(cafile=cafile))
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 

@@ -182,7 +182,7 @@ class ServiceSettings(CommonSettings):
     keystone_cache_seconds: Annotated[WholeNumber, Field(le=300)] = Field(
         60, description="0 to 300: how many seconds an answer of Keystone holds"
     )
-    keystone_cafile: FilePath | None = Field(None, description=_CA_FILE)
+    keystone_cafile: CertificateFile | None = Field(None, description=_CA_FILE)
     admin_roles: Annotated[Names, NoDecode] = Field(
         frozenset({"admin", "te_admin"}), description="one name or more, with commas between"
     )

@@ -215,6 +215,7 @@ BAD: list[tuple[type[Any], str, list[str]]] = [
     (KafkaSettings, "STATS_KAFKA_SECURITY_PROTOCOL", ["ssl", "TLS"]),
     (KafkaSettings, "STATS_KAFKA_SASL_MECHANISM", ["GSSAPI", "plain"]),
     (KafkaSettings, "STATS_KAFKA_SSL_CAFILE", ["/no/such/file", "/"]),
+    (ServiceSettings, "STATS_KEYSTONE_CAFILE", ["/no/such/file", "/", __file__]),
     (ConsumerSettings, "STATS_METRICS_PORT", _PORTS),
     (ConsumerSettings, "STATS_SCRUB_SHARE", ["0.6", "1", "-0.1", "1%", "nan", "1e-2", ".1"]),
     (ConsumerSettings, "STATS_RETENTION_DAYS", ["0", "-1", "1.5", "1d", "for ever"]),
