@@ -61,11 +61,14 @@ async def main() -> int:
     parser.add_argument("project_id")
     parser.add_argument("--topic", default="gene-job-events")
     arguments = parser.parse_args()
+    token = os.environ.get("TOKEN")
+    if not token:
+        parser.error("the environment variable TOKEN is not set")
     project_id, start = arguments.project_id, datetime.now(UTC)
     events = [event for transitions in (3, 3, 2) for event in life_of_job(project_id, start, transitions)]
     try:
         published = await publish(arguments.bootstrap_servers, arguments.topic, events)
-        async with StatisticsClient(arguments.url, os.environ["TOKEN"]) as client, asyncio.timeout(60):
+        async with StatisticsClient(arguments.url, token) as client, asyncio.timeout(60):
             answer = await ask_as_of(client, project_id, start, published)
     except (GeneStatisticsError, TimeoutError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -81,7 +81,7 @@ async def test_a_wait_that_is_asked_for_is_kept(stub: Stub) -> None:
 async def test_the_deadline_holds_for_everything(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that never answers, one that is not there, and a token that does not come."""
     with pytest.raises(UnreachableError, match=r"0\.2 s"):
-        await ask(stub, OPEN, deadline_seconds=0.2)
+        await asyncio.wait_for(ask(stub, OPEN, deadline_seconds=0.2), 5)
     monkeypatch.setattr(client, "_TRY_SECONDS", 0.1)
     assert await ask(stub, OPEN, answer()) == 10  # one try does not take all of it
     url = stub.url
