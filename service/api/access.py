@@ -1,11 +1,14 @@
 """Admits requests for the resources of a project: checks token, project and rate limit, before a question is read."""
 
 import math
+from collections.abc import Hashable
 
 from aiohttp import web
 
 from service.api.rate_limit import RateLimiter
-from service.auth.caller import Authenticator, Caller, InvalidTokenError
+from service.api.turns import Turns
+from service.auth.caller import Authenticator, Caller, IdentityUnavailableError, InvalidTokenError
+from service.http.connections import party
 from service.http.errors import FORBIDDEN, TOO_MANY, ApiError
 from service.store.contract import StatisticsStore
 
@@ -16,6 +19,8 @@ TOKEN = "X-Auth-Token"  # noqa: S105 - the name of a header
 STORE = web.AppKey("store", StatisticsStore)
 AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 LIMITER = web.AppKey("limiter", RateLimiter)
+REFUSALS = web.AppKey("refusals", RateLimiter)
+TURNS = web.AppKey("turns", Turns)
 
 
 async def admit(request: web.Request) -> Caller:
@@ -26,10 +31,34 @@ async def admit(request: web.Request) -> Caller:
     tokens = request.headers.getall(TOKEN, [])
     if len(tokens) != 1:
         raise InvalidTokenError("no token, or several")
-    caller = await request.app[AUTHENTICATOR].authenticate(tokens[0])
+    caller = await _authenticate(request, tokens[0])
     if caller.project_id != request.match_info["project_id"]:
         raise ApiError(FORBIDDEN)
-    wait_seconds = request.app[LIMITER].take((caller.project_id, caller.user_id))
+    _take(request.app[LIMITER], (caller.project_id, caller.user_id))
+    return caller
+
+
+async def _authenticate(request: web.Request, token: str) -> Caller:
+    """Returns the caller that a token names, unless too many tokens of this address were refused.
+
+    A token is counted before it is checked, and taken off the count unless it is refused: so no number of tokens at
+    once gets past the limit. Tokens that are known to be good are not counted.
+    """
+    authenticator, refusals = request.app[AUTHENTICATOR], request.app[REFUSALS]
+    if authenticator.knows(token):
+        return await authenticator.authenticate(token)
+    address = party(request.remote or "")
+    _take(refusals, address)
+    try:
+        caller = await authenticator.authenticate(token)
+    except IdentityUnavailableError:
+        refusals.give_back(address)
+        raise
+    refusals.give_back(address)
+    return caller
+
+
+def _take(limiter: RateLimiter, caller: Hashable) -> None:
+    wait_seconds = limiter.take(caller)
     if wait_seconds > 0:
         raise ApiError(TOO_MANY, headers={"Retry-After": str(math.ceil(wait_seconds))})
-    return caller

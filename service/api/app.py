@@ -10,6 +10,7 @@ from service.api.docs_page.page import render
 from service.api.openapi.document import describe
 from service.api.rate_limit import RateLimiter
 from service.api.resources import documents, operations, statistics
+from service.api.turns import Turns
 from service.auth.caller import Authenticator
 from service.events.asyncapi import describe_topics
 from service.events.documents import job_event_schema
@@ -43,6 +44,8 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     app[access.STORE] = store
     app[access.AUTHENTICATOR] = authenticator
     app[access.LIMITER] = limiter
+    app[access.REFUSALS] = RateLimiter(limiter.limit, limiter.monotonic_seconds)
+    app[access.TURNS] = Turns()
     app[operations.REGISTRY] = registry
     app[operations.PROBE_SECONDS] = probe_seconds
     app[operations.AS_OF_SECONDS] = operations.create_as_of_gauge(registry)

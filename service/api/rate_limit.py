@@ -1,4 +1,7 @@
-"""Limits how often each caller may ask: it keeps a token bucket for each of the most recent callers."""
+"""Limits how often each caller may ask: it keeps a token bucket for each of the most recent callers.
+
+A caller is whatever is counted: a user in a project, or an address that sends tokens.
+"""
 
 import time
 from collections import OrderedDict
@@ -27,7 +30,7 @@ class RateLimiter:
 
     def __init__(self, limit: RateLimit, monotonic_seconds: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
-        self._monotonic_seconds = monotonic_seconds
+        self.monotonic_seconds = monotonic_seconds
         self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
 
     def take(self, caller: Hashable) -> float:
@@ -35,7 +38,7 @@ class RateLimiter:
         rate = self.limit.per_second
         if rate == 0:
             return 0.0
-        now = self._monotonic_seconds()
+        now = self.monotonic_seconds()
         capacity = rate * BURST_SECONDS
         bucket = self._buckets.setdefault(caller, _Bucket(capacity, now))
         self._buckets.move_to_end(caller)
@@ -47,3 +50,9 @@ class RateLimiter:
             return (1 - bucket.tokens) / rate
         bucket.tokens -= 1
         return 0.0
+
+    def give_back(self, caller: Hashable) -> None:
+        """Takes back what `take` counted, for a request that turned out not to count."""
+        bucket = self._buckets.get(caller)
+        if bucket is not None:
+            bucket.tokens += 1

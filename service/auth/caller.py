@@ -35,6 +35,10 @@ class Authenticator(Protocol):
         """Returns the caller that the token names; raises InvalidTokenError or IdentityUnavailableError."""
         ...
 
+    def knows(self, token: str) -> bool:
+        """Returns whether the token has been found good, and `authenticate` needs no check of it or hardly any."""
+        ...
+
     async def ping(self) -> None:
         """Raises IdentityUnavailableError unless tokens can be checked now."""
         ...

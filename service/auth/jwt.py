@@ -94,13 +94,21 @@ class JwtAuthenticator:
         if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
             raise InvalidTokenError("too long, or not ASCII")
         claims = await self._claims(token)
-        if not claims.not_before <= self._unix_time_seconds() < claims.expires_at:
+        if not self._is_time_of(claims):
             raise InvalidTokenError("expired, or not valid yet")
         return claims.caller
+
+    def knows(self, token: str) -> bool:
+        """Returns whether the token has been verified, and its time has come and is not over."""
+        known = self._verified.get(sha256(token.encode(errors="surrogateescape")).digest())
+        return known is not None and self._is_time_of(known.claims)
 
     async def ping(self) -> None:
         """Raises IdentityUnavailableError unless there are keys to verify with."""
         await self._keys.ping()
+
+    def _is_time_of(self, claims: Claims) -> bool:
+        return claims.not_before <= self._unix_time_seconds() < claims.expires_at
 
     async def _claims(self, token: str) -> Claims:
         digest = sha256(token.encode()).digest()

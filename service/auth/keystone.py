@@ -84,6 +84,11 @@ class KeystoneAuthenticator:
             raise InvalidTokenError("Keystone does not know it")
         return caller
 
+    def knows(self, token: str) -> bool:
+        """Returns whether Keystone has told of a caller with this token, and its answer still holds."""
+        known = self._callers.get(sha256(token.encode(errors="surrogateescape")).digest())
+        return known is not None and self._monotonic_seconds() < known.until
+
     async def ping(self) -> None:
         """Raises IdentityUnavailableError unless Keystone checks tokens for this service now."""
         async with _patience(self._policy.patience_seconds):

@@ -108,6 +108,10 @@ class AwayAuthenticator:
         """Never knows."""
         raise IdentityUnavailableError("connection refused")
 
+    def knows(self, token: str) -> bool:
+        """Knows no token."""
+        return False
+
     async def ping(self) -> None:
         """Never answers."""
         raise IdentityUnavailableError("connection refused")

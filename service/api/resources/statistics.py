@@ -3,7 +3,7 @@
 from aiohttp import hdrs, web
 from multidict import CIMultiDict, istr
 
-from service.api.access import PROJECT_IN_ROUTE, STORE, TOKEN, admit
+from service.api.access import PROJECT_IN_ROUTE, STORE, TOKEN, TURNS, admit
 from service.api.parameters import parse_interval, refuse_unknown
 from service.http.representations import represent
 from service.http.responses import JSON
@@ -32,8 +32,10 @@ async def get_statistics(request: web.Request) -> web.Response:
     refuse_unknown(query, PARAMETERS)
     start_ms, end_ms = parse_interval(query)
     user_id = None if caller.is_administrator else caller.user_id
-    answer = await request.app[STORE].read(request.match_info["project_id"], start_ms, end_ms, user_id)
-    response = await represent(request, answer.body, answer.digest, _HEADERS)
+    async with request.app[TURNS].of((caller.project_id, caller.user_id)) as turn:
+        answer = await request.app[STORE].read(request.match_info["project_id"], start_ms, end_ms, user_id)
+        turn.answer_bytes = len(answer.body)
+        response = await represent(request, answer.body, answer.digest, _HEADERS)
     response.headers[_AS_OF_HEADER] = str(answer.as_of_ms)
     if answer.horizon_ms > (start_ms or 0):
         response.headers[HORIZON] = str(answer.horizon_ms)
