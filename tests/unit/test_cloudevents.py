@@ -260,7 +260,7 @@ def test_batches_ask_headers_also_of_jobs_that_they_know() -> None:
     assert [[project]] == list(alone.stripes().values())
 
 
-@settings(max_examples=examples(2))
+@settings(max_examples=examples(0.7))
 @given(records(), st.booleans(), st.booleans())
 def test_event_is_the_same_in_every_mode(given: tuple[bytes | None, bytes], is_base64: bool, is_spaced: bool) -> None:
     """Alone, structured and binary: the same event, or refused alike."""
@@ -284,7 +284,7 @@ def test_event_is_the_same_in_every_mode(given: tuple[bytes | None, bytes], is_b
             assert expected in {None, found[0]}
 
 
-@settings(max_examples=examples(3))
+@settings(max_examples=examples(1))
 @given(
     valid_events,
     st.lists(st.tuples(st.sampled_from([*ATTRIBUTES, "data", "data_base64", "datacontenttype", "x"]), odd_json)),
