@@ -255,7 +255,6 @@ class Connection(web.RequestHandler):
             resp = self._error(from_http_exception(resp), request, take_over(request))
         if (self._half_closed or self._stopping.is_set()) and not self._messages and not self._held:
             resp.force_close()
-            self._close = self._close or self._half_closed
         if self._refused and not self._messages:
             return await self._finish_last(request, resp, start_time)
         if self._takes_at_once(resp):

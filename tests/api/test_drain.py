@@ -2,10 +2,18 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 
 import pytest
+from aiohttp import web
+from prometheus_client import CollectorRegistry
 
+from service.http.aiohttp_private import Connection
+from service.http.connections import ConnectionLimits, OpenConnections
+from service.http.listener import Listener, bind
+from service.http.metrics import METRICS, HttpMetrics
+from service.http.server import serving
 from tests.api.busy import ASK, Tally, keep_asking
 from tests.api.support import exchange, served
 
@@ -70,8 +78,8 @@ async def test_who_connected_last_is_answered() -> None:
             assert client.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_idle_connection_with_a_request_is_answered() -> None:
-    """A request that has come in on an idle connection, and that nobody has read yet, is answered at the end."""
+async def test_next_request_of_a_busy_connection_is_answered() -> None:
+    """A request on a connection that was used a moment ago is answered, also when nobody listens any more."""
     with ExitStack() as sockets:
         async with AsyncExitStack() as stack:
             api = await stack.enter_async_context(served())
@@ -81,9 +89,74 @@ async def test_idle_connection_with_a_request_is_answered() -> None:
             await asyncio.get_running_loop().sock_recv(client, 10_000)
             ending = asyncio.create_task(stack.pop_all().aclose())
             await api.draining.wait()
+            for _ in range(20):  # turns in which the server would end a connection that it takes for idle
+                await asyncio.sleep(0)
             client.sendall(ASK)
             await ending
         client.setblocking(True)
         answer = client.recv(10_000)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"Connection: close" in answer
+
+
+async def test_listener_leaves_nobody_behind() -> None:
+    """Clients that have connected before the listener closes have connections, though the loop has not turned since."""
+    connected: list[object] = []
+
+    def connect(lost: Callable[[], None]) -> asyncio.Protocol:
+        connected.append(lost)
+        return asyncio.Protocol()
+
+    connections = OpenConnections(ConnectionLimits.of(1_000))
+    listener = Listener(await bind("127.0.0.1", 0), connect, connections, HttpMetrics(CollectorRegistry()))
+    listener.start()
+    with ExitStack() as sockets:
+        for _ in range(200):
+            sockets.enter_context(socket.create_connection(("127.0.0.1", listener.port)))
+        await listener.close()
+        assert (len(connected), connections.total) == (200, 200)
+
+
+async def test_connection_with_unread_bytes_is_not_idle() -> None:
+    """What has come and was not read yet keeps a connection from being ended; nothing that has come does not."""
+    app = web.Application()
+    app[METRICS] = HttpMetrics(CollectorRegistry())
+    connections: list[web.RequestHandler] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        connections.append(request.protocol)
+        return web.Response(text="!")
+
+    app.router.add_get("/", answer)
+    async with serving(app, "127.0.0.1", 0) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(3):
+            writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")  # it is in the kernel at once
+            for connection in connections:
+                assert isinstance(connection, Connection)
+                connection.end_if_idle(0)
+            assert (await reader.readuntil(b"!")).startswith(b"HTTP/1.1 200 ")
+        await asyncio.sleep(0)
+        assert isinstance(connections[0], Connection)
+        connections[0].end_if_idle(0)
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_requests_that_wait_are_few() -> None:
+    """Of the requests that a client sends at once only so many as the library queues are made, however they come."""
+    app = web.Application()
+    app[METRICS] = HttpMetrics(CollectorRegistry())
+    waiting: list[int] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        await asyncio.sleep(0)
+        waiting.append(len(request.protocol._messages))
+        return web.Response(text="!")
+
+    app.router.add_get("/", answer)
+    async with serving(app, "127.0.0.1", 0) as port:
+        request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        answers = await exchange(port, request * 499 + request.replace(b"Host", b"Connection: close\r\nHost"))
+    assert answers.count(b"HTTP/1.1 200 ") == 500
+    assert 16 < max(waiting) <= 32
