@@ -114,6 +114,11 @@ class RunningConsumer:
         """The value of a counter of the consumer's, 0 if it has none with these labels."""
         return self.registry.get_sample_value(f"stats_consumer_{name}_total", labels) or 0
 
+    def resyncs(self) -> float:
+        """How often it began again from the store's offsets, for whatever reason."""
+        samples = [sample for metric in self.registry.collect() for sample in metric.samples]
+        return sum(sample.value for sample in samples if sample.name == "stats_consumer_resyncs_total")
+
     async def wait_not_ready(self, missing: list[str]) -> None:
         """Waits until exactly this keeps the consumer from being ready."""
 
