@@ -20,6 +20,7 @@ from consumers.kafka.aiokafka_private import BootstrapError
 from service.runtime.tls import causes, tls_remedy
 
 _CERTIFICATE = "STATS_KAFKA_SSL_CERTFILE and STATS_KAFKA_SSL_KEYFILE"
+_NAME = "correct STATS_KAFKA_BOOTSTRAP_SERVERS, or what the brokers advertise"
 _AT_ONCE = (
     "a broker ends connections at once: STATS_KAFKA_SECURITY_PROTOCOL may be another than that of the port, or it wants"
     f" another certificate of ours ({_CERTIFICATE})"
@@ -46,7 +47,7 @@ def _explanations(problems: Iterable[BaseException]) -> Iterator[str]:
             text = _right_of(cause) or _login_of(cause)
             if text is not None:
                 yield text
-        remedy = tls_remedy(problem, "STATS_KAFKA_SSL_CAFILE", _CERTIFICATE)
+        remedy = tls_remedy(problem, "STATS_KAFKA_SSL_CAFILE", _NAME, _CERTIFICATE)
         if remedy is not None:
             yield f"no connection to a broker: {remedy}"
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 
+_OTHER_NAME = frozenset({62, 64})  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
+
+
 @dataclass(frozen=True, slots=True)
 class Tls:
     """Says how a client checks a server's certificate, and which certificate of its own it shows.
@@ -60,10 +63,12 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def tls_remedy(error: BaseException, ca_setting: str, certificate_setting: str) -> str | None:
+def tls_remedy(error: BaseException, ca_setting: str, name_setting: str, certificate_setting: str) -> str | None:
     """Returns what an operator can do about an error that TLS is the cause of, else None."""
     for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
+            if cause.verify_code in _OTHER_NAME:
+                return f"its certificate is of another name ({cause.verify_message}): {name_setting}"
             return f"its certificate is not trusted ({cause.verify_message}): {ca_setting} must have its CA"
         if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
             return f"it refuses our certificate, or wants one: {certificate_setting}"

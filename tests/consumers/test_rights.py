@@ -201,16 +201,23 @@ async def test_consumer_says_what_is_denied_and_goes_on_once_it_is_granted(
 async def test_denials_are_told_apart(tls_redis: TlsRedis, tmp_path: Path) -> None:
     """TLS and logins that fail are no outage that passes: the text says what to do."""
     right = tls_redis.url("stats-api")
+    await acl(tls_redis.admin, "SETUSER", "stats-api", "+select")
     for url, cafile, said in (
         (right, str(Authority(tmp_path).cafile), "certificate is not trusted .*STATS_REDIS_CAFILE"),
-        (right.replace("localhost", "127.0.0.1"), tls_redis.cafile, "certificate is not trusted .*127.0.0.1"),
+        (
+            right.replace("localhost", "127.0.0.1"),
+            tls_redis.cafile,
+            "of another name .*127.0.0.1.*host in STATS_REDIS_URL",
+        ),
+        (right.replace("/0?", "/99?"), tls_redis.cafile, "correct the number of the database in STATS_REDIS_URL"),
         (right.partition("?")[0], tls_redis.cafile, "(refuses|wants another) .*ssl_certfile"),
         (right.replace("rediss", "redis").partition("?")[0], None, r"at once, .*TLS \(rediss://\)"),
         (right.replace(PASSWORD, "wrong"), tls_redis.cafile, "correct user and password in STATS_REDIS_URL"),
     ):
         async with aclosing(create_reader_client(url, False, cafile=cafile)) as client:
-            with pytest.raises(StoreUnavailableError, match=said):
+            with pytest.raises(StoreUnavailableError, match=said) as raised:
                 await RedisStatisticsStore(client).ping()
+            assert isinstance(raised.value, StoreDeniedError) or "ends connections at once" in str(raised.value)
     lenient = f"{right.replace('localhost', '127.0.0.1')}&ssl_check_hostname=false"
     async with aclosing(create_reader_client(lenient, False, cafile=tls_redis.cafile)) as client:
         await RedisStatisticsStore(client).ping()

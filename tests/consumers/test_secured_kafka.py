@@ -135,7 +135,7 @@ async def test_denials_of_a_connection_are_told_apart(
         ({**login, "kafka_ssl_cafile": other}, "STATS_KAFKA_SSL_CAFILE must have its CA"),
         (
             {**login, "kafka_bootstrap_servers": secured.login.replace("localhost", "127.0.0.1")},
-            "STATS_KAFKA_SSL_CAFILE",
+            "correct STATS_KAFKA_BOOTSTRAP_SERVERS",
         ),
         ({**login, "kafka_bootstrap_servers": secured.admin}, "STATS_KAFKA_SECURITY_PROTOCOL"),
         (uncertified, "STATS_KAFKA_SSL_CERTFILE"),

@@ -18,6 +18,8 @@ _LIBRARIES = frozenset({"redis", "hiredis"})
 # How Redis says that the user may not run a command within a script (7.0 has other words than later versions), or that
 # it may not run EXEC, or MULTI.
 _DENIED = ("ACL failure in script", "The user executing the script can't", "NOPERM", "EXEC without MULTI")
+_NO_DATABASE = ("DB index is out of range", "SELECT is not allowed in cluster mode")
+_NAME = "correct the host in STATS_REDIS_URL, or set ssl_check_hostname=false there"
 GRANT = "grant it to the user of STATS_REDIS_URL"
 
 
@@ -45,7 +47,9 @@ def find_remedy(error: BaseException) -> str | None:
             return GRANT
         if isinstance(cause, AuthenticationError):
             return "correct user and password in STATS_REDIS_URL"
-    return tls_remedy(error, "STATS_REDIS_CAFILE", "ssl_certfile and ssl_keyfile in STATS_REDIS_URL")
+        if any(words in str(cause) for words in _NO_DATABASE):
+            return "correct the number of the database in STATS_REDIS_URL: the server lacks it"
+    return tls_remedy(error, "STATS_REDIS_CAFILE", _NAME, "ssl_certfile and ssl_keyfile in STATS_REDIS_URL")
 
 
 @contextmanager
