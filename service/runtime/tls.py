@@ -7,7 +7,6 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-
 _OTHER_NAME = frozenset({62, 64})  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH
 
 

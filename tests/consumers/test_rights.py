@@ -207,7 +207,7 @@ async def test_denials_are_told_apart(tls_redis: TlsRedis, tmp_path: Path) -> No
         (
             right.replace("localhost", "127.0.0.1"),
             tls_redis.cafile,
-            "of another name .*127.0.0.1.*host in STATS_REDIS_URL",
+            "of another name .*host in STATS_REDIS_URL",
         ),
         (right.replace("/0?", "/99?"), tls_redis.cafile, "correct the number of the database in STATS_REDIS_URL"),
         (right.partition("?")[0], tls_redis.cafile, "(refuses|wants another) .*ssl_certfile"),
@@ -223,6 +223,19 @@ async def test_denials_are_told_apart(tls_redis: TlsRedis, tmp_path: Path) -> No
         await RedisStatisticsStore(client).ping()
     async with aclosing(create_reader_client(f"{right}&ssl_cert_reqs=none", False)) as client:
         await RedisStatisticsStore(client).ping()
+
+
+@pytest.mark.parametrize("service", ["", "/stats"], ids=["server", "sentinel"])
+async def test_a_port_without_tls_is_told_from_a_host_that_is_away(tls_redis: TlsRedis, service: str) -> None:
+    """A plain Redis awaits the rest of a command, as which it takes the handshake: nothing ever comes."""
+    scheme, plain = (
+        "rediss+sentinel" if service else "rediss",
+        tls_redis.admin.connection_pool.connection_kwargs["port"],
+    )
+    url = f"{scheme}://localhost:{plain}{service}/0"
+    async with aclosing(create_writer_client(url, False, cafile=tls_redis.cafile)) as client:
+        with pytest.raises(StoreUnavailableError, match="it may speak no TLS at this port"):
+            await check_rights(client)
 
 
 async def test_cluster_users(redis_cluster_url: str) -> None:

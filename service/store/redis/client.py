@@ -30,7 +30,12 @@ _COMMON: dict[str, Any] = {
     "driver_info": DriverInfo(),
 }
 # A connection to a sentinel: for one question, without a login unless the sentinel wants one.
-_SENTINEL: dict[str, Any] = {**_COMMON, "driver_info": None, "retry": Retry(NoBackoff(), 0)}
+_SENTINEL: dict[str, Any] = {
+    "protocol": 2,
+    "decode_responses": False,
+    "driver_info": None,
+    "retry": Retry(NoBackoff(), 0),
+}
 
 
 def create_writer_client(

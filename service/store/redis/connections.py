@@ -17,17 +17,32 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 Address = tuple[str, int]
 
 _SENTINEL_SECONDS = 0.5  # a sentinel that takes longer is passed over
+_HANDSHAKE_SHARE = 0.9  # of the time that connecting may take
 
 
 class TlsConnection(Connection):
-    """A connection over TLS if there is a context for it, else a plain one. It says what an end at once may mean."""
+    """A connection over TLS if there is a context for it, else a plain one.
+
+    It says what it may mean if the server ends the connection at once, or does not answer TLS.
+    """
 
     def __init__(self, *, tls: SSLContext | None = None, **options: Any) -> None:
         super().__init__(**options)
         self._tls = tls
 
     def _connection_arguments(self) -> Mapping[str, Any]:
-        return {**super()._connection_arguments(), **({"ssl": self._tls} if self._tls else {})}
+        tls: Mapping[str, Any] = {}
+        if self._tls is not None:
+            # given up before the whole of connecting is, and so told from a host that is away
+            tls = {"ssl": self._tls, "ssl_handshake_timeout": _HANDSHAKE_SHARE * self.socket_connect_timeout}
+        return {**super()._connection_arguments(), **tls}
+
+    async def _connect(self) -> None:
+        try:
+            await super()._connect()
+        except ConnectionAbortedError as error:  # so asyncio says that a handshake takes too long
+            text = f"{self.host}:{self.port} does not answer TLS: it may speak no TLS at this port"
+            raise RedisConnectionError(text) from error
 
     async def on_connect_check_health(self, check_health: bool = True) -> None:
         """Logs in; redis-py calls it. Raises what the client raises."""
@@ -98,7 +113,7 @@ class Sentinels:
             self.on_new_primary()
 
     async def _ask(self, host: str, port: int) -> Address:
-        connection = TlsConnection(host=host, port=port, **self._options)
+        connection = TlsConnection(host=host, port=port, socket_connect_timeout=_SENTINEL_SECONDS, **self._options)
         question = "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
