@@ -1,7 +1,7 @@
 """Which server a client comes to where sentinels are wrong, away, or want a login."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from deploy.local.servers import free_port
 from service.store.errors import StoreDeniedError, StoreUnavailableError
 from service.store.read.client import create_reader_client
 from service.store.redis.client import create_writer_client
+from service.store.redis.views import Client
 from service.store.write.writer import StoreWriter
 from tests.sentinel import start_sentinel
 from tests.servers import redis_program
@@ -83,6 +84,18 @@ async def test_other_connections_leave_a_server_that_is_the_primary_no_more(pair
         await client.set("a", "b")
         await client.connection_pool.release(held)
         assert pair.admins[0].get("a") is None
+
+
+@pytest.mark.parametrize("create", [create_writer_client, create_reader_client])
+async def test_a_user_who_may_not_ask_for_the_role_is_denied(pair: Pair, create: Callable[..., Client]) -> None:
+    """Nobody would notice that the server is a replica."""
+    primary, _ = ports_of(pair)
+    pair.admins[0].acl_setuser("norole", enabled=True, passwords=["+s3cr3t"], keys=["*"], commands=["+@all", "-role"])
+    async with sentinel_that_names(primary) as sentinel:
+        url = f"redis+sentinel://norole:s3cr3t@{sentinel}/stats"
+        async with aclosing(create(url, False)) as client:
+            with pytest.raises(StoreDeniedError, match="'role' command; grant it"):
+                await StoreWriter(client).read_heads()
 
 
 async def test_no_sentinel_is_an_outage(redis_url: str) -> None:

@@ -154,11 +154,8 @@ class SentinelConnection(TlsConnection):
             await self._sentinels.lead(attempt)
 
     async def _check_role(self) -> None:
-        """Raises RedisConnectionError if the server is no primary; one that may not be asked is believed to be one."""
-        try:
-            role = await _call(self, "ROLE")
-        except NoPermissionError:
-            return
+        """Raises RedisConnectionError if the server is no primary, and NoPermissionError if it may not be asked."""
+        role = await _call(self, "ROLE")
         if role[0] != b"master":
             raise RedisConnectionError(f"{self.host}:{self.port} is a replica, and a sentinel names it as the primary")
 
