@@ -28,12 +28,14 @@ async def stop_client(
     """
     stopping = asyncio.ensure_future(client.close() if isinstance(client, AIOKafkaClient) else client.stop())
     await asyncio.wait([stopping], timeout=within_seconds)
-    stopping.cancel()
+    is_given_up = stopping.cancel()
     await asyncio.wait([stopping])
     error = asyncio.CancelledError() if stopping.cancelled() else stopping.exception()
     await _end(client)
+    if is_given_up and isinstance(error, asyncio.CancelledError):  # as where the group waits for another member
+        _log.info("a Kafka client was ended before its broker had answered")
     # the cancellation may be the library's own, of a task in which it asked its broker
-    if isinstance(error, (KafkaError, asyncio.CancelledError)):
+    elif isinstance(error, (KafkaError, asyncio.CancelledError)):
         _log.warning("a Kafka client did not stop cleanly", extra={"error": repr(error)})
     elif error is not None:
         raise error

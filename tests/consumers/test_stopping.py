@@ -2,13 +2,14 @@
 
 import asyncio
 import gc
+import logging
 import signal
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaClient
+from aiokafka import AIOKafkaClient, ConsumerRebalanceListener, TopicPartition
 
 from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.queue import DeadLetterQueue, WrittenLetters, create_producer
@@ -66,6 +67,41 @@ async def test_nothing_goes_on_of_clients_that_were_stopped_while_their_broker_h
         assert await stop_while_it_hangs(kafka, settings) == set()
         gc.collect()
     assert [str(each.message) for each in unclosed] == []
+
+
+class Holding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Keeps a member from joining anew, so that the group waits for it; `asked` says that the group does."""
+
+    def __init__(self) -> None:
+        self.assigned, self.asked, self.free = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        """Waits until it may go on, unless it has had no partition yet."""
+        if self.assigned.is_set():
+            self.asked.set()
+            await self.free.wait()
+
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        """Says that it has joined."""
+        self.assigned.set()
+
+
+async def test_a_consumer_that_joins_its_group_is_stopped_without_a_warning(
+    settings: ConsumerSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its join is answered only once all members have joined, and nobody waits so long."""
+    caplog.set_level(logging.INFO, "consumers")
+    holding, member = Holding(), create_consumer(settings, system_now_ms)
+    member.subscribe([settings.kafka_topic], listener=holding)
+    await member.start()
+    await holding.assigned.wait()
+    async with running_consumer(settings):
+        await holding.asked.wait()
+    holding.free.set()
+    await member.stop()
+    assert "a Kafka client was ended before its broker had answered" in caplog.messages
+    ours = [each for each in caplog.records if each.name.startswith("consumers")]
+    assert [each.message for each in ours if each.levelno >= logging.WARNING] == []
 
 
 async def give_up_while_it_starts(client: Any, start: Callable[[], Awaitable[None]], turns: int) -> bool:
