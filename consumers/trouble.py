@@ -12,14 +12,21 @@ class Trouble:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._text = ""
-        self._noted = self._told = float("-inf")
+        self._noted = float("-inf")
+        self._told: dict[str, float] = {}
 
     def note(self, text: str) -> bool:
         """Notes the trouble; returns whether it is to be logged: it is another, or was last logged long ago."""
         now = self._clock()
-        is_news = text != self._text or now - self._told >= _TELL_AGAIN_SECONDS
-        self._text, self._noted, self._told = text, now, now if is_news else self._told
-        return is_news
+        self._text, self._noted = text, now
+        self._told = {each: at for each, at in self._told.items() if now - at < _TELL_AGAIN_SECONDS}
+        return self._told.setdefault(text, now) == now
+
+    def end(self) -> bool:
+        """Forgets the trouble; returns whether there has been any since it was last forgotten."""
+        was_there = bool(self._text)
+        self._text, self._noted, self._told = "", float("-inf"), {}
+        return was_there
 
     def text(self) -> str | None:
         """Returns the trouble, or None if there was none of late."""

@@ -130,8 +130,11 @@ class Reading:
         if self._asking is not None:
             await cancel([self._asking])
 
-    def begin_write(self, batch: Batch) -> asyncio.Task[None] | None:
-        """Starts a task that writes a batch; returns None if the store needs to know nothing of the batch now."""
+    def begin_write(self, batch: Batch) -> asyncio.Task[bool] | None:
+        """Starts a task that writes a batch and returns whether it had records.
+
+        Returns None if the store needs to know nothing of the batch now.
+        """
         now_ms, now = self._now_ms(), self._clock()
         self._take_in_freshness(batch, now_ms)
         claims = bool(self._tps) and now >= self._next_claim
@@ -150,13 +153,14 @@ class Reading:
 
     async def _write(
         self, batch: Batch, watermarks_ms: Mapping[int, int], horizon_ms: int, others: Sequence[int], claims: bool
-    ) -> None:
+    ) -> bool:
         with self._metrics.measuring(batch.records, max(batch.timestamps_ms.values(), default=0), watermarks_ms):
             counts = await self._applier.apply(batch, watermarks_ms, others, horizon_ms)
         if batch.records:
             self._has_refusals = counts.dead_letters["refused"] > 0
         if claims:
             await self._applier.claim(watermarks_ms, horizon_ms)
+        return bool(batch.records)
 
     async def settle(self) -> None:
         """Moves the heads of stripes without events to the positions. Raises what the store raises."""

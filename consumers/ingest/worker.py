@@ -49,6 +49,9 @@ _RESYNCING = (
 )
 
 
+_OUTAGES = (StoreUnavailableError, DeadLettersUnavailableError)  # they stay until somebody mends them
+
+
 class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Reads and applies the partitions of one consumer until told to stop."""
 
@@ -77,8 +80,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._epoch = 0  # grows with every rebalance; a batch of an earlier epoch is dropped
         self._assignment: list[TopicPartition] | None = None
         self._reading: Reading | None = None
-        self._in_flight: asyncio.Task[None] | None = None
+        self._in_flight: asyncio.Task[bool] | None = None
         self._letters = Trouble(time.monotonic)
+        self._outage = Trouble(time.monotonic)  # of Redis, or of the topic of dead letters
         self._unanswered: set[int] = set()  # partitions that have been logged as not read
         self._commits = Committer(self._consumer, policy.topic, policy.commit_seconds, policy.commit_timeout_seconds)
 
@@ -203,8 +207,15 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 if self._in_flight is task:
                     self._in_flight = None
             self._failures = 0
+            self._tell_end(has_read=task.result())
 
-    async def _beating(self, task: asyncio.Task[None]) -> None:
+    def _tell_end(self, has_read: bool) -> None:
+        """Logs the end of an outage: records were applied, or nothing has failed for a while."""
+        # a write without records may succeed in the midst of an outage
+        if (has_read or self._outage.text() is None) and self._outage.end():
+            _log.info("the outage is over, and reading goes on")
+
+    async def _beating(self, task: asyncio.Task[object]) -> None:
         """Awaits a task that may take minutes, and keeps the pulse beating meanwhile.
 
         Mending a large project takes so long, or Redis writing its log anew. The worker is not stuck then, as each call
@@ -228,10 +239,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         is_mended = isinstance(error, MendedError)  # other projects may need mending too, and should not wait long
         self._failures += not is_mended
         delay_seconds = self._backoff.compute(1 if is_mended else self._failures)
-        _log.warning(
-            "starting again from the store's offsets",
-            extra={"reason": type(error).__name__, "detail": str(error), "retry_seconds": round(delay_seconds, 3)},
-        )
+        extra = {"reason": type(error).__name__, "detail": str(error), "retry_seconds": round(delay_seconds, 3)}
+        if not isinstance(error, _OUTAGES) or self._outage.note(repr(error)):
+            _log.warning("starting again from the store's offsets", extra=extra)
         self._metrics.resyncs.labels(type(error).__name__).inc()
         if isinstance(error, StoreUnavailableError):
             self._metrics.redis_errors.inc()

@@ -176,7 +176,7 @@ async def test_consumer_says_what_is_denied_and_goes_on_once_it_is_granted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It stays not ready meanwhile, and loses nothing; also where the right is taken away while it runs."""
-    caplog.set_level(logging.WARNING, "consumers")
+    caplog.set_level(logging.INFO, "consumers")
     first, second = [event(job) for job in range(100)], [event(job) for job in range(50, 150)]
     await acl(tls_redis.admin, "SETUSER", "stats-consumer", "-hset", "-append")
     settings = make_settings(tls_redis.url("stats-consumer"), redis_cafile=tls_redis.cafile)
@@ -187,6 +187,8 @@ async def test_consumer_says_what_is_denied_and_goes_on_once_it_is_granted(
             lambda: said in {vars(each).get("detail") for each in caplog.records}, "it says what is denied"
         )
         await running.wait_not_ready(["redis"])
+        await eventually(lambda: running.count("resyncs", reason="StoreDeniedError") > 3, "it tries again and again")
+        assert caplog.messages.count("starting again from the store's offsets") == 1
         await acl(tls_redis.admin, "SETUSER", "stats-consumer", "+hset", "+append")
         await running.wait_counted(first)
         await running.wait_not_ready([])
@@ -196,6 +198,8 @@ async def test_consumer_says_what_is_denied_and_goes_on_once_it_is_granted(
         await running.wait_not_ready(["redis"])
         await acl(tls_redis.admin, "SETUSER", "stats-consumer", "+evalsha")
         await running.wait_counted([*first, *second])
+        over = "the outage is over, and reading goes on"
+        await eventually(lambda: caplog.messages.count(over) == 2, "it says that each is over")
 
 
 async def test_denials_are_told_apart(tls_redis: TlsRedis, tmp_path: Path) -> None:

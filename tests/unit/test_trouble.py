@@ -17,5 +17,18 @@ def test_a_trouble_is_there_between_its_returns_and_told_once_a_minute() -> None
     assert told == [60, 120]
     assert trouble.note("b")
     assert trouble.text() == "b"
+    now += 5
+    assert not trouble.note("a")  # two that take turns are told once a minute each
     now += 15
     assert trouble.text() is None
+
+
+def test_a_trouble_that_ended_is_news_again() -> None:
+    """Its end is told once."""
+    trouble = Trouble(lambda: 0.0)
+    assert not trouble.end()
+    assert trouble.note("a")
+    assert trouble.end()
+    assert trouble.text() is None
+    assert not trouble.end()
+    assert trouble.note("a")

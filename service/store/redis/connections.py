@@ -26,20 +26,21 @@ class TlsConnection(Connection):
     It says what it may mean if the server ends the connection at once, or does not answer TLS.
     """
 
-    def __init__(self, *, tls: SSLContext | None = None, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, *, socket_connect_timeout: float, tls: SSLContext | None = None, **options: Any) -> None:
+        super().__init__(socket_connect_timeout=socket_connect_timeout, **options)
         self._tls = tls
+        self._handshake_seconds = _HANDSHAKE_SHARE * socket_connect_timeout
 
     def _connection_arguments(self) -> Mapping[str, Any]:
         tls: Mapping[str, Any] = {}
         if self._tls is not None:
             # given up before the whole of connecting is, and so told from a host that is away
-            tls = {"ssl": self._tls, "ssl_handshake_timeout": _HANDSHAKE_SHARE * self.socket_connect_timeout}
+            tls = {"ssl": self._tls, "ssl_handshake_timeout": self._handshake_seconds}
         return {**super()._connection_arguments(), **tls}
 
     async def _connect(self) -> None:
         try:
-            await super()._connect()
+            await super()._connect()  # type: ignore[no-untyped-call]
         except ConnectionAbortedError as error:  # so asyncio says that a handshake takes too long
             text = f"{self.host}:{self.port} does not answer TLS: it may speak no TLS at this port"
             raise RedisConnectionError(text) from error
