@@ -36,6 +36,7 @@ from consumers.upkeep.sweeping import Sweeping
 from consumers.waiting import pause, unless_set
 from service.runtime.settings import ConsumerSettings, KafkaSettings
 from service.runtime.tasks import cancel
+from service.store.errors import LayoutError, StoreUnavailableError
 from service.store.redis.clock import StoreClock, system_now_ms
 from service.store.retention import Sweeper
 from service.store.write.writer import StoreWriter
@@ -43,6 +44,7 @@ from service.store.write.writer import StoreWriter
 _log = logging.getLogger(__name__)
 
 _TOPIC_CHECK_SECONDS = 1.0
+_STORE_SECONDS = 0.8  # less than an orchestrator waits for a page, which is a second mostly
 _STEADY_SECONDS = 30.0  # clients that worked for longer than this failed for a new reason, so the backoff begins again
 
 CreateConsumer = Callable[[KafkaSettings, Callable[[], int]], Reader]
@@ -85,8 +87,20 @@ class Consumer:
 
     async def not_ready(self) -> list[str]:
         """Returns the reasons why the process is not ready; `/readyz` asks for them."""
-        missing, denial = self._worker.not_ready() if self._worker is not None else ["kafka"], self._denial.text()
-        return [f"kafka: {denial}" if each == "kafka" and denial else each for each in missing]
+        missing = self._worker.not_ready() if self._worker is not None else ["kafka"]
+        if missing != ["kafka"]:
+            return missing
+        denial = self._denial.text()
+        return [f"kafka: {denial}" if denial else "kafka", *([] if await self._has_store() else ["redis"])]
+
+    async def _has_store(self) -> bool:
+        """Returns whether the store can be read; without partitions the worker does not ask it."""
+        try:
+            async with asyncio.timeout(_STORE_SECONDS):
+                await self._writer.read_heads()
+        except (StoreUnavailableError, LayoutError, TimeoutError):
+            return False
+        return True
 
     async def run(self) -> None:
         """Reads the topic until `stop` is called, and waits for a broker that does not answer.

@@ -202,6 +202,19 @@ async def test_consumer_says_what_is_denied_and_goes_on_once_it_is_granted(
         await eventually(lambda: caplog.messages.count(over) == 2, "it says that each is over")
 
 
+async def test_redis_is_named_beside_kafka(tls_redis: TlsRedis, make_settings: MakeSettings) -> None:
+    """While a consumer has no partitions, one page tells of both: that Redis denies us, and that it is away."""
+    nowhere, url = f"127.0.0.1:{free_port()}", tls_redis.url("stats-consumer")
+    for redis_url, missing in (
+        (url, ["kafka"]),
+        (url.replace(PASSWORD, "wrong"), ["kafka", "redis"]),
+        (f"rediss://127.0.0.1:{free_port()}/0", ["kafka", "redis"]),
+    ):
+        settings = make_settings(redis_url, redis_cafile=tls_redis.cafile, kafka_bootstrap_servers=nowhere)
+        async with running_consumer(settings) as running:
+            assert await running.consumer.not_ready() == missing
+
+
 async def test_denials_are_told_apart(tls_redis: TlsRedis, tmp_path: Path) -> None:
     """TLS and logins that fail are no outage that passes: the text says what to do."""
     right = tls_redis.url("stats-api")
