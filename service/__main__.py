@@ -46,7 +46,7 @@ async def run(settings: ServiceSettings) -> int:
     """Serves the API until a signal comes; returns the exit status, raises SettingsError. `main` runs it."""
     stop, hurry = asyncio.Event(), asyncio.Event()
 
-    def end(_: int) -> None:  # a second signal ends the drain
+    def end(_: int) -> None:  # a second signal ends the drain, and soon what follows it
         (hurry if stop.is_set() else stop).set()
 
     registry = CollectorRegistry()

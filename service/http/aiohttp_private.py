@@ -11,11 +11,16 @@
   the library would wait for ever, or for as long as it keeps idle connections.
 - A client that ends its side after a request gets its answer (`eof_received`).
 - A server that stops says so in each answer, and ends idle connections at a moment when nothing has come in on them.
+  It answers all requests that have come, where the library would answer one of each connection (`is_busy`), and does
+  not wait for clients that take nothing (`is_stalled`).
 """
 
+import array
 import asyncio
+import fcntl
 import logging
 import select
+import termios
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +82,8 @@ class Connection(web.RequestHandler):
         "_policy",
         "_refused",
         "_stopping",
+        "_untaken",
+        "_untaken_since",
     )
 
     def __init__(
@@ -101,6 +108,8 @@ class Connection(web.RequestHandler):
         self._half_closed = False
         self._answer_headers: dict[str, str] = {}
         self._client_ended: asyncio.Future[None] | None = None
+        self._untaken = (0, 0)  # requests begun, bytes that wait for the client
+        self._untaken_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins to wait for a request. The loop calls it, once."""
@@ -197,6 +206,36 @@ class Connection(web.RequestHandler):
         unread.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
         if not unread.poll(0):
             self.force_close()
+
+    @property
+    def is_busy(self) -> bool:
+        """Returns whether a request is under way here, or a part of an answer is still to be sent."""
+        transport = self.transport
+        unsent = isinstance(transport, asyncio.WriteTransport) and transport.get_write_buffer_size() > 0
+        return not self._is_waiting() or unsent
+
+    def is_stalled(self, seconds: float) -> bool:
+        """Tells whether the client has taken nothing of what waits for it, for so long that this has been asked."""
+        untaken = (self._request_count - len(self._messages), self._unsent_bytes())
+        if untaken != self._untaken or not untaken[1]:
+            self._untaken, self._untaken_since = untaken, self._loop.time()
+        return self._loop.time() - self._untaken_since >= seconds
+
+    def abandon(self) -> None:
+        """Ends the connection at once, with the request under way and all that is not sent."""
+        task = self._task_handler
+        if isinstance(self.transport, asyncio.Transport):
+            self.transport.abort()
+        if task is not None:
+            task.cancel()
+
+    def _unsent_bytes(self) -> int:
+        """Returns how many bytes the client's machine has not taken, those that the kernel holds for it too."""
+        if not isinstance(self.transport, asyncio.Transport):
+            return 0
+        held = array.array("i", [0])
+        fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, held)
+        return self.transport.get_write_buffer_size() + held[0]
 
     def _is_waiting(self) -> bool:
         return self._waiter is not None and not self._waiter.done()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 from aiohttp import web
 
@@ -14,8 +15,12 @@ from service.http.metrics import METRICS
 STOPPING = web.AppKey("stopping", asyncio.Event)
 """Is set from the moment when the server begins to stop; `serving` puts it into the application."""
 
-# aiohttp waits this long twice: for handlers to end, then for cancelled ones to end. Both fit into 10 s.
-SHUTDOWN_TIMEOUT_SECONDS = 4
+# After the drain a stop takes at most _IDLE_SECONDS, then one of the two next, then aiohttp's twice: 8.25 s in all.
+_FINISH_SECONDS = 6.0
+_HURRY_SECONDS = 0.5
+_CLEANUP_SECONDS = 1.0  # aiohttp waits so long for handlers to end, and again for cancelled ones
+_STALLED_SECONDS = 1.0  # whoever takes nothing of an answer for so long is waited for no more
+_LOOK_SECONDS = 0.05
 _IDLE_SECONDS = 0.25  # whoever has sent nothing for so long is about to send nothing
 
 
@@ -36,10 +41,11 @@ async def serving(  # noqa: PLR0913 - each has a default that serves
 
     At the end, unless that is an exception, it answers requests for `drain_seconds` more, or until `hurry` is set:
     each answer then ends its connection. After that it listens no more, and finishes the requests under way, for at
-    most twice SHUTDOWN_TIMEOUT_SECONDS.
+    most _FINISH_SECONDS, or _HURRY_SECONDS once `hurry` is set.
     """
+    hurry = hurry or asyncio.Event()
     stopping = app[STOPPING] = asyncio.Event()
-    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_TIMEOUT_SECONDS)
+    runner = web.AppRunner(app, shutdown_timeout=_CLEANUP_SECONDS)
     await runner.setup()
     server, metrics = runner.server, app[METRICS]
     assert server is not None  # noqa: S101 - the runner has been set up
@@ -56,11 +62,12 @@ async def serving(  # noqa: PLR0913 - each has a default that serves
             stopping.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(drain_seconds):
-                    await (hurry or asyncio.Event()).wait()
+                    await hurry.wait()
         finally:
             stopping.set()
             await listener.close()
         await _end_idle(server, open_connections)
+        await _finish(server, hurry)
     finally:
         await runner.cleanup()
 
@@ -76,6 +83,27 @@ async def _end_idle(server: web.Server, open_connections: OpenConnections) -> No
 
 
 def _end_those_idle_for(seconds: float, server: web.Server) -> None:
-    for connection in server.connections:
-        assert isinstance(connection, Connection)  # noqa: S101 - the server has made no others
+    for connection in _connections(server):
         connection.end_if_idle(seconds)
+
+
+async def _finish(server: web.Server, hurry: asyncio.Event) -> None:
+    """Waits until all that was asked is answered and sent; ends those who take nothing, and in the end all others."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _FINISH_SECONDS
+    while busy := [connection for connection in _connections(server) if connection.is_busy]:
+        if hurry.is_set():
+            deadline = min(deadline, loop.time() + _HURRY_SECONDS)
+        late = loop.time() >= deadline
+        for connection in busy:
+            if late or connection.is_stalled(_STALLED_SECONDS):
+                connection.abandon()
+        await asyncio.sleep(0 if late else _LOOK_SECONDS)
+        if late:
+            return
+
+
+def _connections(server: web.Server) -> list[Connection]:
+    connections = server.connections
+    assert all(isinstance(each, Connection) for each in connections)  # noqa: S101 - the server has made no others
+    return cast("list[Connection]", connections)

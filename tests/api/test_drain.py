@@ -9,13 +9,14 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from service.http import server
 from service.http.aiohttp_private import Connection
 from service.http.connections import ConnectionLimits, OpenConnections
 from service.http.listener import Listener, bind
 from service.http.metrics import METRICS, HttpMetrics
 from service.http.server import serving
 from tests.api.busy import ASK, Tally, keep_asking
-from tests.api.support import exchange, served
+from tests.api.support import FakeStore, exchange, served
 
 
 @pytest.mark.parametrize("drain_seconds", [0, 0.1])
@@ -160,3 +161,66 @@ async def test_requests_that_wait_are_few() -> None:
         answers = await exchange(port, request * 499 + request.replace(b"Host", b"Connection: close\r\nHost"))
     assert answers.count(b"HTTP/1.1 200 ") == 500
     assert 16 < max(waiting) <= 32
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that stops waits for ever for requests under way, and soon gives up clients that take nothing."""
+    monkeypatch.setattr(server, "_FINISH_SECONDS", 1e6)
+    monkeypatch.setattr(server, "_STALLED_SECONDS", 0.2)
+
+
+def description_asked(port: int, times: int) -> socket.socket:
+    """A connection whose client has asked that often for a body of some size, and reads nothing yet."""
+    client = socket.create_connection(("127.0.0.1", port))
+    client.setblocking(False)
+    client.send(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * times)
+    return client
+
+
+@pytest.mark.usefixtures("patient")
+async def test_who_takes_nothing_holds_no_stop() -> None:
+    """The server ends although a client has asked for more than fits into any buffer, and takes none of it."""
+    async with asyncio.timeout(30), AsyncExitStack() as stack:
+        api = await stack.enter_async_context(served())
+        with description_asked(api.port, 1_500):
+            async with api.client.get("/healthz"):
+                pass
+            await stack.aclose()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_who_reads_gets_all_that_it_has_asked_for() -> None:
+    """Requests that came at once are all answered when the server stops, to a client that takes its time."""
+    async with asyncio.timeout(30), AsyncExitStack() as stack:
+        api = await stack.enter_async_context(served())
+        client = description_asked(api.port, 300)
+        async with api.client.get("/healthz"):
+            pass
+        reader, writer = await asyncio.open_connection(sock=client)
+        ending = asyncio.create_task(stack.pop_all().aclose())
+        answers = 0
+        await api.draining.wait()
+        while part := await reader.read(1 << 16):
+            answers += part.count(b'"openapi":')
+            await asyncio.sleep(0.001)
+        await ending
+        assert answers == 300
+        writer.close()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_hurry_ends_what_is_under_way() -> None:
+    """A second signal ends requests whose answer does not come, also when the drain is over."""
+    store = FakeStore()
+    store.gate.clear()
+    hurry = asyncio.Event()
+    async with asyncio.timeout(30), AsyncExitStack() as stack:
+        api = await stack.enter_async_context(served(store, hurry=hurry))
+        asking = asyncio.create_task(exchange(api.port, ASK))
+        await store.entered.wait()
+        ending = asyncio.create_task(stack.pop_all().aclose())
+        await api.draining.wait()
+        hurry.set()
+        await ending
+        assert await asking == b""
