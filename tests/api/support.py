@@ -9,7 +9,6 @@ from typing import Any
 
 import aiohttp
 import jwt
-from aiohttp import web
 from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry
 
@@ -119,14 +118,13 @@ class AwayAuthenticator:
 
 @dataclass(frozen=True)
 class Api:
-    """A served API, a client of it, the layouts it gave up on, and events for when it drains and listens no more."""
+    """A served API, a client of it, the layouts it gave up on, and an event for when it drains."""
 
     client: aiohttp.ClientSession
     port: int
     store: FakeStore
     clock: Clock
     draining: asyncio.Event
-    stopping: asyncio.Event
     misfits: list[LayoutError]
 
 
@@ -171,19 +169,13 @@ async def served(
     app = create_app(
         store, authenticator, limiter, registry, misfits.append, policy=policy, probe_seconds=probe_seconds
     )
-    stopping = asyncio.Event()
-
-    async def tell(app: web.Application) -> None:
-        stopping.set()
-
-    app.on_shutdown.append(tell)
     async with (
         serving(
             app, "127.0.0.1", 0, policy=connection_policy, limits=limits, drain_seconds=drain_seconds, hurry=hurry
         ) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
-        yield Api(client, port, store, clock, app[STOPPING], stopping, misfits)
+        yield Api(client, port, store, clock, app[STOPPING], misfits)
 
 
 async def exchange(port: int, data: bytes) -> bytes:
