@@ -1,5 +1,6 @@
 """The types of the settings' values, each with its validator. No error repeats a value, since it may be a secret."""
 
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -10,6 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from service.runtime.redis_url import check_files, parse_redis_url
 from service.runtime.tls import check_certificates
+
+_NO_ORIGIN = "no origin as browsers send it: in small letters and punycode, without its default port or a path"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def _decimal(value: object) -> object:
@@ -103,16 +107,46 @@ def _origins(value: object) -> object:
     origins = _names(value)
     if isinstance(origins, frozenset) and origins != {"*"}:
         for origin in origins:
-            parts = _split_url(origin, ("http", "https"))
-            if origin != f"{parts.scheme}://{parts.netloc}".lower() or "@" in origin:
-                raise ValueError("no origin")
+            _check_origin(origin)
     return origins
+
+
+def _check_origin(origin: str) -> None:
+    parts = _split_url(origin, ("http", "https"))
+    host = parts.hostname or ""
+    try:
+        written = _as_browsers_write(host)
+    except ValueError:
+        raise ValueError(_NO_ORIGIN) from None
+    port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    if origin != f"{parts.scheme}://{written}{port}":
+        raise ValueError(_NO_ORIGIN)
+
+
+def _as_browsers_write(host: str) -> str:
+    """Returns a host as a browser writes it in an origin; raises ValueError where none asks such a host."""
+    if ":" in host:
+        if "%" in host:
+            raise ValueError("a zone, which URLs of browsers do not have")
+        return f"[{ipaddress.IPv6Address(host)}]"
+    labels = host.removesuffix(".").split(".")
+    if not all(re.fullmatch(r"[a-z0-9_-]{1,63}", label) for label in labels):
+        raise ValueError("a host of other characters")
+    if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):  # then it is an IPv4 address, of four decimal numbers
+        return str(ipaddress.IPv4Address(host))
+    return host
 
 
 def _signing_secret(secret: SecretStr) -> SecretStr:
     if len(os.fsencode(secret.get_secret_value())) < 32:  # RFC 7518, 3.2: at least the size of the hash
         raise ValueError("shorter than 32 bytes")
     return secret
+
+
+def _visible(name: str) -> str:
+    if name != name.strip():
+        raise ValueError("a space at its begin or end")
+    return name
 
 
 def _file(path: str) -> str:
@@ -132,7 +166,7 @@ Share = Annotated[float, BeforeValidator(_share), Field(ge=0, le=0.5)]
 Port = Annotated[WholeNumber, Field(le=65535)]
 UpperCase = BeforeValidator(_upper)
 Names = Annotated[frozenset[str], BeforeValidator(_names)]
-Name = Annotated[str, Field(min_length=1, max_length=255)]
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_visible)]
 Origins = Annotated[frozenset[str], BeforeValidator(_origins)]
 UrlPath = Annotated[str, BeforeValidator(_url_path)]
 RedisUrl = Annotated[str, BeforeValidator(_redis_url)]

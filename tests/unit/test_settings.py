@@ -161,9 +161,12 @@ GOOD: list[tuple[type[Any], dict[str, str], str, object]] = [
     (ServiceSettings, {**JWT, "STATS_HTTP_PREFIX": "/a/b.c"}, "http_prefix", "/a/b.c"),
     (
         ServiceSettings,
-        {**JWT, "STATS_HTTP_CORS_ORIGINS": "https://a.example, http://[::1]:3000"},
+        {
+            **JWT,
+            "STATS_HTTP_CORS_ORIGINS": "https://a.example, http://[::1]:3000, http://xn--fiq.example:443, https://127.0.0.1",
+        },
         "http_cors_origins",
-        frozenset({"https://a.example", "http://[::1]:3000"}),
+        frozenset({"https://a.example", "http://[::1]:3000", "http://xn--fiq.example:443", "https://127.0.0.1"}),
     ),
     (ServiceSettings, {**JWT, "STATS_HTTP_CORS_ORIGINS": "*"}, "http_cors_origins", frozenset({"*"})),
     (ServiceSettings, KEYSTONE, "keystone_url", "https://id.example:5000/v3"),
@@ -186,6 +189,10 @@ _OPTIONS = [
 _PORTS = ["-1", "65536", "+1", "1.0", "1_0", " 80", "port", "٣", "9" * 5000]
 _PATHS = ["statistics", "/", "/a/", "//a", "/a b", "/../a", "/a?b", "/é"]
 _ORIGINS = ["example", "https://a/", "https://a/b", "https://u:p@a", "https://A.example", "*,https://a", "ftp://a", ","]
+_UNSENT_ORIGINS = [
+    *("https://a:443", "http://a:80", "https://a:0443", "https://a:", "https://中.example", "https://a%41"),
+    *("http://127.1", "http://0x7f.1", "http://[0:0:0:0:0:0:0:1]:81", "http://[fe80::1%25a]", "http://a..b"),
+]
 _TOPICS = ["a b", "a/b", "é", ".", "..", "a" * 250, "a\n"]
 BAD: list[tuple[type[Any], str, list[str]]] = [
     (CommonSettings, "STATS_REDIS_URL", ["localhost", "http://h", "unix:///s", "REDIS://h", "redis://", "redis:///0"]),
@@ -223,12 +230,12 @@ BAD: list[tuple[type[Any], str, list[str]]] = [
     (ServiceSettings, "STATS_HTTP_HOST", ["a b", "a..b", "a" * 64]),
     (ConsumerSettings, "STATS_METRICS_HOST", ["a b", "a..b"]),
     (ServiceSettings, "STATS_HTTP_PREFIX", _PATHS),
-    (ServiceSettings, "STATS_HTTP_CORS_ORIGINS", _ORIGINS),
+    (ServiceSettings, "STATS_HTTP_CORS_ORIGINS", [*_ORIGINS, *_UNSENT_ORIGINS]),
     (ServiceSettings, "STATS_HTTP_DRAIN_SECONDS", ["-1", "301", "1.5"]),
     (ServiceSettings, "STATS_RATE_LIMIT", ["-1", "1.5", "1e3", "1_000", "many"]),
     (ServiceSettings, "STATS_ADMIN_ROLES", [",", " , ", ""]),
-    (ServiceSettings, "STATS_JWT_AUDIENCE", [""]),
-    (ServiceSettings, "STATS_JWT_ISSUER", [""]),
+    (ServiceSettings, "STATS_JWT_AUDIENCE", ["", "  ", " a", "a\t"]),
+    (ServiceSettings, "STATS_JWT_ISSUER", ["", "  "]),
     (ServiceSettings, "STATS_AUTH", ["none", "JWT"]),
     (ServiceSettings, "STATS_JWT_SECRET", ["s", "s" * 31, "测" * 10]),
     (ServiceSettings, "STATS_JWT_AUDIENCE", ["a" * 256]),
