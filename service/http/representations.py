@@ -1,6 +1,7 @@
 """Answers a body that can be compared with what the client has: with an `ETag`, as 304, or compressed with gzip."""
 
 import asyncio
+import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from service.runtime.tasks import SharedTask
 COMPRESSED_FROM_BYTES = 16_384
 _MAX_CACHED_BYTES = 16 * 1024 * 1024
 _GZIP_BITS = zlib.MAX_WBITS | 16  # a gzip header and trailer in the place of zlib's
+_TAG = re.compile(r'(?:^|,)[ \t]*(?:W/)?"([^"]*)"[ \t]*(?=,|$)')  # each in a list, of which parts may be empty
 _ETAG, _ENCODING = istr("ETag"), istr(hdrs.CONTENT_ENCODING)
 
 
@@ -75,5 +77,9 @@ async def represent(request: web.Request, body: bytes, digest: str, headers: Map
 
 
 def _has(request: web.Request, digest: str) -> bool:
-    """Tells whether one of the tags in `If-None-Match` is that of the body; `*` is any (RFC 9110, 13.1.2)."""
-    return any(tag.value in {digest, "*"} for tag in request.if_none_match or ())
+    """Tells whether one of the tags in `If-None-Match` is that of the body; `*` is any (RFC 9110, 13.1.2).
+
+    The library reads the first line alone, and takes the tag `"*"` for any.
+    """
+    given = ",".join(request.headers.getall(hdrs.IF_NONE_MATCH))
+    return given.strip() == "*" or digest in _TAG.findall(given)

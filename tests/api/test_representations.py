@@ -42,6 +42,10 @@ NOT_MODIFIED = {
     "the tag": ["If-None-Match: {tag}"],
     "the tag, strong": ["If-None-Match: {strong}"],
     "one of several": ['If-None-Match: "a", W/"b" , {tag},"c"'],
+    "after a comma": ['If-None-Match: "a,b" ,{tag}'],
+    "after nothing": ["If-None-Match: , ,{tag}"],
+    "in a second line": ['If-None-Match: "a"', "If-None-Match: {tag}"],
+    "after what is none": ["If-None-Match: a, {tag}"],
     "any": ["If-None-Match: *"],
     "in another case": ["IF-NONE-MATCH: {tag}"],
     "with a date": ["If-None-Match: {tag}", "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT"],
@@ -52,7 +56,10 @@ MODIFIED = {
     "the tag without quotes": ["If-None-Match: {bare}"],
     "nothing": ["If-None-Match: "],
     "no tag": ["If-None-Match: ;;;"],
-    "any, quoted": ['If-None-Match: "**"'],
+    "any, quoted": ['If-None-Match: "*"'],
+    "any, weak": ['If-None-Match: W/"*"'],
+    "any, among others": ['If-None-Match: *, "a"'],
+    "the tag and more": ["If-None-Match: {tag}a"],
     "another header": ["If-Match: {tag}"],
 }
 
