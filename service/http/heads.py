@@ -7,11 +7,11 @@ forgets the good requests of what it is given when a bad one follows them.
 import re
 
 MAX_HEAD_BYTES = 32_768
-UNSUPPORTED_METHOD = "TRACE"  # no resource has it; it stands for all that the parser does not know
+_UNSUPPORTED_METHOD = b"TRACE"  # no resource has it; it stands for all that the parser does not know, and for CONNECT
 _BLANK_LINE = b"\r\n\r\n"
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _KNOWN_METHODS = frozenset(
-    {b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT"},
+    {b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"},
 )
 _ANSWER_HEADERS = re.compile(rb"^(x-language|accept-language|x-request-id):[ \t]*([ -~]{0,256})", re.I | re.M)
 
@@ -38,7 +38,8 @@ class HeadCutter:
         """Returns the next piece, which has the end of one head at most, and what follows it.
 
         The piece is empty where more must come before anything can be said. A method that the parser does not know
-        becomes one that no resource has, so that the request is answered as any other with a wrong method. Raises
+        becomes one that no resource has, so that the request is answered as any other with a wrong method. So does
+        CONNECT, after whose head the parser would see a tunnel, and whose path it would take for a host. Raises
         HeadTooLongError.
         """
         if not self._bytes and not data.startswith(b"GET "):
@@ -47,7 +48,7 @@ class HeadCutter:
             if method is not None and method.end() == len(data):
                 return b"", data
             if method is not None and method[0] not in _KNOWN_METHODS and data[method.end()] == ord(" "):
-                data = UNSUPPORTED_METHOD.encode() + data[method.end() :]
+                data = _UNSUPPORTED_METHOD + data[method.end() :]
         joined = self._end + data
         found = joined.find(_BLANK_LINE)
         length = len(data) if found < 0 else found + len(_BLANK_LINE) - len(self._end)

@@ -23,7 +23,6 @@ from service.http.errors import (
     UNAVAILABLE,
     ApiError,
 )
-from service.http.heads import UNSUPPORTED_METHOD
 from service.http.languages import language_of
 from service.http.metrics import UNKNOWN_ROUTE, HttpMetrics
 from service.http.policy import DEFAULT_POLICY, HttpPolicy
@@ -73,7 +72,7 @@ def create_middleware(
             else:
                 response = await handler(request)
         except Exception as error:  # noqa: BLE001 - nothing may reach aiohttp's own error pages; 5xx are logged
-            api_error = _api_error(error, request.method, policy.challenge)
+            api_error = _api_error(error, policy.challenge)
             if give_up is not None and isinstance(error, LayoutError):
                 give_up(error)
             _log_failure(error, api_error, _route(request, policy.prefix))
@@ -103,10 +102,8 @@ def _log_failure(error: Exception, api_error: ApiError, route: str) -> None:
     )
 
 
-def _api_error(error: Exception, method: str, challenge: str) -> ApiError:
+def _api_error(error: Exception, challenge: str) -> ApiError:
     match error:
-        case web.HTTPNotFound() if method == UNSUPPORTED_METHOD:
-            return ApiError(BAD_METHOD, headers={"Allow": "GET,HEAD"})
         case ApiError():
             return error
         case web.HTTPException():

@@ -55,8 +55,8 @@ async def test_what_nobody_reads_is_not_kept(api: Api, unread: bytes) -> None:
     assert statuses(await exchange(api.port, request + b"\r\n" + GOOD)) == [405]
 
 
-@pytest.mark.parametrize("method", [b"BREW", b"get", b"DESCRIBE", b"PRI", b"TRACE", b"PROPFIND"])
-@pytest.mark.parametrize("path", [b"/healthz", PATH.encode(), b"/"])
+@pytest.mark.parametrize("method", [b"BREW", b"get", b"DESCRIBE", b"PRI", b"TRACE", b"PROPFIND", b"CONNECT"])
+@pytest.mark.parametrize("path", [b"/healthz", PATH.encode()])
 async def test_methods_that_nobody_knows_are_405(api: Api, method: bytes, path: bytes) -> None:
     """They get the API's 405 in the caller's language, which says what is allowed, and the connection goes on."""
     request = method + b" " + path + b" HTTP/1.1\r\nHost: a\r\nX-Language: zh-cn\r\n\r\n"
@@ -65,6 +65,12 @@ async def test_methods_that_nobody_knows_are_405(api: Api, method: bytes, path: 
     assert set(re.findall(rb"Allow: (.*)\r\n", answers)[0].split(b",")) == {b"GET", b"HEAD"}
     assert "DLI.0007" in answers.decode()
     assert "不支持" in answers.decode()
+
+
+@pytest.mark.parametrize("method", [b"BREW", b"CONNECT", b"TRACE", b"DELETE", b"GET"])
+async def test_a_path_that_is_not_served_is_404_for_every_method(api: Api, method: bytes) -> None:
+    """Whether a method is known says nothing about a path that nobody serves; the connection goes on."""
+    assert statuses(await exchange(api.port, method + b" /nope HTTP/1.1\r\nHost: a\r\n\r\n" + END)) == [404, 200]
 
 
 @pytest.mark.parametrize(
