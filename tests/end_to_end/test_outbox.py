@@ -1,6 +1,7 @@
 """The outbox of docs/producers.md on a real PostgreSQL: its events are events, and what they count to is the table."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -144,3 +145,25 @@ async def test_outbox_has_what_was_committed(sessions: list[Session]) -> None:
     assert {status: answer[f"total_{status.lower()}_num"] for status in counted} == counted
     assert answer["total_input_size"] == sum(int(text.split()[0]) for _, text in jobs)
     assert [user["user_name"] for user in answer["users"]] == [f'chen "wei" 王{number}' for number in range(3)]
+
+
+async def test_one_poller_publishes_the_events_of_a_job_in_order(sessions: list[Session]) -> None:
+    """Also after a VACUUM, when new rows take the places of old ones in the table."""
+    backend, poller = sessions
+    begin, take, _, commit = POLL.strip().split("\n\n")
+    await backend.run(TABLES)
+    await backend.run("""
+        INSERT INTO job (project_id, user_id, user_name)
+            SELECT 'acme', 'user', 'user' FROM generate_series(1, 400);
+    """)
+    rows: list[tuple[str, str]] = []
+    for _ in range(3):
+        rows += await poller.run(f"{begin} {take} {commit}")
+        await backend.run("VACUUM job_event_outbox; UPDATE job SET status = 'RUNNING'; UPDATE job SET input_size = 1;")
+    while taken := await poller.run(f"{begin} {take} {commit}"):
+        rows += taken
+    published: dict[str, list[int]] = {}
+    for key, value in rows:
+        published.setdefault(key, []).append(json.loads(value)["sequence"])
+    assert len(published) == 400
+    assert all(numbers == list(range(1, 8)) for numbers in published.values())
