@@ -42,7 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace, terminal: Terminal) -> int:
     """Validates the lines of a file, and shows what is wrong as it is read; returns 0 or 1.
 
-    Raises FileError, OutputError.
+    It reads no further once nobody reads what it shows. Raises FileError, OutputError.
     """
     lines: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -56,10 +56,9 @@ def run(arguments: Namespace, terminal: Terminal) -> int:
                 _judge(line, size_bytes)
             except InvalidRecordError as error:
                 reasons[error.reason] += 1
-                terminal.line(
-                    {"line": number, "reason": error.reason, "detail": error.detail},
-                    f"{number}: {error.reason}: {error.detail}",
-                )
+                document = {"line": number, "reason": error.reason, "detail": error.detail}
+                if not terminal.line(document, f"{number}: {error.reason}: {error.detail}"):
+                    return 1
     log.say(_summary(lines["all"], lines["blank"], reasons))
     return 1 if reasons else 0
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import TextIOWrapper
 
@@ -17,20 +17,23 @@ class OutputError(Exception):
     """What a command has to say cannot be written to standard output."""
 
 
-def write(text: str) -> None:
-    """Writes text and a line's end to standard output; a reader that closes the pipe is no error. Raises OutputError.
+def write(text: str) -> bool:
+    """Writes text and a line's end to standard output; returns whether it has a reader. Raises OutputError.
 
-    What the output's encoding does not have, as names in another script, is written with escapes.
+    A reader that closes the pipe, as `head` does, has seen enough: that is no error. What
+    the output's encoding does not have, as names in another script, is written with escapes.
     """
     if sys.stdout is None:
         raise OutputError("standard output is closed")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with suppress(BrokenPipeError):  # the reader has seen enough, as `head` has
-            print(text, file=sys.stdout, flush=True)  # noqa: T201 - what a command is for
+        print(text, file=sys.stdout, flush=True)  # noqa: T201 - what a command is for
+    except BrokenPipeError:
+        return False
     except OSError as error:
         raise OutputError(str(error)) from error
+    return True
 
 
 class Terminal:
@@ -43,9 +46,12 @@ class Terminal:
         """Prints the document, or the lines that say the same. Raises OutputError."""
         write(json.dumps(document) if self._as_json else "\n".join(lines))
 
-    def line(self, document: Mapping[str, object], text: str) -> None:
-        """Prints one of many findings as it is found, in one line. Raises OutputError."""
-        write(json.dumps(document) if self._as_json else text)
+    def line(self, document: Mapping[str, object], text: str) -> bool:
+        """Prints one of many findings as it is found, in one line; returns whether it has a reader. Raises OutputError.
+
+        Without one a command that has no other work ends.
+        """
+        return write(json.dumps(document) if self._as_json else text)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Advance]:

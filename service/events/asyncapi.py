@@ -215,10 +215,12 @@ def _cloud_event() -> dict[str, Any]:
             **{name: {"type": "string", "minLength": 1} for name in REQUIRED},
             "specversion": {"type": "string", "const": VERSION},
             "datacontenttype": {"type": ["string", "null"], "description": "if it is there, that of JSON"},
-            "data": {"$ref": "#/components/schemas/JobEventData"},
-            "data_base64": {"type": "string", "contentEncoding": "base64"},
+            "data": {"oneOf": [{"$ref": "#/components/schemas/JobEventData"}, {"type": "null"}]},
+            "data_base64": {"type": ["string", "null"], "contentEncoding": "base64"},
         },
-        "oneOf": [{"required": ["data"]}, {"required": ["data_base64"]}],
+        "oneOf": [
+            {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in ("data", "data_base64")
+        ],
     }
 
 

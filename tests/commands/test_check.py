@@ -164,7 +164,7 @@ async def test_standard_input_without_valid_settings() -> None:
 
 
 async def test_reader_that_has_seen_enough(tmp_path: Path) -> None:
-    """Whoever reads may close the pipe: no traceback, and the exit code that it would have been."""
+    """Whoever reads may close the pipe: no traceback, no sum of what was not read to its end, and the exit code of what it found."""
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"{}\n" * 3)
     reading, writing = os.pipe()
@@ -172,7 +172,7 @@ async def test_reader_that_has_seen_enough(tmp_path: Path) -> None:
     process = await start({}, "check", str(path), stdout=writing)
     os.close(writing)
     _, err = await process.communicate()
-    assert (process.returncode, err.decode()) == (1, "3 events: 0 good, 3 bad (3 missing_field)\n")
+    assert (process.returncode, err) == (1, b"")
 
 
 async def test_help_says_nothing_of_settings() -> None:

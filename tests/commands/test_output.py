@@ -69,6 +69,14 @@ async def test_what_cannot_be_written_is_no_finding(
     assert (result.code, result.err) == (5, f"{line}\n")
 
 
+async def test_check_ends_when_its_reader_has_gone(redis_flushed: str) -> None:
+    """It reads no further, though its input has no end; the exit code is that of what it found, and there is no sum."""
+    bad = "timeout 30 yes '{}'"
+    result = await shell(redis_flushed, f'{bad} | {{ consumers check -; echo "code $?" >&2; }} | head -1')
+    assert result.out.startswith("1: missing_field: ")
+    assert result.err == "code 1\n"
+
+
 @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
 async def test_errors_that_cannot_be_written_leave_the_exit_code(redis_flushed: str, where: str) -> None:
     """A command that fails says so by its exit code, and never on standard output."""
