@@ -24,6 +24,7 @@ DEAD_LETTER_HEADERS = {
 
 _BINDING = {"bindingVersion": "0.5.0"}
 _ID_CHARACTERS = f"{ID_PATTERN.strip('^$+')}{{1,{MAX_TEXT_CHARS}}}"
+_LIMIT_OF_ID = f"and has at most {MAX_TEXT_CHARS} characters then"
 _KEY = {
     "type": "string",
     "description": "{project_id}/{job_id}. An event may come without a key, a deletion may not.",
@@ -138,7 +139,7 @@ def _messages() -> dict[str, Any]:
         ),
         "structuredCloudEvent": _message(
             "StructuredCloudEvent",
-            "A CloudEvent as the value. Its id stands in for a missing event_id.",
+            f"A CloudEvent as the value. Its id stands in for a missing event_id, {_LIMIT_OF_ID}.",
             {"$ref": "#/components/schemas/CloudEvent"},
             {**_ATTRIBUTES, "datacontenttype": "application/json", "data": _DATA},
             {"content-type": STRUCTURED},
@@ -146,7 +147,8 @@ def _messages() -> dict[str, Any]:
         ),
         "binaryCloudEvent": _message(
             "BinaryCloudEvent",
-            "An event as the value, the attributes of a CloudEvent as headers. ce_id stands in for a missing event_id.",
+            "An event as the value, the attributes of a CloudEvent as headers. ce_id stands in for a missing event_id,"
+            f" {_LIMIT_OF_ID}.",
             {"$ref": "#/components/schemas/JobEventData"},
             _DATA,
             {**binary, "content-type": "application/json"},
@@ -221,6 +223,8 @@ def _cloud_event() -> dict[str, Any]:
         "oneOf": [
             {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in ("data", "data_base64")
         ],
+        "if": {"required": ["data"], "properties": {"data": {"type": "object", "not": {"required": ["event_id"]}}}},
+        "then": {"properties": {"id": {"maxLength": MAX_TEXT_CHARS}}},
     }
 
 

@@ -12,6 +12,7 @@ apart, and never one that `open_strictly` refuses, nor otherwise.
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple
@@ -32,6 +33,8 @@ VERSION = "1.0"
 
 _CONTENT_TYPE = "content-type"
 _FAMILY = b"application/cloudevents"
+# Up to the next semicolon that is not in quotes. (email.message would take time quadratic in a header's size.)
+_split_parameters = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^;"])+', re.DOTALL).findall
 _BINARY = {f"ce_{name}": name for name in REQUIRED}
 _JUDGED = {*_BINARY, _CONTENT_TYPE}
 
@@ -185,7 +188,8 @@ def _check_charset(name: str, charset: str) -> None:
 @lru_cache(maxsize=64)
 def _parse(content_type: str) -> tuple[str, str]:
     """Returns the media type and the charset, in lower case."""
-    media_type, *parameters = content_type.lower().split(";")
+    media_type, _, rest = content_type.lower().partition(";")
+    parameters: list[str] = _split_parameters(rest)
     pairs = (each.partition("=") for each in parameters)
     charsets = (text.strip(' \t"') for name, _, text in pairs if name.strip() == "charset")
     return media_type.strip(), next(charsets, "utf-8")

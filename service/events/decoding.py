@@ -176,13 +176,17 @@ def _is_id(text: str) -> bool:
 def decode_strictly(key: bytes | None, value: bytes, event_id: str | None = None) -> JobEvent:
     """Returns the event; raises InvalidRecordError with the first thing that is wrong."""
     check_text(value)
+    stands_in = False
     try:
         fields = _read_fields(value)
-        if event_id is not None and isinstance(fields, dict):
-            fields.setdefault("event_id", event_id)
+        if event_id is not None and isinstance(fields, dict) and "event_id" not in fields:
+            fields["event_id"], stands_in = event_id, True
         event = JobEventModel.model_validate(fields).to_event()
     except ValidationError as error:
-        raise InvalidRecordError(*describe(error)) from None
+        reason, detail = describe(error)
+        if stands_in and detail.startswith("event_id: "):  # a field that the value does not have
+            detail = f"id of the CloudEvent, in place of {detail}"
+        raise InvalidRecordError(reason, detail) from None
     except NotJsonError as error:
         raise InvalidRecordError("not_json", f"value: {error}") from None
     if key is not None and key != f"{event.project_id}/{event.job_id}".encode():

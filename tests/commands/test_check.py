@@ -164,7 +164,7 @@ async def test_standard_input_without_valid_settings() -> None:
 
 
 async def test_reader_that_has_seen_enough(tmp_path: Path) -> None:
-    """Whoever reads may close the pipe: no traceback, no sum of what was not read to its end, and the exit code of what it found."""
+    """Whoever reads may close the pipe: no traceback, no summary, and the exit code of what it found."""
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"{}\n" * 3)
     reading, writing = os.pipe()

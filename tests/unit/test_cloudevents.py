@@ -58,6 +58,7 @@ def reason(value: bytes | None, headers: Headers) -> str:
         b"Application/CloudEvents+JSON",
         b"application/cloudevents+json; charset=UTF-8",
         b' application/cloudevents+json ;x=y; charset = "utf-8"',
+        b'application/cloudevents+json; x="a;charset=latin1"; y="\\";charset=latin1"; charset=utf-8',
     ],
 )
 @pytest.mark.parametrize("name", ["content-type", "Content-Type"])
@@ -94,7 +95,10 @@ def test_id_stands_in_for_a_missing_event_id() -> None:
         found = verdict(value, headers)
         assert isinstance(found, tuple)
         assert found[0] == "out_of_bounds"
-        assert found[1].startswith("event_id: is a string of 65 characters")
+        assert found[1].startswith("id of the CloudEvent, in place of event_id: is a string of 65 characters")
+    found = verdict(value_of(event_id=long), BINARY)
+    assert isinstance(found, tuple)
+    assert found[1].startswith("event_id: is a string of 65 characters")
     assert verdict(value_of(), with_header("ce_id", long.encode())) == EVENT
     assert reason(value_of(event_id=None), BINARY) == "wrong_type"
     assert reason(value_of(event_id=""), BINARY) == "out_of_bounds"

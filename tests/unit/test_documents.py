@@ -1,5 +1,6 @@
 """The documents for producers say what the decoder does: JSON Schema and AsyncAPI."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -13,17 +14,20 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from consumers.dead_letters import letter
 from service.events import asyncapi
-from service.events.cloudevents import unwrap
+from service.events.cloudevents import open_envelope, unwrap
 from service.events.decoding import InvalidRecordError, Reason, decode
 from service.events.documents import documents, job_event_schema, main
 from service.runtime.settings import ConsumerSettings
 from tests.docs import PROJECT
 from tests.examples import examples
+from tests.unit.test_cloudevents import envelope
 from tests.unit.test_decoding import FIELDS, json_values, valid_events
 
 SCHEMA = Draft202012Validator(job_event_schema())
 ASYNCAPI = documents()["asyncapi.json"]
 MESSAGES = ASYNCAPI["components"]["messages"]
+DATA = base64.b64encode(json.dumps(FIELDS).encode()).decode()
+WITHOUT_ID = {name: each for name, each in FIELDS.items() if name != "event_id"}
 TEXTS = ["", "a\n", "a b", "ü", "x" * 64, "x" * 65, "x" * 128, "x" * 129, "😀" * 64, "\x7f", "\x80", "FAILED", "failed"]
 NUMBERS = [0, 1, -1, 2**31 - 1, 2**31, 2**53 - 1, 2**53, 10**40, True, None]
 ODD = json_values | st.sampled_from(TEXTS) | st.sampled_from(NUMBERS)
@@ -126,6 +130,36 @@ def test_examples_of_messages_are_taken(name: str) -> None:
         value = None if each["payload"] is None else json.dumps(each["payload"]).encode()
         assert bool(headers) == ("CloudEvent" in name)
         decode(key["examples"][0].encode(), *(unwrap(value, headers) if value and headers else (value,)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_valid"),
+    [
+        ({}, True),
+        ({"data_base64": None}, True),
+        ({"data": None, "data_base64": DATA}, True),
+        ({"data": ..., "data_base64": DATA}, True),
+        ({"data_base64": DATA}, False),
+        ({"data": None}, False),
+        ({"data": None, "data_base64": None}, False),
+        ({"data": ...}, False),
+        ({"id": "i" * 65}, True),
+        ({"id": "😀" * 64, "data": WITHOUT_ID}, True),
+        ({"id": "i" * 65, "data": WITHOUT_ID}, False),
+        ({"id": "", "data": WITHOUT_ID}, False),
+    ],
+)
+def test_schema_of_cloud_events_and_decoder_agree(changes: dict[str, Any], is_valid: bool) -> None:
+    """About where the event is, and the id that stands in for its own."""
+    value = envelope(**changes)
+    schema = {"$ref": "#/components/schemas/CloudEvent", "components": ASYNCAPI["components"]}
+    assert Draft202012Validator(schema).is_valid(json.loads(value)) == is_valid
+    try:
+        decode(None, *open_envelope(value))
+    except InvalidRecordError:
+        assert not is_valid
+    else:
+        assert is_valid
 
 
 def _check(schema: dict[str, Any], given: Any) -> None:
