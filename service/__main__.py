@@ -29,8 +29,25 @@ EXIT_LISTEN, EXIT_SETTINGS, EXIT_LAYOUT = 1, 2, 3
 _OPEN_FILES = 65536
 
 
+_USAGE = "usage: python -m service    (no arguments: settings are environment variables, STATS_...; --help says more)"
+_HELP = f"""\
+{_USAGE}
+
+Serves the HTTP API over the statistics in Redis until SIGTERM or SIGINT. The README has all settings and exit codes.
+Consumers, and the commands of an operator, are `python -m consumers`."""
+
+
 def main() -> int:
     """Loads the settings and runs the API; returns the exit status. Blocks until the API has ended."""
+    match sys.argv[1:]:
+        case []:
+            pass
+        case ["--help" | "-h"]:
+            print(_HELP)  # noqa: T201 - what was asked for
+            return 0
+        case _:
+            log.say(_USAGE)
+            return EXIT_SETTINGS
     try:
         settings = load(ServiceSettings)
         log.configure(settings.log_level)

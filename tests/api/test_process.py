@@ -22,13 +22,14 @@ from tests.keystone import Keystone
 
 
 @asynccontextmanager
-async def started(**variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def started(*arguments: str, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """The process in an environment of these STATS_ variables, on any free port unless they say where."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STATS_")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "service",
+        *arguments,
         env={**inherited, "STATS_HTTP_PORT": "0", **variables},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -65,6 +66,25 @@ async def test_bad_settings_stop_it_with_a_line_each() -> None:
     assert status == 2
     assert [line.split(":")[0] for line in lines] == ["STATS_HTTP_PORT", "STATS_JWT_SECRET", "STATS_RATE_LIMIT"]
     assert lines[1] == "STATS_JWT_SECRET: shorter than 32 bytes; allowed: the secret of HS256 tokens, 32 bytes or more"
+
+
+@pytest.mark.parametrize("arguments", [["foo"], ["--port", "8080"], ["--help", "foo"], [""]])
+async def test_arguments_are_refused(arguments: list[str]) -> None:
+    """One line says how it is used, and the status is 2: nobody takes a server that runs for an answer."""
+    async with started(*arguments, STATS_JWT_SECRET=SECRET) as process, asyncio.timeout(60):
+        out, err = await process.communicate()
+    assert (process.returncode, out, err.count(b"\n")) == (2, b"", 1)
+    assert err.startswith(b"usage: python -m service\x20")
+
+
+@pytest.mark.parametrize("argument", ["--help", "-h"])
+async def test_help_says_what_it_is(argument: str) -> None:
+    """On standard output, without settings."""
+    async with started(argument) as process, asyncio.timeout(60):
+        out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert out.startswith(b"usage: python -m service\x20")
+    assert b"until SIGTERM" in out
 
 
 async def test_keystone_that_refuses_us_stops_it(keystone: Keystone) -> None:
