@@ -1,11 +1,14 @@
 """What the API answers, as the library gives it: the API's own models, with the instant that they are of."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gene_statistics.instants import from_ms
+from gene_statistics.instants import LAST_MS, from_ms
 from service.statistics import ProjectStatistics
+
+UnixMs = Annotated[int, Field(ge=0, le=LAST_MS)]
 
 
 class Statistics(ProjectStatistics):
@@ -15,9 +18,9 @@ class Statistics(ProjectStatistics):
     None where that does not touch the interval. `gaps` is how many ranges of events were lost before they were read.
     """
 
-    as_of_ms: int = Field(ge=0)
-    horizon_ms: int | None = None
-    gaps: int = 0
+    as_of_ms: UnixMs
+    horizon_ms: UnixMs | None = None
+    gaps: int = Field(0, ge=0)
 
     @property
     def as_of(self) -> datetime:
@@ -38,8 +41,8 @@ class TimeSeriesPoint(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    start_ms: int = Field(ge=0, alias="start")
-    end_ms: int = Field(ge=0, alias="end")
+    start_ms: UnixMs = Field(alias="start")
+    end_ms: UnixMs = Field(alias="end")
     is_partial: bool
     launching_num: int = Field(ge=0)
     running_num: int = Field(ge=0)
@@ -68,7 +71,7 @@ class TimeSeries(BaseModel):
     interval: str
     time_zone: str
     points: list[TimeSeriesPoint]
-    as_of_ms: int = Field(ge=0)
+    as_of_ms: UnixMs
 
     @property
     def as_of(self) -> datetime:

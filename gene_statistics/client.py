@@ -24,6 +24,7 @@ from gene_statistics.instants import to_ms
 from gene_statistics.parsing import parse_event, parse_statistics, parse_time_series
 from gene_statistics.retries import Retries
 from gene_statistics.sse import ServerSentEvent, read_events
+from gene_statistics.texts import shown
 from gene_statistics.tokens import TokenSource
 
 Interval = Literal["1m", "5m", "15m", "1h", "6h", "1d", "1w", "1M"]
@@ -55,7 +56,7 @@ class StatisticsClient:
 
         The function is asked once, and again whenever the service refuses its token; it may be a coroutine function.
         `ssl_cafile` or `ssl_context` are for a service with certificates of a private CA. Raises ValueError for an
-        address that cannot be one, and OSError for a file that cannot be used.
+        address or a token that cannot be one, and OSError for a file that cannot be used.
         """
         context = ssl_context or (ssl.create_default_context(cafile=ssl_cafile) if ssl_cafile else True)
         self._connection = Connection(base_url, token, context)
@@ -112,11 +113,11 @@ class StatisticsClient:
         """Yields the statistics at once, whenever they change, and when they have become newer without a change.
 
         It connects again where a connection breaks off or the service ends the stream. Raises what `statistics` raises,
-        once the service could not be reached for as long as the deadline.
+        once nothing has come for as long as the deadline, which runs from when a connection is found broken.
         """
         path, query = f"{_path(project_id)}/stream", _query({"start": start, "end": end})
         answer, last_id = None, ""
-        retries = Retries(self._deadline_seconds)
+        retries: Retries | None = Retries(self._deadline_seconds)
         while True:
             ended: GeneStatisticsError = UnreachableError("the service ended the stream")
             try:
@@ -124,12 +125,14 @@ class StatisticsClient:
                     async for event in events:
                         if event.name == "end":
                             break
-                        retries, last_id = Retries(self._deadline_seconds), event.last_id
+                        retries, last_id = None, event.last_id
                         answer = parse_event(answer, event)
                         if answer is not None:
                             yield answer
             except _MAY_PASS as error:
                 ended = error
+            # the silence before the break, and what the caller did meanwhile, are no part of the deadline
+            retries = retries or Retries(self._deadline_seconds)
             await retries.wait(ended)
 
     async def _events(self, path: str, query: Mapping[str, str], last_id: str) -> AsyncGenerator[ServerSentEvent, None]:
@@ -137,7 +140,7 @@ class StatisticsClient:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_TRY_SECONDS, sock_read=_SILENCE_SECONDS)
         async with self._connection.get(path, query, headers, timeout) as response:
             if response.content_type != "text/event-stream":
-                raise InvalidAnswerError(f"{response.content_type} in the place of a stream")
+                raise InvalidAnswerError(f"{shown(response.content_type)} in the place of a stream")
             async for event in read_events(response.content.iter_any(), _MOST_BYTES):
                 yield event
 

@@ -19,6 +19,7 @@ from gene_statistics.errors import (
     UnreachableError,
 )
 from gene_statistics.retries import parse_retry_after
+from gene_statistics.texts import kind_of, shown
 from gene_statistics.tokens import Tokens, TokenSource
 
 _MOST_ERROR_BYTES = 65_536
@@ -102,11 +103,13 @@ class Connection:
                 allow_redirects=False,  # the token would go wherever an answer says
             ) as response:
                 if response.status != 200:
-                    raise await _read_error(response)
+                    raise await _read_error(response, token)
                 yield response
         except (aiohttp.ClientError, TimeoutError) as error:
             may_pass = not isinstance(error, aiohttp.ClientSSLError)
-            raise UnreachableError(f"{self._url.host} gives no whole answer: {error!r}", may_pass) from error
+            # an error of aiohttp that is about a response holds the request, and its headers have the token
+            cause = None if isinstance(error, aiohttp.ClientResponseError) else error
+            raise UnreachableError(f"{self._url.host} gives no whole answer: {kind_of(error)}", may_pass) from cause
 
 
 async def read_body(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
@@ -119,17 +122,18 @@ async def read_body(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
     return bytes(body)
 
 
-async def _read_error(response: aiohttp.ClientResponse) -> ApiError:
-    code, message = None, f"no error of the API, but {response.content_type} of a status that it does not have"
+async def _read_error(response: aiohttp.ClientResponse, token: str) -> ApiError:
+    kind = shown(response.content_type, token)
+    code, message = None, f"no error of the API, but {kind} of a status that it does not have"
     try:
         body = _ErrorBody.model_validate_json(await read_body(response, _MOST_ERROR_BYTES))
-        code, message = body.error_code, body.error_msg
+        code, message = body.error_code.replace(token, "***"), body.error_msg.replace(token, "***")
     except (ValidationError, InvalidAnswerError):
         pass
     return _KINDS.get(response.status, ApiError)(
         response.status,
         code,
         message,
-        response.headers.get("X-Request-Id"),
+        response.headers.get("X-Request-Id", "").replace(token, "***") or None,
         parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC)),
     )

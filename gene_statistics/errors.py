@@ -1,5 +1,11 @@
 """The errors of the library. `GeneStatisticsError` is above all of them."""
 
+from gene_statistics.texts import shown
+
+_MOST_CHARACTERS = 1_000
+_MOST_CODE_CHARACTERS = 32
+_MOST_ID_CHARACTERS = 64
+
 
 class GeneStatisticsError(Exception):
     """Something of the library did not work; every error of the library is one."""
@@ -36,8 +42,12 @@ class PublisherClosedError(PublishError):
     """The publisher is not started, or is closed."""
 
 
+class InvalidTokenError(GeneStatisticsError, ValueError):
+    """The caller's token, or what the function for tokens returned, can be no token. It was not sent."""
+
+
 class UnreachableError(GeneStatisticsError):
-    """No whole answer of the API came before the deadline; the cause says why.
+    """No whole answer of the API came before the deadline.
 
     To ask again later may help, unless `may_pass` is false: then the service's certificate is not trusted.
     """
@@ -59,6 +69,7 @@ class ApiError(GeneStatisticsError):
 
     `error_code` and `error_msg` are the API's; `error_code` is None in an answer that is not the API's, but a proxy's.
     `request_id` finds the request in the service's log. `retry_after_seconds` is the wait that the answer asks for.
+    The attributes have at most 1,000 characters, as they came; the error's text has fewer, and printable ones alone.
     """
 
     def __init__(
@@ -69,16 +80,17 @@ class ApiError(GeneStatisticsError):
         request_id: str | None,
         retry_after_seconds: float | None = None,
     ) -> None:
-        super().__init__(status, error_code, error_msg, request_id, retry_after_seconds)
         self.status = status
-        self.error_code = error_code
-        self.error_msg = error_msg
-        self.request_id = request_id
+        self.error_code = error_code and error_code[:_MOST_CHARACTERS]
+        self.error_msg = error_msg[:_MOST_CHARACTERS]
+        self.request_id = request_id and request_id[:_MOST_CHARACTERS]
         self.retry_after_seconds = retry_after_seconds
+        super().__init__(status, self.error_code, self.error_msg, self.request_id, retry_after_seconds)
 
     def __str__(self) -> str:
-        code = f" {self.error_code}" if self.error_code else ""
-        return f"{self.status}{code}: {self.error_msg} (request {self.request_id})"
+        code = f" {shown(self.error_code, most=_MOST_CODE_CHARACTERS)}" if self.error_code else ""
+        request = f" (request {shown(self.request_id, most=_MOST_ID_CHARACTERS)})" if self.request_id else ""
+        return f"{self.status}{code}: {shown(self.error_msg)}{request}"
 
 
 class UnauthorizedError(ApiError):

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+LAST_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999; a datetime holds none after it."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -17,5 +20,5 @@ def to_ms(instant: datetime) -> int:
 
 
 def from_ms(ms: int) -> datetime:
-    """Returns a Unix millisecond as a datetime in UTC; raises OverflowError beyond the year 9999."""
+    """Returns a Unix millisecond as a datetime in UTC; raises OverflowError after `LAST_MS`."""
     return _EPOCH + timedelta(milliseconds=ms)

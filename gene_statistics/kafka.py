@@ -19,6 +19,7 @@ from aiokafka.errors import (
 from aiokafka.helpers import create_ssl_context
 
 from gene_statistics.errors import PublishError, PublishTimeoutError
+from gene_statistics.texts import kind_of
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -53,7 +54,7 @@ def security_options(  # noqa: PLR0913 - the settings of the service, by their n
         try:
             options["ssl_context"] = create_ssl_context(cafile=ssl_cafile, certfile=ssl_certfile, keyfile=ssl_keyfile)
         except (OSError, ssl.SSLError) as error:
-            raise ValueError(f"ssl_cafile, ssl_certfile or ssl_keyfile cannot be used: {error}") from error
+            raise ValueError(f"ssl_cafile, ssl_certfile or ssl_keyfile cannot be used: {kind_of(error)}") from error
     elif ssl_cafile or ssl_certfile or ssl_keyfile:
         raise ValueError("ssl_cafile, ssl_certfile and ssl_keyfile need security_protocol SSL or SASL_SSL")
     if security_protocol.startswith("SASL"):
@@ -98,14 +99,14 @@ async def _start(options: Mapping[str, Any], idempotence: bool | None) -> AIOKaf
             return await _start_once({**options, "enable_idempotence": False})
         if idempotence:
             raise PublishError(
-                f"the brokers give no idempotence ({error!r}). Leave the argument out to have it where it is: events"
-                " that are written twice count once"
+                f"the brokers give no idempotence ({kind_of(error)}). Leave the argument out to have it where it is:"
+                " events that are written twice count once"
             ) from error
         raise
     except KafkaConnectionError:
         raise
     except KafkaError as error:
-        raise PublishError(f"the brokers refuse this producer: {error!r}") from error
+        raise PublishError(f"the brokers refuse this producer: {kind_of(error)}") from error
 
 
 async def _start_once(options: Mapping[str, Any]) -> AIOKafkaProducer:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from gene_statistics.answers import Statistics, TimeSeries
+from gene_statistics.answers import Statistics, TimeSeries, UnixMs
 from gene_statistics.errors import InvalidAnswerError
 from gene_statistics.sse import ServerSentEvent
 
@@ -14,7 +14,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class _AsOf(BaseModel):
-    as_of: int = Field(ge=0)
+    as_of: UnixMs
 
 
 def parse_statistics(headers: Mapping[str, str], body: bytes) -> Statistics:

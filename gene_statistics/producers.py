@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from gene_statistics.aiokafka_private import stop_producer
 from gene_statistics.kafka import start_producer
+from gene_statistics.texts import kind_of
 
 _LAST_MOMENT_SECONDS = 2.0
 
@@ -59,4 +60,4 @@ async def _stop(producer: AIOKafkaProducer, within_seconds: float) -> None:
     try:
         await stop_producer(producer, within_seconds)
     except KafkaError as error:
-        _log.warning("a producer did not stop cleanly: %r", error)
+        _log.warning("a producer did not stop cleanly: %s", kind_of(error))

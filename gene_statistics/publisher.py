@@ -15,6 +15,7 @@ from gene_statistics.errors import PublisherClosedError, PublishError, PublishTi
 from gene_statistics.event import JobEvent, deletion_key
 from gene_statistics.kafka import SaslMechanism, SecurityProtocol, security_options
 from gene_statistics.producers import Producers
+from gene_statistics.texts import kind_of
 
 # An event has at most 2.5 KB, so the bytes are bounded too. With more, aiokafka would wake all that wait for room in a
 # batch whenever one is sent, and some would never get in.
@@ -211,7 +212,7 @@ class EventPublisher:
         elif isinstance(error, TopicAuthorizationFailedError):
             what = "this user may not write to it: allow Write"
         else:
-            what = f"{error!r}"
+            what = kind_of(error)
         return PublishError(f"an event was not taken by topic {self._topic}: {what}")
 
 

@@ -15,6 +15,7 @@ from gene_statistics import (
     ForbiddenError,
     GeneStatisticsError,
     InvalidAnswerError,
+    InvalidTokenError,
     StatisticsClient,
     UnauthorizedError,
     UnavailableError,
@@ -87,7 +88,7 @@ async def test_the_deadline_holds_for_everything(stub: Stub, monkeypatch: pytest
     url = stub.url
     async with serving_stub() as gone:
         stub.url = gone.url
-    with pytest.raises(UnreachableError, match="no whole answer"):
+    with pytest.raises(UnreachableError, match="no (whole )?answer"):
         await ask(stub, deadline_seconds=0.2)
     async with StatisticsClient(url, asyncio.Event().wait, deadline_seconds=0.2) as waiting:  # type: ignore[arg-type]
         with pytest.raises(UnreachableError):
@@ -117,6 +118,10 @@ def changed(**changes: Any) -> bytes:
         answer({}),
         answer({**STATISTICS, "users": {}}),
         answer(X_Statistics_As_Of="soon"),
+        answer(X_Statistics_As_Of="253402300800000"),
+        answer(X_Statistics_As_Of="99999999999999999999"),
+        answer(X_Statistics_Horizon="-99999999999999999"),
+        answer(X_Statistics_Gaps="-1"),
         http(200, json.dumps(STATISTICS)),
         changed(total_input_size=-1),
         changed(total_input_size=1.5),
@@ -124,7 +129,23 @@ def changed(**changes: Any) -> bytes:
         changed(total_input_size=True),
         http(200, b"\xff", X_Statistics_As_Of=str(AS_OF_MS)),
     ],
-    ids=["HTML", "list", "empty", "users", "as-of", "no as-of", "negative", "fraction", "text", "truth", "UTF-8"],
+    ids=[
+        "HTML",
+        "list",
+        "empty",
+        "users",
+        "as-of",
+        "year 10000",
+        "huge",
+        "horizon",
+        "gaps",
+        "no as-of",
+        "negative",
+        "fraction",
+        "text",
+        "truth",
+        "UTF-8",
+    ],
 )
 async def test_what_is_no_answer_is_not_believed(stub: Stub, fault: bytes) -> None:
     """Nor asked for again; nothing of it is quoted."""
@@ -209,3 +230,57 @@ async def test_tls_with_a_private_ca(tmp_path: Path) -> None:
                 await asyncio.wait_for(other.statistics(PROJECT), 10)
     assert isinstance(refused.value.__cause__, aiohttp.ClientSSLError)
     assert len(secure.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 10_000 + b"\r\n\r\n",
+        answer(Content_Encoding="br"),
+        http(400, '{"error_code": "secret", "error_msg": "no secret"}', X_Request_Id="secret"),
+        http(404, "", "secret/html"),
+    ],
+    ids=["status line", "long header", "encoding", "words", "type"],
+)
+async def test_no_error_has_the_token(stub: Stub, fault: bytes) -> None:
+    """Nor has its cause, whatever comes from the server."""
+    with pytest.raises(GeneStatisticsError) as refused:
+        await ask(stub, fault, deadline_seconds=0.3)
+    said = f"{refused.value} {refused.value!r} {refused.value.__cause__!r}"
+    assert "secret" not in said
+    assert len(stub.requests) >= 1
+
+
+@pytest.mark.parametrize(
+    "message", ["m" * 20_000, "a\nb\x1b[31m\u202e", "\x9b"], ids=["long", "escapes", "one byte escape"]
+)
+async def test_words_of_others_are_short_and_of_one_line(stub: Stub, message: str) -> None:
+    """In the error's text; the attributes have what came, up to a bound."""
+    body = json.dumps({"error_code": message, "error_msg": message})
+    with pytest.raises(ApiError) as refused:
+        await ask(stub, http(400, body, X_Request_Id="i" * 5_000))
+    assert len(str(refused.value)) < 350
+    assert str(refused.value).isprintable()
+    assert (refused.value.error_msg, refused.value.error_code) == (message[:1_000], message[:1_000])
+    assert len(refused.value.request_id or "") == 1_000
+
+
+@pytest.mark.parametrize("token", [b"secret", None, "sec\nret", "sec\0ret", "sécret", "sec\ud800ret", "", 5], ids=repr)
+async def test_what_can_be_no_token_is_not_sent(stub: Stub, token: Any) -> None:
+    """Given as it is, or by a function."""
+    with pytest.raises(InvalidTokenError, match=r"^token: a str of visible"):
+        StatisticsClient(stub.url, token)
+    async with StatisticsClient(stub.url, lambda: token) as asking:
+        with pytest.raises(InvalidTokenError, match=r"^token: a str of visible"):
+            await asking.statistics(PROJECT)
+    assert stub.requests == []
+
+
+async def test_a_token_of_a_file(stub: Stub) -> None:
+    """Without the line break at its end."""
+    stub.script = [answer()]
+    for source in ("secret\n", lambda: "secret\r\n"):
+        async with StatisticsClient(stub.url, source) as asking:
+            await asking.statistics(PROJECT)
+    assert stub.header("X-Auth-Token") == ["secret"] * 2

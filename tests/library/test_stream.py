@@ -97,6 +97,26 @@ async def test_silence_is_a_break(stub: Stub, monkeypatch: pytest.MonkeyPatch) -
     assert seen(await take(stub, 1, OPEN, stream(statistics(1, 1)))) == [(1, 1)]
 
 
+async def test_what_passes_before_a_break_is_no_part_of_the_deadline(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the silence by which it is found, nor what the caller does in the loop."""
+    monkeypatch.setattr(client, "_SILENCE_SECONDS", 1.1)
+    stub.script = [stream(statistics(1, 1)) + OPEN, stream(statistics(2, 2)), stream(statistics(3, 3))]
+    got: list[Statistics] = []
+    async with (
+        StatisticsClient(stub.url, "t", deadline_seconds=1.0) as asking,
+        aclosing(asking.stream(PROJECT)) as all_,
+    ):
+        async for each in all_:
+            got.append(each)
+            if len(got) == 2:
+                await asyncio.sleep(1.1)  # a caller that is slow
+            if len(got) == 3:
+                break
+    assert seen(got) == [(1, 1), (2, 2), (3, 3)]
+
+
 async def test_it_gives_up_after_the_deadline_without_an_event(stub: Stub) -> None:
     """What came before stays with the caller."""
     got: list[Statistics] = []
@@ -116,9 +136,10 @@ async def test_it_gives_up_after_the_deadline_without_an_event(stub: Stub) -> No
         stream(event("statistics", {"as_of": AS_OF_MS}, 1)),
         stream(event("statistics", {"as_of": "now", "statistics": STATISTICS}, 1)),
         stream(statistics(1, 1), event("as_of", {"as_of": -1}, 2)),
+        stream(statistics(1, 1), event("as_of", {"as_of": 253_402_300_800_000}, 2)),
         stream(b"event: statistics\ndata: <html>\n\n"),
     ],
-    ids=["no stream", "list", "no statistics", "as-of", "negative", "HTML"],
+    ids=["no stream", "list", "no statistics", "as-of", "negative", "year 10000", "HTML"],
 )
 async def test_what_is_no_stream_is_not_believed(stub: Stub, script: bytes) -> None:
     """Nor asked for again."""

@@ -94,6 +94,9 @@ async def test_streams_that_are_none() -> None:
         ("1.5", None),
         ("soon", None),
         ("1" * 100, None),
+        ("Thu, 26 Nov 99999999999 12:00:01 GMT", None),
+        ("Mon, 01 Jan 2026 00:00:00 +99999999999999", None),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
         ("Thu, 26 Jul 2018 11:48:21 GMT", 30.0),
         ("Thu, 26 Jul 2018 11:48:21 -0000", 30.0),
         ("Thu, 26 Jul 2018 11:47:21 GMT", 0.0),
@@ -102,6 +105,13 @@ async def test_streams_that_are_none() -> None:
 def test_retry_after_is_a_number_or_a_date(text: str | None, seconds: float | None) -> None:
     """Anything else is as if it were absent."""
     assert parse_retry_after(text, datetime(2018, 7, 26, 11, 47, 51, tzinfo=UTC)) == seconds
+
+
+@given(st.from_regex(r"(Mon, )?[0-9]{1,12} [A-Z][a-z]{2} [0-9]{1,12} [0-9:]{1,12} ([+-][0-9]{1,20}|GMT|[A-Z]{1,3})"))
+def test_no_date_is_an_error(text: str) -> None:
+    """Whatever a server sends."""
+    seconds = parse_retry_after(text, datetime(2018, 7, 26, 11, 47, 51, tzinfo=UTC))
+    assert seconds is None or seconds >= 0
 
 
 def test_pauses_grow_and_are_never_shorter_than_asked_for() -> None:
@@ -129,11 +139,11 @@ async def test_a_token_is_asked_for_once_however_many_need_it() -> None:
     async def ask() -> str:
         await asyncio.sleep(0)
         calls.append(1)
-        return f"token {len(calls)}"
+        return f"token-{len(calls)}"
 
     tokens = Tokens(ask)
-    assert await asyncio.gather(*(tokens.get() for _ in range(5))) == ["token 1"] * 5
-    assert await asyncio.gather(*(tokens.instead_of("token 1") for _ in range(5))) == ["token 2"] * 5
+    assert await asyncio.gather(*(tokens.get() for _ in range(5))) == ["token-1"] * 5
+    assert await asyncio.gather(*(tokens.instead_of("token-1") for _ in range(5))) == ["token-2"] * 5
     assert len(calls) == 2
 
 
