@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import datetime
+from math import inf
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -58,6 +59,8 @@ class StatisticsClient:
         `ssl_cafile` or `ssl_context` are for a service with certificates of a private CA. Raises ValueError for an
         address or a token that cannot be one, and OSError for a file that cannot be used.
         """
+        if not 0 < deadline_seconds < inf:
+            raise ValueError("deadline_seconds: more than 0, and finite")
         context = ssl_context or (ssl.create_default_context(cafile=ssl_cafile) if ssl_cafile else True)
         self._connection = Connection(base_url, token, context)
         self._deadline_seconds = deadline_seconds
@@ -162,7 +165,7 @@ class StatisticsClient:
 
 
 def _path(project_id: str) -> str:
-    if not _is_project(project_id):
+    if not isinstance(project_id, str) or not _is_project(project_id):
         raise ValueError("project_id: 1 to 64 of A-Z a-z 0-9 _ -")
     return f"v2.0/{project_id}/gene/statistics"
 

@@ -1,5 +1,6 @@
 """Sends one request to the API, and makes an error of whatever is not its answer."""
 
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -42,10 +43,7 @@ class Connection:
     """Holds the connections to one service, and the caller's token, which is sent to no other."""
 
     def __init__(self, base_url: str, token: TokenSource, ssl_context: ssl.SSLContext | bool) -> None:
-        url = URL(base_url)
-        if url.scheme not in ("http", "https") or not url.host or url.user or url.query or url.fragment:
-            raise ValueError("base_url: http:// or https://, a host, and maybe a path; no user, query or fragment")
-        self._url = url
+        self._url = _checked_url(base_url)
         self._tokens = Tokens(token)
         self._ssl = ssl_context
         self._session: aiohttp.ClientSession | None = None
@@ -110,6 +108,18 @@ class Connection:
             # an error of aiohttp that is about a response holds the request, and its headers have the token
             cause = None if isinstance(error, aiohttp.ClientResponseError) else error
             raise UnreachableError(f"{self._url.host} gives no whole answer: {kind_of(error)}", may_pass) from cause
+
+
+def _checked_url(base_url: str) -> URL:
+    """Returns the URL; raises ValueError, which quotes nothing of it, as it may hold a password."""
+    try:
+        url = URL(base_url) if isinstance(base_url, str) and not re.search(r"[\s\x00-\x1f\x7f]", base_url) else URL()
+    except ValueError:
+        url = URL()
+    is_plain = not (url.user or url.password or url.query_string or url.fragment or url.port == 0)
+    if url.scheme not in ("http", "https") or not url.host or not is_plain:
+        raise ValueError("base_url: http:// or https://, a host, and maybe a path; no user, query or fragment")
+    return url
 
 
 async def read_body(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:

@@ -80,6 +80,9 @@ class JobEvent:
 
 def deletion_key(project_id: str, job_id: str) -> bytes:
     """Returns the key of the record that deletes a job; raises InvalidEventError if no record can have it."""
+    for name, given in (("project_id", project_id), ("job_id", job_id)):
+        if not isinstance(given, str):
+            raise InvalidEventError("bad_key", f"{name}: is no str")  # None is no job of the name None
     key = f"{project_id}/{job_id}".encode(errors="surrogatepass")
     _decode(key, None)
     return key

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,9 +12,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     IncompatibleBrokerVersion,
-    KafkaConnectionError,
     KafkaError,
+    KafkaTimeoutError,
     UnknownError,
+    UnknownTopicOrPartitionError,
     UnsupportedVersionError,
 )
 from aiokafka.helpers import create_ssl_context
@@ -22,6 +24,7 @@ from gene_statistics.errors import PublishError, PublishTimeoutError
 from gene_statistics.texts import kind_of
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+Compression = Literal["zstd", "lz4", "snappy", "gzip"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 # What brokers answer that have no idempotent producers, and old ones that do not let everybody have them.
@@ -33,7 +36,30 @@ _NOT_IDEMPOTENT = (
 )
 _PAUSE_SECONDS = 0.5
 
+_is_server = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})").fullmatch
+_is_topic = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch
+
 _log = logging.getLogger(__name__)
+
+
+def topic_options(bootstrap_servers: str, topic: str, compression: Compression | None) -> dict[str, Any]:
+    """Returns aiokafka's options for these settings; raises ValueError, which quotes nothing, for what cannot be."""
+    servers = bootstrap_servers.split(",") if isinstance(bootstrap_servers, str) else []
+    found = [_is_server(server.strip()) for server in servers]
+    if not found or not all(server and 1 <= int(server[1]) <= 65_535 for server in found):
+        raise ValueError("bootstrap_servers: host:port, or several with commas between")
+    if not isinstance(topic, str) or not _is_topic(topic) or topic in (".", ".."):
+        raise ValueError("topic: 1 to 249 of A-Z a-z 0-9 . _ - and neither . nor .. alone")
+    if compression not in ("zstd", "lz4", "snappy", "gzip", None):
+        raise ValueError("compression: zstd, lz4, snappy, gzip or None")
+    return {"bootstrap_servers": bootstrap_servers, "compression_type": compression}
+
+
+def may_pass(error: KafkaError) -> bool:
+    """Returns whether brokers may take a record later that they did not take now, without anybody doing anything."""
+    if isinstance(error, UnknownTopicOrPartitionError):
+        return False  # the library has asked for it again and again before it says so
+    return bool(error.retriable) or isinstance(error, KafkaTimeoutError)
 
 
 def security_options(  # noqa: PLR0913 - the settings of the service, by their names
@@ -60,6 +86,8 @@ def security_options(  # noqa: PLR0913 - the settings of the service, by their n
     if security_protocol.startswith("SASL"):
         if not (sasl_mechanism and sasl_username and sasl_password):
             raise ValueError(f"{security_protocol} needs sasl_mechanism, sasl_username and sasl_password")
+        if sasl_mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+            raise ValueError("sasl_mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
         options |= {"sasl_mechanism": sasl_mechanism}
         options |= {"sasl_plain_username": sasl_username, "sasl_plain_password": sasl_password}
     elif sasl_mechanism or sasl_username or sasl_password:
@@ -80,7 +108,9 @@ async def start_producer(
             while True:
                 try:
                     return await _start(options, idempotence)
-                except KafkaConnectionError as refused:
+                except KafkaError as refused:
+                    if not may_pass(refused):
+                        raise PublishError(f"the brokers refuse this producer: {kind_of(refused)}") from refused
                     error = refused
                 await asyncio.sleep(_PAUSE_SECONDS)
     except TimeoutError:
@@ -103,10 +133,6 @@ async def _start(options: Mapping[str, Any], idempotence: bool | None) -> AIOKaf
                 " events that are written twice count once"
             ) from error
         raise
-    except KafkaConnectionError:
-        raise
-    except KafkaError as error:
-        raise PublishError(f"the brokers refuse this producer: {kind_of(error)}") from error
 
 
 async def _start_once(options: Mapping[str, Any]) -> AIOKafkaProducer:

@@ -5,15 +5,23 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 from aiokafka.partitioner import DefaultPartitioner
 
 from gene_statistics.errors import PublisherClosedError, PublishError, PublishTimeoutError
 from gene_statistics.event import JobEvent, deletion_key
-from gene_statistics.kafka import SaslMechanism, SecurityProtocol, security_options
+from gene_statistics.kafka import (
+    Compression,
+    SaslMechanism,
+    SecurityProtocol,
+    may_pass,
+    security_options,
+    topic_options,
+)
 from gene_statistics.producers import Producers
 from gene_statistics.texts import kind_of
 
@@ -22,6 +30,7 @@ from gene_statistics.texts import kind_of
 _MOST_UNDER_WAY = 1_000
 _AT_ONCE = 5_000
 _BATCH_BYTES = 256 * 1024
+_PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +61,11 @@ class EventPublisher:
         ssl_cafile: str | None = None,
         ssl_certfile: str | None = None,
         ssl_keyfile: str | None = None,
-        compression: Literal["zstd", "lz4", "snappy", "gzip"] | None = "zstd",
+        compression: Compression | None = "zstd",
         idempotence: bool | None = None,
         deadline_seconds: float = 30.0,
     ) -> None:
-        """Takes the service's Kafka settings by their names; raises ValueError if they do not fit together.
+        """Takes the service's Kafka settings by their names; raises ValueError for one that cannot be.
 
         With `idempotence` None no event is written twice where the brokers can see to that; with True brokers that
         cannot are an error. `deadline_seconds` is how long the start, one publish, and closing may take.
@@ -70,11 +79,12 @@ class EventPublisher:
             ssl_certfile=ssl_certfile,
             ssl_keyfile=ssl_keyfile,
         )
+        if not 0 < deadline_seconds < inf:
+            raise ValueError("deadline_seconds: more than 0, and finite")
         options = {
-            "bootstrap_servers": bootstrap_servers,
+            **topic_options(bootstrap_servers, topic, compression),
             "client_id": "gene_statistics",
             "acks": "all",
-            "compression_type": compression,
             "partitioner": DefaultPartitioner(),
             "max_batch_size": _BATCH_BYTES,
             "request_timeout_ms": max(1, int(deadline_seconds * 1000 / 2)),  # so that another broker has its turn
@@ -167,29 +177,54 @@ class EventPublisher:
             raise PublisherClosedError("the publisher is not open: use it within `async with`")
 
     async def _deliver(self, records: list[tuple[bytes, bytes | None]]) -> list[Delivery]:
-        """Sends records in their order, and awaits all acknowledgements. Raises PublishError."""
-        sent: list[tuple[asyncio.Future[Any], int]] = []
+        """Sends records in their order, and awaits all acknowledgements. Raises PublishError.
+
+        What brokers do not take now, but may take later, is sent again until the deadline.
+        """
+        outcomes: list[Delivery | KafkaError | None] = [None] * len(records)
+        error: KafkaError | None = None
         try:
             async with asyncio.timeout(self._deadline_seconds) as deadline:
-                producer = await self._producers.current()
-                try:
-                    for key, value in records:
-                        now_ms = time.time_ns() // 1_000_000
-                        sent.append((await self._send(producer, key, value, now_ms), now_ms))
-                    for future, _ in sent:
-                        await future
-                except KafkaError as error:
-                    await asyncio.wait([future for future, _ in sent]) if sent else None
-                    self._producers.replace(producer)
-                    raise self._explain(error) from error
-        except TimeoutError as error:
+                while missing := [at for at, outcome in enumerate(outcomes) if not isinstance(outcome, Delivery)]:
+                    if error is not None:
+                        await asyncio.sleep(_PAUSE_SECONDS)
+                    producer = await self._producers.current()
+                    tried = await self._try(producer, [records[at] for at in missing])
+                    for at, outcome in zip(missing, tried, strict=True):
+                        outcomes[at] = outcome
+                    errors = [outcome for outcome in outcomes if isinstance(outcome, KafkaError)]
+                    if errors:
+                        self._producers.replace(producer)
+                        error = next((each for each in errors if not may_pass(each)), errors[0])
+                        if not may_pass(error):
+                            raise self._explain(error) from error
+        except TimeoutError as late:
             if not deadline.expired():
                 raise  # a producer that could not be started says so itself
+            last = f" (last: {kind_of(error)})" if error else ""
             raise PublishTimeoutError(
-                f"the brokers had not acknowledged an event of topic {self._topic} after {self._deadline_seconds:g} s."
-                " It may be written later; to publish it again is harmless"
-            ) from error
-        return [_delivery(future.result(), sent_ms) for future, sent_ms in sent]
+                f"the brokers had not acknowledged an event of topic {self._topic} after {self._deadline_seconds:g} s"
+                f"{last}. It may be written later; to publish it again is harmless"
+            ) from error or late
+        return [outcome for outcome in outcomes if isinstance(outcome, Delivery)]
+
+    async def _try(self, producer: Any, records: list[tuple[bytes, bytes | None]]) -> list[Delivery | KafkaError]:
+        """Sends records once; returns what became of each. After one that cannot be sent no other is."""
+        sent: list[tuple[asyncio.Future[Any], int]] = []
+        refused: KafkaError | None = None
+        try:
+            for key, value in records:
+                now_ms = time.time_ns() // 1_000_000
+                sent.append((await self._send(producer, key, value, now_ms), now_ms))
+        except KafkaError as error:
+            refused = error
+        outcomes: list[Delivery | KafkaError] = []
+        for future, sent_ms in sent:
+            try:
+                outcomes.append(_delivery(await future, sent_ms))
+            except KafkaError as error:
+                outcomes.append(error)
+        return outcomes + [refused] * (len(records) - len(sent)) if refused else outcomes
 
     async def _send(self, producer: Any, key: bytes, value: bytes | None, now_ms: int) -> asyncio.Future[Any]:
         await self._places.acquire()

@@ -1,5 +1,6 @@
 """The client against the real API: answers as they are, and errors by their kinds."""
 
+import traceback
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -109,7 +110,7 @@ async def test_a_store_that_is_away_for_a_moment(deadline_seconds: float) -> Non
 
 async def test_tokens_are_renewed_when_they_are_refused(api: Api) -> None:
     """The function is asked for the first question and once after each refusal; a second refusal is the error."""
-    tokens = iter([token(exp=1), token(), "forged", "forged too"])
+    tokens = iter([token(exp=1), token(), "forged", "forged-too"])
     given: list[str] = []
 
     async def next_token() -> str:
@@ -133,8 +134,24 @@ async def test_a_client_that_is_not_open(api: Api) -> None:
         await client_of(api).statistics(PROJECT)
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://host", "http://", "http://u:p@host", "http://host?a=1"])
-def test_addresses_that_cannot_be_one(url: str) -> None:
-    """Refused before anything is asked."""
-    with pytest.raises(ValueError, match="base_url"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("127.0.0.1:8080", "ftp://host", "http://", "http://u:secret@host", "http://host?a=1", "http:// h"),
+        *("http://h\n", "http://u:secret@h:99999", "http://[::1", "http://h:port", "http://:secret@h", "", None),
+        b"http://h",
+    ],
+)
+def test_addresses_that_cannot_be_one(url: Any) -> None:
+    """Refused before anything is asked, and not quoted."""
+    with pytest.raises(ValueError, match=r"^base_url: ") as refused:
         StatisticsClient(url, "token")
+    assert "secret" not in "".join(traceback.format_exception_only(refused.value))
+    assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_deadlines_that_cannot_be_one(seconds: float) -> None:
+    """The text names the argument."""
+    with pytest.raises(ValueError, match=r"^deadline_seconds: "):
+        StatisticsClient("http://host", "token", deadline_seconds=seconds)

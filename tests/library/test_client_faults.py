@@ -88,7 +88,7 @@ async def test_the_deadline_holds_for_everything(stub: Stub, monkeypatch: pytest
     url = stub.url
     async with serving_stub() as gone:
         stub.url = gone.url
-    with pytest.raises(UnreachableError, match="no (whole )?answer"):
+    with pytest.raises(UnreachableError, match=r"no (whole )?answer"):
         await ask(stub, deadline_seconds=0.2)
     async with StatisticsClient(url, asyncio.Event().wait, deadline_seconds=0.2) as waiting:  # type: ignore[arg-type]
         with pytest.raises(UnreachableError):

@@ -120,6 +120,9 @@ async def test_nothing_is_sent_that_is_not_valid(kafka_bootstrap: str, make_topi
             await publishing.publish(event_of("job", sequence=0))
         with pytest.raises(InvalidEventError, match=r"^bad_key: "):
             await publishing.delete("p", "a/b")
+        for project_id, job_id in [("p", None), (None, "j"), ("p", 5), (b"p", "j")]:
+            with pytest.raises(InvalidEventError, match=r"^bad_key: (project|job)_id: is no str"):
+                await publishing.delete(project_id, job_id)  # type: ignore[arg-type]
         delivery = await publishing.publish(event_of("job"))
     assert delivery.offset == 0
 

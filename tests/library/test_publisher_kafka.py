@@ -9,9 +9,11 @@ import signal
 import time
 import uuid
 from types import SimpleNamespace
+from typing import Any
 
 import aiokafka
 import pytest
+from aiokafka.errors import KafkaTimeoutError, NodeNotReadyError
 from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
 from aiokafka.producer.producer import AIOKafkaProducer
 from aiokafka.producer.sender import Sender
@@ -99,3 +101,37 @@ async def test_a_broker_that_hangs(kafka: KafkaServers, caplog: pytest.LogCaptur
         await publishing.publish(event_of("after"))
     keys = [record.key for record in await read_topic(kafka.bootstrap, topic, 1, 2)]
     assert (keys.count(b"p/before"), keys[-1]) == (1, b"p/after")
+
+
+async def test_a_broker_that_is_away_for_a_while(kafka: KafkaServers) -> None:
+    """It is tried until the deadline, and after a restart within it the event is there."""
+    topic = await topic_of(kafka)
+    async with EventPublisher(kafka.bootstrap, topic=topic, deadline_seconds=3.0) as publishing:
+        await publishing.publish(event_of("before"))
+        kafka.nodes[0].kill()
+        before = asyncio.get_running_loop().time()
+        results = await asyncio.gather(
+            publishing.publish(event_of("a")), publishing.publish_many([event_of("b")]), return_exceptions=True
+        )
+        assert [type(result) for result in results] == [PublishTimeoutError] * 2
+        assert asyncio.get_running_loop().time() >= before + 3.0
+        kafka.nodes[0].start()
+        await kafka.wait_ready()
+        assert (await publishing.publish(event_of("after"))).partition == 0
+
+
+async def test_what_brokers_may_take_later_is_sent_again(kafka: KafkaServers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that failed alone, and each delivery is of its own event."""
+    send, failures = AIOKafkaProducer.send, [NodeNotReadyError(), KafkaTimeoutError()]
+
+    async def fail_twice(producer: AIOKafkaProducer, *arguments: Any, **more: Any) -> Any:
+        if arguments[2] == b"p/b" and failures:
+            failed = asyncio.get_running_loop().create_future()
+            failed.set_exception(failures.pop())
+            return failed
+        return await send(producer, *arguments, **more)
+
+    monkeypatch.setattr(AIOKafkaProducer, "send", fail_twice)
+    async with EventPublisher(kafka.bootstrap, topic=await topic_of(kafka)) as publishing:
+        deliveries = await publishing.publish_many(map(event_of, "abc"))
+    assert [each.offset for each in deliveries] == [0, 2, 1]

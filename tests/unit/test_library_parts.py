@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import gene_statistics
 from gene_statistics import (
     ApiError,
+    EventPublisher,
     GeneStatisticsError,
     InvalidAnswerError,
     InvalidEventError,
@@ -27,7 +28,7 @@ from gene_statistics import (
     UnauthorizedError,
     UnreachableError,
 )
-from gene_statistics.kafka import security_options
+from gene_statistics.kafka import security_options, topic_options
 from gene_statistics.retries import Retries, parse_retry_after, pause_seconds
 from gene_statistics.sse import ServerSentEvent, read_events
 from gene_statistics.tokens import Tokens
@@ -165,6 +166,7 @@ NONE = dict.fromkeys(["sasl_mechanism", "sasl_username", "sasl_password", "ssl_c
         {"security_protocol": "TLS"},
         {"security_protocol": "SASL_PLAINTEXT"},
         {"security_protocol": "SASL_SSL", **SASL, "sasl_password": ""},
+        {"security_protocol": "SASL_PLAINTEXT", **SASL, "sasl_mechanism": "GSSAPI"},
         {"security_protocol": "PLAINTEXT", **SASL},
         {"security_protocol": "PLAINTEXT", "ssl_cafile": "ca.pem"},
         {"security_protocol": "SSL", "ssl_cafile": "nowhere.pem"},
@@ -177,6 +179,34 @@ def test_security_settings_that_do_not_fit(settings: dict[str, Any]) -> None:
     """The text names a setting."""
     with pytest.raises(ValueError, match=r"security_protocol|sasl_|ssl_"):
         security_options(**{**NONE, **settings})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("bootstrap_servers", each)
+        for each in ("", "foo:bar", "host", "u:secret@h:1", "h:0", "h:99999", "h:1,", "h:1 h:2")
+    ]
+    + [
+        ("bootstrap_servers", ["h:1"]),
+        ("bootstrap_servers", "kafka://h:1"),
+        ("topic", ""),
+        ("topic", "a b"),
+        ("topic", ".."),
+    ]
+    + [("compression", "brotli"), ("deadline_seconds", 0), ("deadline_seconds", float("nan"))],
+)
+def test_settings_of_a_publisher_that_cannot_be(name: str, value: Any) -> None:
+    """The text names the argument, and quotes nothing; it comes before anything is connected to."""
+    with pytest.raises(ValueError, match=f"^{name}: ") as refused:
+        EventPublisher(**{name: value})
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("servers", ["h:1", "h:1,[::1]:2", " h:1 , h-2.example:65535"])
+def test_addresses_of_brokers(servers: str) -> None:
+    """One or several, with spaces between."""
+    assert topic_options(servers, "t", None)["bootstrap_servers"] == servers
 
 
 def test_security_settings_become_options() -> None:
