@@ -27,12 +27,22 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
 from service.http.correlation import take_over
-from service.http.errors import BAD_REQUEST, HEAD_TOO_LONG, INTERNAL, MALFORMED, ApiError
+from service.http.errors import (
+    BAD_REQUEST,
+    HEAD_TOO_LONG,
+    HEADER_TOO_LONG,
+    INTERNAL,
+    MALFORMED,
+    TARGET_TOO_LONG,
+    TOO_MANY_HEADERS,
+    ApiError,
+    Message,
+)
 from service.http.heads import HeadCutter, HeadTooLongError, answer_headers
 from service.http.languages import language_of
 from service.http.metrics import HttpMetrics
@@ -44,10 +54,13 @@ _SMALL_BYTES = 32_768  # with headers well below what a transport buffers before
 _MAX_BODY_BYTES = 65_536  # with trailers; no resource reads one, and the parser bounds each line of trailers alone
 _BODY_PIECE_BYTES = 8_192  # what may follow the end of a body, and is not counted as part of a head
 _LINGERING_SECONDS = 1.0  # how long the rest of what nobody wants is read, before the connection ends
+_MAX_TARGET_BYTES = 8_190
 _VERSIONS = (HttpVersion10, HttpVersion11)
 _LIMITS: dict[str, Any] = {
     "keepalive_timeout": 75,
     "lingering_time": _LINGERING_SECONDS,
+    "max_line_size": _MAX_TARGET_BYTES,
+    "max_headers": 128,
     "max_field_size": 16_384,  # a header; a token too long for us is still read, to be refused as a token
     "auto_decompress": False,
     "access_log": None,
@@ -279,7 +292,7 @@ class Connection(web.RequestHandler):
             request = request.clone(headers=self._answer_headers)
         request_id = take_over(request)
         if status == 400:
-            error = ApiError(BAD_REQUEST, HEAD_TOO_LONG if isinstance(exc, HeadTooLongError) else MALFORMED)
+            error = ApiError(BAD_REQUEST, _why(exc))
             _log.debug("malformed request", extra={"reason": type(exc).__name__})
         else:
             error = ApiError(INTERNAL)
@@ -338,3 +351,16 @@ class Connection(web.RequestHandler):
 def _refusal(error: Exception) -> tuple[_ErrInfo, Any]:
     """Returns what the library queues for an input that it refuses."""
     return _ErrInfo(status=400, exc=error, message=""), EMPTY_PAYLOAD
+
+
+def _why(error: BaseException | None) -> Message:
+    """Returns what is wrong with an input that is refused: what is only too long is told so."""
+    match error:
+        case HeadTooLongError():
+            return HEAD_TOO_LONG
+        case LineTooLong(args=(_, int(limit), *_)):
+            return TARGET_TOO_LONG if limit == _MAX_TARGET_BYTES else HEADER_TOO_LONG
+        case BadHttpMessage(message="Too many headers received"):
+            return TOO_MANY_HEADERS
+        case _:
+            return MALFORMED

@@ -82,6 +82,15 @@ HEAD_TOO_LONG = Message(
     "The headers of the request are too long: at most 32 KiB together.",
     "请求头过长：总计不得超过32 KiB。",
 )
+TARGET_TOO_LONG = Message(
+    "The path and query of the request are too long: at most 8,190 bytes together.",
+    "请求的路径和查询参数过长：总计不得超过8190字节。",
+)
+HEADER_TOO_LONG = Message(
+    "A header of the request is too long: at most 16 KiB each.",
+    "某个请求头过长：每个不得超过16 KiB。",
+)
+TOO_MANY_HEADERS = Message("The request has too many headers: at most 128.", "请求头过多：不得超过128个。")
 NOTHING_YET = Message(
     "Not there yet: {names}. No consumer has written to this Redis.",
     "尚不可用：{names}。还没有消费者向此Redis写入数据。",

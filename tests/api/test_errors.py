@@ -6,7 +6,15 @@ import re
 
 import pytest
 
-from service.http.errors import CATALOGUE, HEAD_TOO_LONG, ApiError, ErrorKind
+from service.http.errors import (
+    CATALOGUE,
+    HEAD_TOO_LONG,
+    HEADER_TOO_LONG,
+    TARGET_TOO_LONG,
+    TOO_MANY_HEADERS,
+    ApiError,
+    ErrorKind,
+)
 from service.http.errors import MALFORMED as MALFORMED_MESSAGE
 from service.http.policy import DEFAULT_POLICY, create_policy
 from service.runtime.settings import ServiceSettings
@@ -119,8 +127,20 @@ MALFORMED = {
     "long header": b"GET / HTTP/1.1\r\nHost: a\r\nX-Auth-Token: " + b"a" * 20_000 + b"\r\n\r\n",
     "all headers": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: %s\r\n" % (b"b" * 8_000) * 5 + b"\r\n",
     "many headers": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+    "long query": b"GET /healthz?" + b"a" * 8_182 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    "long name": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a" * 17_000 + b": b\r\n\r\n",
     "expect": b"GET / HTTP/1.1\r\nHost: a\r\nExpect: a miracle\r\n\r\n",
     "target": b"GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n",
+}
+
+
+TOO_LONG = {
+    "long line": TARGET_TOO_LONG,
+    "long query": TARGET_TOO_LONG,
+    "long header": HEADER_TOO_LONG,
+    "long name": HEADER_TOO_LONG,
+    "all headers": HEAD_TOO_LONG,
+    "many headers": TOO_MANY_HEADERS,
 }
 
 
@@ -132,7 +152,7 @@ async def test_malformed_request_is_a_json_400(api: Api, name: str) -> None:
     assert b"\r\nConnection: close" in head
     assert b"Content-Type: application/json; charset=utf-8" in head
     assert re.search(rb"X-Request-Id: [0-9a-f]{32}", head)
-    message = HEAD_TOO_LONG if name == "all headers" else MALFORMED_MESSAGE
+    message = TOO_LONG.get(name, MALFORMED_MESSAGE)
     assert json.loads(body) == {"error_code": "DLI.0001", "error_msg": message.english}
 
 
@@ -142,6 +162,18 @@ async def test_malformed_request_is_refused_in_its_language(api: Api, name: str)
     first, _, rest = MALFORMED[name].partition(b"\r\n")
     answered = parsed(await exchange(api.port, first + b"\r\nX-Language: zh-cn\r\n" + rest))
     assert (answered.status, json.loads(answered.body)["error_msg"]) == (400, "请求不是有效的HTTP报文。")
+
+
+async def test_what_is_just_not_too_long_is_read(api: Api) -> None:
+    """The limits are those that the messages name."""
+    path = b"/healthz?" + b"a" * (8_190 - len(b"/healthz?"))
+    for request in (
+        b"GET " + path + b" HTTP/1.1\r\n",
+        b"GET /healthz HTTP/1.1\r\nA: " + b"a" * 16_383 + b"\r\n",
+        b"GET /healthz HTTP/1.1\r\n" + b"A: b\r\n" * 126,
+    ):
+        answer = await exchange(api.port, request + b"Host: a\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 async def test_every_refusal_speaks_chinese() -> None:
