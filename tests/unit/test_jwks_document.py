@@ -40,6 +40,8 @@ def found(*members: Any) -> list[tuple[str | None, str]]:
         {"use": "sig"},
         {"key_ops": ["verify"]},
         {"key_ops": ["sign", "verify"]},
+        {"use": None, "key_ops": None, "alg": None, "kid": None, "d": None},
+        {"x5c": ["!!"]},
         {"x5c": ["MII"], "x5t": "a", "exp": 5, "": {}},
         {"kid": None},
     ],
