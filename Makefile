@@ -20,7 +20,7 @@ help: ## show this list
 run: $(VENV)/.ready-run ## run everything on this machine: broker, Redis, consumer, API, sample traffic
 	@$(BIN)/python -m deploy.local
 
-check: $(VENV)/.ready-test ## check style and types, run the tests that need no server: under a minute
+check: $(VENV)/.ready-test ## check style and types, run the tests that need no server: about a minute
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

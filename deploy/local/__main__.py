@@ -1,6 +1,7 @@
 """Runs `python -m deploy.local`: the whole service on this machine, with sample traffic, until Ctrl-C."""
 
 import fcntl
+import shlex
 import signal
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import BinaryIO, NoReturn
 
 from rich.console import Console
 
-from deploy.local.plan import Folder, Ports, choose_ports, settings
+from deploy.local.plan import Folder, Ports, choose_ports, command_settings, settings
 from deploy.local.process import ChildFailedError
 from deploy.local.report import Report
 from deploy.local.servers import MissingServerError
@@ -79,6 +80,9 @@ def _say_how_to_use(report: Report, folder: Folder, ports: Ports, administrator:
         f"The same project, as its user {project.users[0].name}:",
         _curl(api, project.project_id, sub_user),
         "",
+        "A command of an operator:",
+        _command(ports, "verify"),
+        "",
         f"Logs: {folder.log('*')}    The consumer's metrics: http://127.0.0.1:{ports.metrics}/metrics",
         "Sample traffic goes on. Ctrl-C stops everything.",
     ):
@@ -87,6 +91,11 @@ def _say_how_to_use(report: Report, folder: Folder, ports: Ports, administrator:
 
 def _curl(api: str, project_id: str, token: str) -> str:
     return f"curl -H 'X-Auth-Token: {token}' {api}/v2.0/{project_id}/gene/statistics"
+
+
+def _command(ports: Ports, name: str) -> str:
+    variables = " ".join(f"{variable}={text}" for variable, text in command_settings(ports).items())
+    return f"{variables} {shlex.quote(sys.executable)} -m consumers {name}"
 
 
 def _locked(lock: BinaryIO) -> bool:

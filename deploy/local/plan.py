@@ -78,6 +78,14 @@ def choose_ports() -> Ports:
     )
 
 
+def command_settings(ports: Ports) -> dict[str, str]:
+    """Returns the settings that the commands of `python -m consumers` need to find the stack."""
+    return {
+        "STATS_KAFKA_BOOTSTRAP_SERVERS": ports.bootstrap_servers,
+        "STATS_REDIS_URL": f"redis://127.0.0.1:{ports.redis}/0",
+    }
+
+
 def settings(ports: Ports, secret: str, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Returns the environment of consumer, API and traffic: the caller's, with the stack's settings."""
     kept = {
@@ -85,10 +93,9 @@ def settings(ports: Ports, secret: str, inherited: Mapping[str, str] = os.enviro
     }
     return {
         **kept,
-        "STATS_KAFKA_BOOTSTRAP_SERVERS": ports.bootstrap_servers,
+        **command_settings(ports),
         "STATS_KAFKA_TOPIC": TOPIC,
         "STATS_KAFKA_DEAD_LETTER_TOPIC": DEAD_LETTER_TOPIC,
-        "STATS_REDIS_URL": f"redis://127.0.0.1:{ports.redis}/0",
         "STATS_HTTP_HOST": "127.0.0.1",
         "STATS_HTTP_PORT": str(ports.api),
         "STATS_METRICS_PORT": str(ports.metrics),

@@ -196,14 +196,16 @@ def local_stack(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 @pytest.mark.whole_stack
 @pytest.mark.timeout(240)
 def test_the_local_stack_answers_and_stops_cleanly(local_stack: "subprocess.Popen[str]", tmp_path: Path) -> None:
-    """It prints two requests that work as they stand, one for an administrator and one for a user; the
+    """It prints two requests that work as they stand, one for an administrator and one for a user, and a command; the
     counters go on with live traffic; Ctrl-C ends it with code 0 and leaves no process and no other file."""
     assert local_stack.stdout is not None
-    output, curls = [], []
+    output, curls, commands = [], [], []
     for line in local_stack.stdout:
         output.append(line)
         if line.startswith("curl "):
             curls.append(shlex.split(line))
+        if line.startswith("STATS_"):
+            commands.append(line)
         if "Ctrl-C" in line:
             break
     assert len(curls) == 2, "".join(output)
@@ -213,6 +215,9 @@ def test_the_local_stack_answers_and_stops_cleanly(local_stack: "subprocess.Pope
     assert 0 < sub_user["total_finished_num"] < administrator["total_finished_num"]
     while ask(curls[0])["total_input_size"] == administrator["total_input_size"]:
         time.sleep(0.1)
+    [command] = commands
+    verified = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - ours
+    assert verified.returncode == 0, verified.stdout + verified.stderr
     children = child_processes(local_stack.pid)
     assert len(children) == 5
 
