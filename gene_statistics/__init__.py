@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from gene_statistics.answers import Statistics, TimeSeries, TimeSeriesPoint
     from gene_statistics.client import StatisticsClient
     from gene_statistics.errors import (
+        AlreadyOpenError,
         ApiError,
+        ClientClosedError,
         ForbiddenError,
         GeneStatisticsError,
         InvalidAnswerError,
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     from service.statistics import UserStatistics
 
 _HOMES = {
+    "AlreadyOpenError": "gene_statistics.errors",
     "ApiError": "gene_statistics.errors",
+    "ClientClosedError": "gene_statistics.errors",
     "Delivery": "gene_statistics.publisher",
     "EventPublisher": "gene_statistics.publisher",
     "ForbiddenError": "gene_statistics.errors",
@@ -57,7 +61,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "AlreadyOpenError",
     "ApiError",
+    "ClientClosedError",
     "Delivery",
     "EventPublisher",
     "ForbiddenError",

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ValidationError
 from yarl import URL
 
 from gene_statistics.errors import (
+    AlreadyOpenError,
     ApiError,
+    ClientClosedError,
     ForbiddenError,
     InvalidAnswerError,
     RateLimitedError,
@@ -20,7 +22,7 @@ from gene_statistics.errors import (
     UnreachableError,
 )
 from gene_statistics.retries import parse_retry_after
-from gene_statistics.texts import kind_of, shown
+from gene_statistics.texts import kind_of, shown, without
 from gene_statistics.tokens import Tokens, TokenSource
 
 _MOST_ERROR_BYTES = 65_536
@@ -49,15 +51,22 @@ class Connection:
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
-        """Makes ready for requests; connects to nothing yet."""
+        """Makes ready for requests; connects to nothing yet. Raises AlreadyOpenError."""
+        if self._session is not None:
+            raise AlreadyOpenError("the client is open already: make another one")
         connector = aiohttp.TCPConnector(ssl=self._ssl)
         self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     async def close(self) -> None:
-        """Closes all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Closes all connections; requests that are under way raise ClientClosedError."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise _closed()
+        return self._session
 
     @asynccontextmanager
     async def get(
@@ -65,9 +74,10 @@ class Connection:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yields an answer with status 200; a token that is refused is replaced once, if there is another.
 
-        Raises ApiError for another status, UnreachableError where no answer comes or breaks off within the block, and
-        what the source of tokens raises.
+        Raises ApiError for another status, UnreachableError where no answer comes or breaks off within the block,
+        ClientClosedError, and what the source of tokens raises.
         """
+        self._open_session()
         token = await self._tokens.get()
         try:
             async with self._request(path, query, headers, limits, token) as response:
@@ -90,10 +100,9 @@ class Connection:
         limits: aiohttp.ClientTimeout,
         token: str,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        if self._session is None:
-            raise RuntimeError("the client is not open: use it within `async with`")
+        session = self._open_session()
         try:
-            async with self._session.get(
+            async with session.get(
                 self._url.joinpath(*path.split("/")),
                 params=query,
                 headers={**headers, "X-Auth-Token": token},
@@ -104,10 +113,16 @@ class Connection:
                     raise await _read_error(response, token)
                 yield response
         except (aiohttp.ClientError, TimeoutError) as error:
+            if session.closed:
+                raise _closed() from None
             may_pass = not isinstance(error, aiohttp.ClientSSLError)
             # an error of aiohttp that is about a response holds the request, and its headers have the token
             cause = None if isinstance(error, aiohttp.ClientResponseError) else error
             raise UnreachableError(f"{self._url.host} gives no whole answer: {kind_of(error)}", may_pass) from cause
+
+
+def _closed() -> ClientClosedError:
+    return ClientClosedError("the client is not open: use it within `async with`")
 
 
 def _checked_url(base_url: str) -> URL:
@@ -137,13 +152,13 @@ async def _read_error(response: aiohttp.ClientResponse, token: str) -> ApiError:
     code, message = None, f"no error of the API, but {kind} of a status that it does not have"
     try:
         body = _ErrorBody.model_validate_json(await read_body(response, _MOST_ERROR_BYTES))
-        code, message = body.error_code.replace(token, "***"), body.error_msg.replace(token, "***")
+        code, message = without(token, body.error_code), without(token, body.error_msg)
     except (ValidationError, InvalidAnswerError):
         pass
     return _KINDS.get(response.status, ApiError)(
         response.status,
         code,
         message,
-        response.headers.get("X-Request-Id", "").replace(token, "***") or None,
+        without(token, response.headers.get("X-Request-Id", "")) or None,
         parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC)),
     )

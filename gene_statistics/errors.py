@@ -11,6 +11,14 @@ class GeneStatisticsError(Exception):
     """Something of the library did not work; every error of the library is one."""
 
 
+class AlreadyOpenError(GeneStatisticsError):
+    """A publisher or a client that is open was to be opened again."""
+
+
+class ClientClosedError(GeneStatisticsError):
+    """The client is not open, or was closed before the answer had come."""
+
+
 class InvalidEventError(GeneStatisticsError, ValueError):
     """An event or a key is not valid, and nothing was sent.
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 from aiokafka.partitioner import DefaultPartitioner
 
-from gene_statistics.errors import PublisherClosedError, PublishError, PublishTimeoutError
+from gene_statistics.errors import AlreadyOpenError, PublisherClosedError, PublishError, PublishTimeoutError
 from gene_statistics.event import JobEvent, deletion_key
 from gene_statistics.kafka import (
     Compression,
@@ -110,7 +110,12 @@ class EventPublisher:
         await self.close()
 
     async def start(self) -> None:
-        """Connects to the brokers; raises PublishError if they refuse, or none answers before the deadline."""
+        """Connects to the brokers; raises PublishError if they refuse, or none answers before the deadline.
+
+        Raises AlreadyOpenError if it is open.
+        """
+        if self._is_open:
+            raise AlreadyOpenError("the publisher is open already: make another one")
         await self._producers.current()
         self._is_open = True
 

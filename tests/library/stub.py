@@ -51,18 +51,20 @@ OPEN = b"\0"
 class Stub:
     """Gives the answers of `script` in their order, the last one for ever; `requests` are the heads that came.
 
-    `left` is set once a client has left a connection that stays open.
+    `asked` is set once a request came, `left` once a client has left a connection that stays open.
     """
 
     url: str
     script: list[bytes] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers one request of a connection, and closes it."""
         try:
             self.requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            self.asked.set()
             data = self.script[min(len(self.requests), len(self.script)) - 1]
             writer.write(data.removesuffix(OPEN))
             await writer.drain()

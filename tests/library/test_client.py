@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from gene_statistics import (
+    AlreadyOpenError,
     ApiError,
+    ClientClosedError,
     ForbiddenError,
     RateLimitedError,
     StatisticsClient,
@@ -129,9 +131,14 @@ async def test_tokens_are_renewed_when_they_are_refused(api: Api) -> None:
 
 
 async def test_a_client_that_is_not_open(api: Api) -> None:
-    """It says so."""
-    with pytest.raises(RuntimeError, match="async with"):
-        await client_of(api).statistics(PROJECT)
+    """It says so, before it asks for a token, and before it is opened as after it is closed."""
+    client = client_of(api, lambda: pytest.fail("no token is needed"))
+    for _ in range(2):
+        with pytest.raises(ClientClosedError, match="async with"):
+            await client.statistics(PROJECT)
+        async with client:
+            with pytest.raises(AlreadyOpenError):
+                await client.__aenter__()
 
 
 @pytest.mark.parametrize(

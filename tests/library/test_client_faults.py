@@ -12,6 +12,7 @@ from yarl import URL
 
 from gene_statistics import (
     ApiError,
+    ClientClosedError,
     ForbiddenError,
     GeneStatisticsError,
     InvalidAnswerError,
@@ -284,3 +285,17 @@ async def test_a_token_of_a_file(stub: Stub) -> None:
         async with StatisticsClient(stub.url, source) as asking:
             await asking.statistics(PROJECT)
     assert stub.header("X-Auth-Token") == ["secret"] * 2
+
+
+@pytest.mark.parametrize(
+    "script", [OPEN, answer()[:-10] + OPEN, error(503, "DLI.0012", Retry_After="1")], ids=["none", "half", "503"]
+)
+async def test_closing_ends_what_is_under_way(stub: Stub, script: bytes) -> None:
+    """With the library's error: no answer, half of one, and a wait."""
+    stub.script = [script]
+    asking = StatisticsClient(stub.url, "t")
+    async with asking:
+        question = asyncio.create_task(asking.statistics(PROJECT))
+        await stub.asked.wait()
+    with pytest.raises(ClientClosedError):
+        await asyncio.wait_for(question, 10)

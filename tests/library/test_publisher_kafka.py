@@ -106,7 +106,8 @@ async def test_a_broker_that_hangs(kafka: KafkaServers, caplog: pytest.LogCaptur
 async def test_a_broker_that_is_away_for_a_while(kafka: KafkaServers) -> None:
     """It is tried until the deadline, and after a restart within it the event is there."""
     topic = await topic_of(kafka)
-    async with EventPublisher(kafka.bootstrap, topic=topic, deadline_seconds=3.0) as publishing:
+    publishing = EventPublisher(kafka.bootstrap, topic=topic, idempotence=False, deadline_seconds=3.0)
+    async with publishing:
         await publishing.publish(event_of("before"))
         kafka.nodes[0].kill()
         before = asyncio.get_running_loop().time()

@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 import gene_statistics
 from gene_statistics import (
     ApiError,
+    ClientClosedError,
     EventPublisher,
     GeneStatisticsError,
     InvalidAnswerError,
     InvalidEventError,
+    InvalidTokenError,
     PublishTimeoutError,
     RateLimitedError,
     UnauthorizedError,
@@ -247,6 +249,8 @@ def test_only_what_is_used_is_loaded(name: str, absent: set[str]) -> None:
         RateLimitedError(429, None, "slower", None, 3.0),
         UnreachableError("away", may_pass=False),
         PublishTimeoutError("late"),
+        InvalidTokenError("token: none"),
+        ClientClosedError("closed"),
     ],
     ids=lambda error: type(error).__name__,
 )
