@@ -35,7 +35,10 @@ test: $(VENV)/.ready-test ## check style and types, run all tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	@mkdir -p .local
-	$(BIN)/python -m coverage run -m pytest
+	@# The tests of the store work on a processor of their own, since the others mostly wait for servers.
+	@$(BIN)/python -m pytest tests/store >.local/store.log 2>&1 & store=$$!; trap "kill $$store" INT TERM; \
+	$(BIN)/python -m coverage run -m pytest --ignore=tests/store; status=$$?; \
+	wait $$store || status=$$?; cat .local/store.log; exit $$status
 	@$(BIN)/python -m coverage report
 
 chaos: $(VENV)/.ready-test ## break a running system by chance: MINUTES=10, SEED=... repeats a run
