@@ -20,11 +20,11 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from consumers.consumer import Consumer
 from consumers.health import serve_health
 from consumers.metrics import ConsumerMetrics
+from consumers.store_client import store_client
 from service.runtime import log
 from service.runtime.garbage import look_rarely
 from service.runtime.settings import ConsumerSettings, SettingsError, load
 from service.store.errors import EvictionError, LayoutError, StoreDeniedError, StoreUnavailableError
-from service.store.redis.client import create_writer_client
 from service.store.redis.clock import system_now_ms
 from service.store.redis.eviction import check_eviction
 from service.store.write.topic_name import TopicNameError, check_topic_name
@@ -58,11 +58,9 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
-    client = create_writer_client(settings.redis_url, settings.redis_cluster, cafile=settings.redis_cafile)
-    writer = StoreWriter(client)
-    consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms=local_now_ms)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(client.aclose)
+        writer = StoreWriter(await stack.enter_async_context(store_client(settings)))
+        consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms=local_now_ms)
         try:
             await stack.enter_async_context(
                 serve_health(settings.metrics_host, settings.metrics_port, registry, consumer.not_ready, consumer.pulse)

@@ -2,15 +2,14 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from contextlib import aclosing
 from dataclasses import asdict
 
 from consumers.commands.arguments import job_name
 from consumers.commands.terminal import Terminal, instant
+from consumers.store_client import store_client
 from service.events.event import JobStatus
 from service.runtime.settings import ConsumerSettings
 from service.store.audit.inspection import Bucket, Inspection, inspect_job
-from service.store.redis.client import create_writer_client
 from service.store.redis.views import DamagedError
 
 SUMMARY = "show what is known of a job, and where it counts"
@@ -32,9 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
     """Looks up one job and shows it; returns 0 or 1. Raises StoreUnavailableError, LayoutError."""
     project_id, job_id = arguments.job
-    async with aclosing(
-        create_writer_client(settings.redis_url, settings.redis_cluster, cafile=settings.redis_cafile)
-    ) as client:
+    async with store_client(settings) as client:
         try:
             found = await inspect_job(client, project_id, job_id)
         except DamagedError as error:

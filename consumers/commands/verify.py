@@ -2,12 +2,12 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import chain
 
 from consumers.commands.arguments import project_id
 from consumers.commands.terminal import Advance, Terminal, instant
+from consumers.store_client import store_client
 from service.runtime.settings import ConsumerSettings
 from service.store.audit.audit import audit_project
 from service.store.audit.findings import Drift, WrongMembers
@@ -17,7 +17,6 @@ from service.store.audit.scope import Scope, survey
 from service.store.audit.unfinished import mend_project
 from service.store.layout.gaps import Gap
 from service.store.layout.keys import project_prefix, stripe_of
-from service.store.redis.client import create_writer_client
 from service.store.redis.views import Client
 
 SUMMARY = "compare what is counted with the job records, and mend it"
@@ -61,9 +60,7 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
 
     Raises StoreUnavailableError, LayoutError.
     """
-    async with aclosing(
-        create_writer_client(settings.redis_url, settings.redis_cluster, cafile=settings.redis_cafile)
-    ) as client:
+    async with store_client(settings) as client:
         scope = await survey(client, arguments.project)
         repairs = [await _stripes(client, scope, arguments.repair)]
         with terminal.progress("job records", sum(scope.projects.values())) as advance:

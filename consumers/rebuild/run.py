@@ -14,9 +14,9 @@ from consumers.kafka.clients import connection_options, create_reader, is_compac
 from consumers.kafka.stopping import stop_client
 from consumers.policy import MAX_BATCH_RECORDS
 from consumers.rebuild.builder import Rebuild, RebuildPolicy, ShowProgress
+from consumers.store_client import store_client
 from service.runtime.settings import ConsumerSettings
 from service.store.generations import Generations
-from service.store.redis.client import create_writer_client
 from service.store.redis.clock import system_now_ms
 
 
@@ -34,11 +34,8 @@ class Rebuilt:
 @asynccontextmanager
 async def open_generations(settings: ConsumerSettings) -> AsyncIterator[Generations]:
     """Opens the store's generations, with a Redis client that is closed when the block ends."""
-    client = create_writer_client(settings.redis_url, settings.redis_cluster, cafile=settings.redis_cafile)
-    try:
+    async with store_client(settings) as client:
         yield Generations(client)
-    finally:
-        await client.aclose()
 
 
 async def rebuild(

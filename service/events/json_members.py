@@ -7,6 +7,10 @@ it where the parser refuses a document, and who reads keys of others, of which a
 
 import json
 import re
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _SPACE = rb"[ \t\n\r]*+"
 _STRING = rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+"'
@@ -36,24 +40,26 @@ def split_members(text: bytes) -> dict[str, bytes] | None:
     `text` is UTF-8. Of a name that is there twice, the last member counts. A name may have half a surrogate pair.
     Raises NotJsonError.
     """
-    at = _expect(_A_SPACE, text, 0).end()
-    if text[at : at + 1] == b"{":
-        members, at = _read_object(text, at + 1)
-    else:
-        members, at = None, _end_of_value(text, at)
-    _expect_end(text, at)
-    return members
+    return _split(text, b"{", _read_object)
 
 
 def split_elements(text: bytes) -> list[bytes] | None:
     """Returns the text of each element, or None if the document is no array. `text` is UTF-8. Raises NotJsonError."""
+    return _split(text, b"[", _read_array)
+
+
+def _split(text: bytes, opening: bytes, read: Callable[[bytes, int], tuple[T, int]]) -> T | None:
+    """Returns what the document holds if it begins with that bracket, else None. Raises NotJsonError."""
     at = _expect(_A_SPACE, text, 0).end()
-    if text[at : at + 1] == b"[":
-        elements, at = _read_array(text, at + 1)
+    found: T | None = None
+    if text[at : at + 1] == opening:
+        found, at = read(text, at + 1)
     else:
-        elements, at = None, _end_of_value(text, at)
-    _expect_end(text, at)
-    return elements
+        at = _end_of_value(text, at)
+    at = _expect(_A_SPACE, text, at).end()
+    if at != len(text):
+        raise NotJsonError(f"goes on at byte {at}, after the end of the JSON document")
+    return found
 
 
 def _read_object(text: bytes, at: int) -> tuple[dict[str, bytes], int]:
@@ -105,12 +111,6 @@ def _end_of_value(text: bytes, at: int) -> int:
             closing.pop()
         else:
             return at
-
-
-def _expect_end(text: bytes, at: int) -> None:
-    at = _expect(_A_SPACE, text, at).end()
-    if at != len(text):
-        raise NotJsonError(f"goes on at byte {at}, after the end of the JSON document")
 
 
 def _expect(pattern: re.Pattern[bytes], text: bytes, at: int) -> re.Match[bytes]:

@@ -32,42 +32,26 @@ def open_paths() -> dict[str, dict[str, Any]]:
             "Metrics in the text format of Prometheus",
             plain("The metrics.", _text("text/plain")),
         ),
-        "/openapi.json": _operation(
-            "getOpenApi",
-            DESCRIPTION_TAG,
-            "This description",
-            represented("The description.", body("Document")),
-            parameters=("IfNoneMatch",),
+        "/openapi.json": _document("getOpenApi", "This description", "The description.", body("Document")),
+        "/schemas/job-event.json": _document(
+            "getJobEventSchema", "The JSON Schema of a job event", "The schema.", body("Document")
         ),
-        "/schemas/job-event.json": _operation(
-            "getJobEventSchema",
-            DESCRIPTION_TAG,
-            "The JSON Schema of a job event",
-            represented("The schema.", body("Document")),
-            parameters=("IfNoneMatch",),
-        ),
-        "/asyncapi.json": _operation(
+        "/asyncapi.json": _document(
             "getAsyncApi",
-            DESCRIPTION_TAG,
             "The topics that are read and written, as an AsyncAPI document",
-            represented("The document.", body("Document")),
-            parameters=("IfNoneMatch",),
+            "The document.",
+            body("Document"),
         ),
-        "/docs": _operation(
-            "getDocs",
-            DESCRIPTION_TAG,
-            "This description as a page for people",
-            represented("The page.", _text("text/html")),
-            parameters=("IfNoneMatch",),
-        ),
-        "/docs/style.css": _operation(
-            "getDocsStyle",
-            DESCRIPTION_TAG,
-            "The style of the page for people",
-            represented("The style sheet.", _text("text/css")),
-            parameters=("IfNoneMatch",),
+        "/docs": _document("getDocs", "This description as a page for people", "The page.", _text("text/html")),
+        "/docs/style.css": _document(
+            "getDocsStyle", "The style of the page for people", "The style sheet.", _text("text/css")
         ),
     }
+
+
+def _document(name: str, summary: str, description: str, content: dict[str, Any]) -> dict[str, Any]:
+    """Returns the operation of a document that stays the same, and can be compared with what the client has."""
+    return _operation(name, DESCRIPTION_TAG, summary, represented(description, content), parameters=("IfNoneMatch",))
 
 
 def _operation(  # noqa: PLR0913 - what an operation is made of
