@@ -17,7 +17,11 @@ STATUS = {
     "properties": {"status": {"type": "string", "description": "the state of the process"}},
     "required": ["status"],
 }
-DOCUMENT = {"type": "object", "title": "Document", "description": "An OpenAPI document."}
+DOCUMENT = {
+    "type": "object",
+    "title": "Document",
+    "description": "A document about this API, or about the events that are counted.",
+}
 
 
 class _Bodies(GenerateJsonSchema):
