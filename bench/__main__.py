@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import chart, http, idle, ingest, memory, processes, queries, report, resident, visible
+from bench import chart, http, idle, ingest, memory, queries, report, resident, scaling, visible
 from bench.databases import measure as databases
 from bench.peers import measure as peers
 from bench.recount import WrongAnswerError
@@ -18,7 +18,7 @@ from deploy.local.servers import MissingServerError
 _PARTS: dict[str, Callable[[Run], list[Row]]] = {
     "ingest": ingest.measure,
     "ingest-peers": peers.measure,
-    "ingest-processes": processes.measure,
+    "scaling": scaling.measure,
     "memory": memory.measure,
     "resident": resident.measure,
     "idle": idle.measure,

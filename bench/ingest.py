@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
+from bench.primaries import Primaries
 from bench.publishing import Published, publish
 from bench.recount import Recount
 from bench.run import Row, Run
@@ -130,7 +131,7 @@ def wait_for_start(child: Child, metrics_port: int) -> float:
     return started
 
 
-def wait_until_applied(child: Child, redis: RedisServer, topic: Topic) -> None:
+def wait_until_applied(child: Child, redis: RedisServer | Primaries, topic: Topic) -> None:
     keys = [head_key(stripe) for stripe in range(STRIPES)]
     deadline = time.perf_counter() + topic.deadline_seconds
     while not topic.published.is_applied(list(map(parse_head, redis.strings(keys)))):

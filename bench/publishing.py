@@ -21,7 +21,7 @@ _BATCH_BYTES = 65_536
 class Published:
     """How many records each partition has, and for each stripe and partition the offset after its last event."""
 
-    records: list[int] = field(default_factory=lambda: [0] * PARTITIONS)
+    records: list[int]
     ends: dict[tuple[int, int], int] = field(default_factory=dict)
 
     @property
@@ -60,17 +60,17 @@ class _Partition:
         self._sent.append(await self._producer.send_batch(self._batch, TOPIC, partition=self._number))
 
 
-async def publish(bootstrap_servers: str, stream: Sequence[Transition]) -> Published:
+async def publish(bootstrap_servers: str, stream: Sequence[Transition], partition_count: int = PARTITIONS) -> Published:
     """Creates the topic and publishes the stream in its order, the events of a job to one partition."""
-    await create_topics(bootstrap_servers, {TOPIC: PARTITIONS})
-    published = Published()
+    await create_topics(bootstrap_servers, {TOPIC: partition_count})
+    published = Published([0] * partition_count)
     async with AIOKafkaProducer(
         bootstrap_servers=bootstrap_servers, enable_idempotence=False, max_batch_size=_BATCH_BYTES
     ) as producer:
-        partitions = [_Partition(producer, number) for number in range(PARTITIONS)]
+        partitions = [_Partition(producer, number) for number in range(partition_count)]
         for number, transition in enumerate(stream):
             key, value = transition.record(f"{number:032x}")
-            partition = crc32(key) % PARTITIONS
+            partition = crc32(key) % partition_count
             await partitions[partition].append(key, value)
             published.records[partition] += 1
             published.ends[stripe_of(transition.project_id), partition] = published.records[partition]

@@ -51,12 +51,12 @@ class Recount:
         first, last = sorted(rnd.choices(self._starts_ms, k=2))
         return first, last
 
-    async def check_store(self, redis_url: str) -> None:
+    async def check_store(self, redis_url: str, *, cluster: bool = False) -> None:
         """Raises WrongAnswerError unless the store is right for every project, and for some random ranges."""
         rnd = random.Random(1)
         questions: list[tuple[str, Bounds]] = [(project_id, (None, None)) for project_id in self.projects]
         questions += [(rnd.choice(self.projects), self.random_bounds(rnd)) for _ in range(_RANDOM_RANGES)]
-        async with create_reader_store(redis_url, cluster=False) as store:
+        async with create_reader_store(redis_url, cluster) as store:
             for project_id, bounds in questions:
                 answer = await store.read(project_id, *bounds, None)
                 self.check(project_id, bounds, json.loads(answer.body))
