@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import chart, http, idle, ingest, memory, queries, report, resident, scaling, visible
+from bench import chart, http, idle, ingest, memory, queries, recovery, report, resident, scaling, visible
 from bench.databases import measure as databases
 from bench.peers import measure as peers
 from bench.recount import WrongAnswerError
@@ -27,8 +27,9 @@ _PARTS: dict[str, Callable[[Run], list[Row]]] = {
     "http": http.measure,
     "databases": databases.measure,
     "memory-10-million": memory.measure_ten_million,
+    "recovery": recovery.measure,
 }
-_BY_NAME_ONLY = {"memory-10-million"}
+_BY_NAME_ONLY = {"memory-10-million", "recovery"}
 
 
 def main() -> int:

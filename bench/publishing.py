@@ -1,7 +1,7 @@
 """Publishes a whole stream to a broker, and knows which offsets mean that all of it has been applied."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -60,7 +60,7 @@ class _Partition:
         self._sent.append(await self._producer.send_batch(self._batch, TOPIC, partition=self._number))
 
 
-async def publish(bootstrap_servers: str, stream: Sequence[Transition], partition_count: int = PARTITIONS) -> Published:
+async def publish(bootstrap_servers: str, stream: Iterable[Transition], partition_count: int = PARTITIONS) -> Published:
     """Creates the topic and publishes the stream in its order, the events of a job to one partition."""
     await create_topics(bootstrap_servers, {TOPIC: partition_count})
     published = Published([0] * partition_count)
