@@ -26,6 +26,7 @@ def find_jars(pom: Path, folder: Path, wanted_by: str) -> Path:
 
     Raises MissingPartError, which names who wants them.
     """
+    folder = folder.resolve()  # Maven takes paths from the pom's folder
     jars = folder / "libs"
     if not _holds(jars, pom):
         _resolve(pom, folder, jars, wanted_by)
