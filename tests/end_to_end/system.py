@@ -72,8 +72,8 @@ class System:
         }
         return RunningConsumer(self._processes.start(module, environment), port)
 
-    async def start_service(self) -> Child:
-        """The API that is asked from now on."""
+    async def start_service(self, **changes: str) -> Child:
+        """The API that is asked from now on; `changes` are other settings."""
         self.api_port = port = free_port()
         environment = {
             **self._environment,
@@ -81,6 +81,7 @@ class System:
             "STATS_HTTP_PORT": str(port),
             "STATS_JWT_SECRET": SECRET,
             "STATS_RATE_LIMIT": "0",
+            **changes,
         }
         return await self._processes.start_ready("service", environment, port)
 
