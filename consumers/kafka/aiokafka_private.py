@@ -8,6 +8,9 @@
   are of one response.
 - Records are handed out as the parser gives them, without a dataclass around each. That saves a quarter of the time
   that an event takes.
+- A Reader polls by a method of its own, and not through the library's (`AIOKafkaConsumer.getmany`): OpenTelemetry's
+  instrumentation wraps that. Its wrapper asks each record for its topic, which ours do not have, makes a span of each,
+  and raises an error for a `traceparent` header that is not UTF-8.
 - Header names that are not UTF-8 are read and written as the bytes that they are.
 - A client whose stop() was given up is ended (consumers/kafka/stopping.py), as stop() then leaves its tasks and
   connections behind.
@@ -39,6 +42,7 @@ from aiokafka.consumer.fetcher import (
     PartitionRecords,
 )
 from aiokafka.errors import (
+    ConsumerStoppedError,
     CorruptRecordException,
     KafkaConnectionError,
     KafkaError,
@@ -133,6 +137,20 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         await super().start()
         self._fetcher.__class__ = _Fetcher  # the fetcher has nothing to fetch yet
         self._fetcher.reader = self
+
+    async def getmany(
+        self, *tps: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[Any]]:
+        """Returns records that have been fetched, by partition: of these partitions, or of all that are assigned.
+
+        Waits at most `timeout_ms` for the first. Raises ConsumerStoppedError, and KafkaErrors of the group or a fetch.
+        """
+        if self._closed:
+            raise ConsumerStoppedError
+        self._coordinator.check_errors()
+        most = max_records or self._max_poll_records
+        with self._subscription.fetch_context():
+            return await self._fetcher.fetched_records(tps, timeout_ms / 1000, max_records=most)  # type: ignore[no-any-return]
 
     def check_group(self) -> None:
         """Raises the KafkaError that keeps the group from giving us partitions.
