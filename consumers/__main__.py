@@ -15,16 +15,16 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
-
 from consumers.consumer import Consumer
 from consumers.health import serve_health
 from consumers.metrics import ConsumerMetrics
 from consumers.store_client import store_client
 from service.runtime import log
 from service.runtime.garbage import look_rarely
+from service.runtime.metrics import create_registry
 from service.runtime.settings import ConsumerSettings, SettingsError, load
 from service.store.errors import EvictionError, LayoutError, StoreDeniedError, StoreUnavailableError
+from service.store.layout.heads import LAYOUT_VERSION
 from service.store.redis.clock import system_now_ms
 from service.store.redis.eviction import check_eviction
 from service.store.write.topic_name import TopicNameError, check_topic_name
@@ -55,9 +55,7 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
 
     `local_now_ms` is this machine's clock (Unix ms). Raises SettingsError.
     """
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    GCCollector(registry=registry)
+    registry = create_registry(LAYOUT_VERSION)
     async with AsyncExitStack() as stack:
         writer = StoreWriter(await stack.enter_async_context(store_client(settings)))
         consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms=local_now_ms)

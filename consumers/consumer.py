@@ -160,7 +160,7 @@ class Consumer:
         mender = Mender(store, metrics, scrub.hurry)
 
         def start_reading(found: Synchronized) -> Reading:
-            applier = Applier(writer, letters, mender.mend, found.offsets, found.topic, clock.now_ms)
+            applier = Applier(writer, letters, mender.mend, found.offsets, found.topic, clock.now_ms, metrics.timed)
             return Reading(consumer, applier, watch, metrics, policy, clock.now_ms, found.unanswered)
 
         synchronizer = Synchronizer(consumer, writer, watch, store_watch, metrics, policy.topic, clock.now_ms)

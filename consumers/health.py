@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from service.http.metrics import METRICS, HttpMetrics
+from service.http.metrics import METRICS, HttpMetrics, exposition
 from service.http.middleware import create_middleware
 from service.http.responses import json_response
 from service.http.server import serving
@@ -53,8 +52,8 @@ async def serve_health(
 
 
 def _application(registry: CollectorRegistry, not_ready: NotReady, pulse: Pulse) -> web.Application:
-    async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def metrics(request: web.Request) -> web.Response:
+        return exposition(request, registry)
 
     async def healthz(_request: web.Request) -> web.Response:
         return _answer({"status": "alive"}) if pulse.is_alive() else _answer({"status": "stuck"}, 503)

@@ -4,21 +4,44 @@ No label names a project, a user or a job.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from consumers.ingest.phases import Phase
+from consumers.lag import LagSeconds
+from service.events.decoding import Reason
+from service.runtime.metrics import KnownGauge
+
 APPLY_SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BATCH_RECORDS_BUCKETS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+SCRIPT_SECONDS_BUCKETS = (0.0005, *APPLY_SECONDS_BUCKETS)
+MENDERS = ("script", "scrub")
+RESYNC_REASONS = (
+    "StoreUnavailableError",
+    "StoreDeniedError",
+    "FencedError",
+    "DeadLettersUnavailableError",
+    "MendedError",
+    "OtherTopicError",
+    "OffsetOutOfRangeError",
+    "NoOffsetForPartitionError",
+    "LeaderFoundError",
+    "IllegalStateError",
+)
 
 
 class ConsumerMetrics:
     """Holds the metrics of one consumer process, registered in the given registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"stats_consumer_{name}", text, labels, registry=registry)
+        def counter(name: str, text: str, *labels: str, values: Iterable[str] = ()) -> Counter:
+            made = Counter(f"stats_consumer_{name}", text, labels, registry=registry)
+            for value in values:  # the series are there from the start, so that a rate sees the first event
+                made.labels(value)
+            return made
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(f"stats_consumer_{name}", text, labels, registry=registry)
@@ -26,9 +49,9 @@ class ConsumerMetrics:
         def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
             return Histogram(f"stats_consumer_{name}", text, registry=registry, buckets=buckets)
 
-        self.records: Counter = counter("records", "Records read from Kafka.")
+        self.records: Counter = counter("records", "Records applied, those among them that came again.")
         self.dead_letters: Counter = counter(
-            "dead_letters", "Records written to the dead-letter topic, by reason.", "reason"
+            "dead_letters", "Records written to the dead-letter topic, by reason.", "reason", values=get_args(Reason)
         )
         self.batches: Counter = counter("batches", "Batches applied to the store.")
         self.apply_seconds: Histogram = histogram(
@@ -39,6 +62,7 @@ class ConsumerMetrics:
         self.lag_records: Gauge = gauge(
             "lag_records", "Records in an assigned partition that are not applied yet.", "partition"
         )
+        self.lag_seconds = LagSeconds(registry)
         self.watermark_seconds: Gauge = gauge(
             "watermark_timestamp_seconds",
             "Unix time before which every record of an assigned partition is applied.",
@@ -52,7 +76,10 @@ class ConsumerMetrics:
             "Writes refused as the store has other offsets or another generation than the consumer expected.",
         )
         self.resyncs: Counter = counter(
-            "resyncs", "Times that a partition was sought to the store's offset, by reason.", "reason"
+            "resyncs",
+            "Times that a partition was sought to the store's offset, by reason.",
+            "reason",
+            values=RESYNC_REASONS,
         )
         self.forgotten_jobs: Counter = counter(
             "forgotten_jobs", "Jobs taken out of the store because they start before the horizon."
@@ -69,18 +96,29 @@ class ConsumerMetrics:
             "partition",
         )
         self.mended_keys: Counter = counter(
-            "mended_keys", "Keys of the store that were not what the job records say, and were mended.", "by"
+            "mended_keys",
+            "Keys of the store that were not what the job records say, and were mended.",
+            "by",
+            values=MENDERS,
         )
-        self.drifted_keys: Gauge = gauge(
-            "drifted_keys", "Keys that the last pass of the scrub found wrong and could not mend: they take a rebuild."
+        self.unfinished_writes: Counter = counter(
+            "unfinished_writes", "Marks met of writes that had ended in part.", "by", values=MENDERS
+        )
+        self.drifted_keys = KnownGauge(
+            "stats_consumer_drifted_keys",
+            "Keys that the last pass of the scrub found wrong and could not mend: they take a rebuild.",
+            registry=registry,
         )
         self.scrubbed_seconds: Gauge = gauge(
             "scrub_timestamp_seconds", "When the last whole pass of the scrub ended, Unix time; 0 before the first."
         )
+        self.phase_seconds: Counter = counter(
+            "phase_seconds", "Time that ingest took, by phase.", "phase", values=get_args(Phase)
+        )
         self.stalls: Counter = counter(
             "stalls", "Times that the Kafka clients had to be replaced because they stalled."
         )
-        self.redis_errors: Counter = counter("redis_errors", "Calls to Redis that failed.")
+        self.redis_errors: Counter = counter("redis_errors", "Resyncs because a call to Redis failed.")
 
     @contextmanager
     def measuring(self, records: int, last_timestamp_ms: int, watermarks_ms: Mapping[int, int]) -> Iterator[None]:
@@ -96,9 +134,19 @@ class ConsumerMetrics:
             self.records.inc(records)
             self.last_applied_seconds.set(last_timestamp_ms / 1000)
 
+    @contextmanager
+    def timed(self, phase: Phase) -> Iterator[None]:
+        """Adds the time that its block takes to a phase, also if the block raises."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.phase_seconds.labels(phase).inc(time.perf_counter() - started)
+
     def forget_partition(self, partition: int) -> None:
         """Drops the series of a partition that this consumer no longer has; their last values would stay for ever."""
         self.lag_records.remove(partition)
+        self.lag_seconds.forget(partition)
         self.watermark_seconds.remove(partition)
         self.gap_records.remove(partition)
         self.unreadable_offset.remove(partition)

@@ -11,8 +11,6 @@ import resource
 import sys
 from contextlib import AsyncExitStack
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
-
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.factory import create_authenticator
@@ -20,8 +18,10 @@ from service.http.policy import create_policy
 from service.http.server import serving
 from service.runtime import log
 from service.runtime.garbage import look_rarely
+from service.runtime.metrics import create_registry
 from service.runtime.settings import ServiceSettings, SettingsError, load
 from service.store.errors import LayoutError, StoreDeniedError, StoreUnavailableError
+from service.store.layout.heads import LAYOUT_VERSION
 from service.store.read.client import create_reader_store
 
 _log = logging.getLogger("service")
@@ -66,9 +66,7 @@ async def run(settings: ServiceSettings) -> int:
     def end(_: int) -> None:  # a second signal ends the drain, and soon what follows it
         (hurry if stop.is_set() else stop).set()
 
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    GCCollector(registry=registry)
+    registry = create_registry(LAYOUT_VERSION)
     async with AsyncExitStack() as stack:
         authenticator = await stack.enter_async_context(create_authenticator(settings))
         store = await stack.enter_async_context(

@@ -40,7 +40,7 @@ def prose(text: str) -> str:
 def tables(text: str) -> Iterator[list[list[str]]]:
     """Yields each table as rows of cells, the row of headings first."""
     for block in re.findall(r"(?:^\|.*\|\n)+", f"{text}\n", re.MULTILINE):
-        rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines()]
+        rows = [[cell.strip() for cell in re.split(r" \|(?= )", line.strip("|"))] for line in block.splitlines()]
         yield [row for row in rows if not set("".join(row)) <= set("-:| ")]
 
 

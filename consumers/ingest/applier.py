@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from consumers.dead_letters.letter import DeadLetter
 from consumers.dead_letters.queue import DeadLetterQueue, LetterTooLargeError
 from consumers.ingest.batch import Batch, Portion
+from consumers.ingest.phases import Timed, untimed
 from consumers.ingest.sifting import Mend, sift
 from consumers.kafka.denials import explain
 from consumers.kafka.metadata import TopicState
@@ -47,6 +48,7 @@ class Applier:
     offsets: StripeOffsets
     topic: TopicState
     now_ms: Callable[[], int]
+    timed: Timed = untimed
 
     async def apply(
         self, batch: Batch, watermarks_ms: Mapping[int, int], others: Iterable[int], horizon_ms: int
@@ -59,15 +61,19 @@ class Applier:
         """
         # letters go before the offsets: once the store is past a record, nobody reads it again
         letters = [each for each in batch.dead_letters if each.offset >= self.offsets.settled[each.partition]]
-        await self._send(letters)
+        with self.timed("letters"):
+            await self._send(letters)
         positions = {**self.offsets.positions, **batch.positions}
         batches = {
             stripe: self._stripe_batch(stripe, positions, watermarks_ms, horizon_ms, batch.stripes.get(stripe, ()))
             for stripe in sorted({*batch.stripes, *others})
         }
-        refused = await self._write(list(batches.values()))
-        for stripe, refusal in refused.items():
-            letters += await self._sift(batches[stripe], refusal, batch.portions)
+        with self.timed("apply"):
+            refused = await self._write(list(batches.values()))
+        if refused:
+            with self.timed("sift"):
+                for stripe, refusal in refused.items():
+                    letters += await self._sift(batches[stripe], refusal, batch.portions)
         self.offsets.positions.update(positions)
         return Counts(batch.records, Counter(letter.reason for letter in letters))
 
@@ -77,9 +83,11 @@ class Applier:
         A Reading awaits it. Raises what the store raises: FencedError where a stripe is not at its expected offsets.
         """
         claim = Claim(min(watermarks_ms.values()), pack_partitions(self.offsets.partitions))
-        moved = await self.writer.claim(self.topic.partitions, claim, self.offsets.moved_ids, self.now_ms())
         positions = self.offsets.positions
-        await self._write([self._stripe_batch(stripe, positions, watermarks_ms, horizon_ms, ()) for stripe in moved])
+        with self.timed("claim"):
+            moved = await self.writer.claim(self.topic.partitions, claim, self.offsets.moved_ids, self.now_ms())
+            behind = [self._stripe_batch(stripe, positions, watermarks_ms, horizon_ms, ()) for stripe in moved]
+            await self._write(behind)
 
     def _stripe_batch(
         self,

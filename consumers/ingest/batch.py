@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.dead_letters.letter import DeadLetter
 from consumers.ingest.folding import RecordFold
+from consumers.ingest.phases import Timed, untimed
 from service.store.write.batch import ProjectBatch
 
 Portion = tuple[TopicPartition, Sequence[Any]]
@@ -31,7 +32,8 @@ class Batch:
     stay in `portions` until the batch is written, as refused events are looked for among them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timed: Timed = untimed) -> None:
+        self._timed = timed
         self._fold = RecordFold()
         self.portions: list[Portion] = []
         self.stripes: dict[int, list[ProjectBatch]] = {}
@@ -51,7 +53,8 @@ class Batch:
         count = 0
         for tp, records in polled.items():
             for some in self._split(records):
-                self._fold.add(tp, some)
+                with self._timed("decode"):
+                    self._fold.add(tp, some)
                 self.portions.append((tp, some))
                 await asyncio.sleep(0)
             count += len(records)
@@ -62,7 +65,8 @@ class Batch:
 
     def close(self) -> None:
         """Packs the events by stripe, while the batch before is still written; nothing is added afterwards."""
-        self.stripes = self._fold.stripes()
+        with self._timed("pack"):
+            self.stripes = self._fold.stripes()
 
     def _split(self, records: Sequence[Any]) -> Iterator[Sequence[Any]]:
         """Yields the records in portions that are decoded within some milliseconds: fewer where they are large."""
@@ -77,16 +81,21 @@ class Batch:
 
 
 async def read_batch(
-    consumer: AIOKafkaConsumer, timeout_ms: int, max_records: int, is_ours: Callable[[], bool]
+    consumer: AIOKafkaConsumer,
+    timeout_ms: int,
+    max_records: int,
+    is_ours: Callable[[], bool],
+    timed: Timed = untimed,
 ) -> Batch | None:
     """Polls until no more records have been fetched or the batch is full, and returns the batch.
 
     Returns None as soon as the partitions are no longer this consumer's. Waits `timeout_ms` at most for the first
     records. Raises the KafkaErrors of `getmany`.
     """
-    batch = Batch()
+    batch = Batch(timed)
     while not batch.drained and batch.records < max_records and batch.size_bytes < _MOST_BYTES:
-        polled = await consumer.getmany(timeout_ms=0 if batch.records else timeout_ms, max_records=POLL_RECORDS)
+        with timed("poll"):
+            polled = await consumer.getmany(timeout_ms=0 if batch.records else timeout_ms, max_records=POLL_RECORDS)
         if not is_ours():
             return None
         batch.drained = await batch.add(polled) < POLL_RECORDS

@@ -45,7 +45,8 @@ class Mender:
         """
         if not refusal.problem.startswith(STORE_IS_WRONG):
             return
-
+        if refusal.problem.startswith(MARKED):
+            self.metrics.unfinished_writes.labels("script").inc()
         is_list = refusal.problem.startswith("WRONGTYPE") and await mend_foreign_list(self.client, refusal.stripe)
         repair = await mend_project(self.client, refusal.project_id)
         mended = len(repair.found) - len(repair.left) + is_list

@@ -60,6 +60,7 @@ class Reading:
         self._next_question = 0.0
         self._has_refusals = False  # in the last batch: more may come, each of which takes some two dozen calls
         self._next_claim = self._next_settling = 0.0
+        self._is_closed = False
 
     @property
     def positions(self) -> Mapping[int, int]:
@@ -69,7 +70,7 @@ class Reading:
     async def poll(self, is_ours: Callable[[], bool]) -> Batch | None:
         """Returns the next batch, or None if the partitions are no longer this consumer's; awaits read_batch."""
         most = self._policy.sifted_batch_records if self._has_refusals else self._policy.max_batch_records
-        return await read_batch(self._consumer, self._policy.poll_timeout_ms, most, is_ours)
+        return await read_batch(self._consumer, self._policy.poll_timeout_ms, most, is_ours, self._metrics.timed)
 
     async def check(self, batch: Batch) -> None:
         """Checks that the topic is still the one that is read, and that no partition has stalled; the worker awaits it.
@@ -127,6 +128,7 @@ class Reading:
 
     async def close(self) -> None:
         """Cancels the question under way to the broker, and awaits its end."""
+        self._is_closed = True
         if self._asking is not None:
             await cancel([self._asking])
 
@@ -160,6 +162,7 @@ class Reading:
             self._has_refusals = counts.dead_letters["refused"] > 0
         if claims:
             await self._applier.claim(watermarks_ms, horizon_ms)
+            self._measure_lag()
         return bool(batch.records)
 
     async def settle(self) -> None:
@@ -188,6 +191,16 @@ class Reading:
             if end is not None:
                 lag = max(0, end - self.positions[tp.partition])
                 metrics.lag_records.labels(tp.partition).set(lag)
+
+    def _measure_lag(self) -> None:
+        """Notes how old records that are not applied yet may be, unless the partitions are another's by now."""
+        if self._is_closed:
+            return
+        now_ms = self._now_ms()
+        for partition, watermark_ms in self._watermarks.values_ms(now_ms).items():
+            end = self._consumer.highwater(TopicPartition(self._policy.topic, partition))
+            is_at_end = end is not None and self.positions[partition] >= end
+            self._metrics.lag_seconds.note(partition, watermark_ms, now_ms, is_at_end)
 
 
 def log_silent(partition: int, error: KafkaError) -> None:

@@ -165,7 +165,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _synchronize(self, assignment: list[TopicPartition]) -> None:
         """Asks the store for its offsets, and seeks to them; leaves `_reading` as None if this must be done again."""
         is_ours = self._in_this_epoch()
-        found = await self._synchronizer.synchronize([tp.partition for tp in assignment], is_ours)
+        with self._metrics.timed("synchronize"):
+            found = await self._synchronizer.synchronize([tp.partition for tp in assignment], is_ours)
         if found is None or not is_ours():
             return
         positions = found.offsets.positions
@@ -186,7 +187,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         batch = await reading.poll(is_ours)
         if batch is None or self._stopping.is_set():
             return
-        await self._landed()
+        with self._metrics.timed("wait"):
+            await self._landed()
         if is_ours():
             await unless_set(self._stopping, reading.check(batch))
         if is_ours() and not self._stopping.is_set():

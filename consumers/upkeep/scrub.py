@@ -13,7 +13,7 @@ from consumers.ingest.mending import describe
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.upkeep.pace import Pace, own_stripes
-from service.store.audit.findings import Drift
+from service.store.audit.findings import Drift, Unfinished
 from service.store.audit.repair_lists import mend_foreign_list
 from service.store.audit.unfinished import mend_project
 from service.store.errors import StoreUnavailableError
@@ -86,6 +86,9 @@ class Scrub:
 
     async def _mend(self, project_id: str, pace: Pace) -> list[Drift]:
         repair = await mend_project(self.client, project_id, pause=pace.pause)
+        self.metrics.unfinished_writes.labels("scrub").inc(
+            sum(isinstance(each.cause, Unfinished) for each in repair.found)
+        )
         mended = len(repair.found) - len(repair.left)
         if repair.found:
             _log.error(

@@ -19,6 +19,7 @@ from service.store.layout.keys import head_key, stripe_of
 from tests.api.busy import Tally, keep_asking
 from tests.api.support import PATH, PROJECT, SECRET, as_caller, exchange
 from tests.keystone import Keystone
+from tests.metrics import documented, scraped
 
 
 @asynccontextmanager
@@ -186,7 +187,7 @@ async def test_another_layout_met_later_stops_it(redis_flushed: str) -> None:
 
 
 async def test_redis_away_at_start_is_not_fatal(unused_tcp_port: int) -> None:
-    """Without Redis it serves 503, says on /readyz why, lives, and logs it."""
+    """Without Redis it serves 503, says on /readyz why, lives, and logs it; its metrics are those of the table."""
     url = f"redis://127.0.0.1:{unused_tcp_port}/0"
     async with started(STATS_JWT_SECRET=SECRET, STATS_REDIS_URL=url) as process:
         port = (await logged(process, "listening"))["port"]
@@ -194,6 +195,10 @@ async def test_redis_away_at_start_is_not_fatal(unused_tcp_port: int) -> None:
             for path, status in ((PATH, 503), ("/readyz", 503), ("/healthz", 200)):
                 async with client.get(path, headers=as_caller()) as response:
                     assert response.status == status
+            async with client.get("/metrics") as page:
+                found, said = scraped(await page.text()), documented("the API", "both")
+    assert {name: each.type for name, each in found.items()} == {name: each.type for name, each in said.items()}
+    assert all(each.labels in {frozenset(), said[name].labels} for name, each in found.items())
 
 
 async def test_redis_that_evicts_is_not_read(redis_flushed: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -39,6 +40,13 @@ def watermark_ms(running: RunningConsumer, partition: int) -> float:
     return 1_000 * (running.registry.get_sample_value("stats_consumer_watermark_timestamp_seconds", labels) or 0)
 
 
+def lag_seconds(running: RunningConsumer, partition: int) -> float:
+    """The age of the oldest record of a partition that may not be applied; NaN: not known."""
+    labels = {"partition": str(partition)}
+    lag = running.registry.get_sample_value("stats_consumer_lag_seconds", labels)
+    return math.nan if lag is None else lag
+
+
 @pytest.mark.parametrize("ends", ["commit_transaction", "abort_transaction"])
 async def test_as_of_stands_still_behind_an_open_transaction(
     kafka: KafkaServers, make_settings_on: MakeSettingsOn, ends: str
@@ -61,6 +69,8 @@ async def test_as_of_stands_still_behind_an_open_transaction(
 
         await eventually(lambda: watermark_ms(running, 1) > acknowledged_ms + 1_000, "the idle partition is fresh")
         assert watermark_ms(running, 0) < acknowledged_ms
+        assert lag_seconds(running, 0) > 1
+        await eventually(lambda: lag_seconds(running, 1) == 0, "nothing of the idle partition waits")
         as_of_ms, jobs = await ask(running)
         assert as_of_ms < acknowledged_ms
         assert jobs == len(FIRST)
@@ -69,6 +79,7 @@ async def test_as_of_stands_still_behind_an_open_transaction(
         ended_ms = now_ms()
         await running.wait_counted([*FIRST, *BEHIND, *(HELD if ends.startswith("commit") else [])])
         await eventually(lambda: watermark_ms(running, 0) > ended_ms, "as-of goes on")
+        await eventually(lambda: lag_seconds(running, 0) == 0, "nothing waits")
 
 
 async def test_as_of_goes_on_beyond_the_mark_of_a_transaction_at_the_end(

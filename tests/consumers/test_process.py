@@ -8,10 +8,12 @@ import subprocess
 import sys
 from typing import Any
 
+import aiohttp
 import pytest
 
 from deploy.local.servers import free_port
 from tests.commands.support import run_process, start
+from tests.metrics import documented, scraped
 
 # A program whose clients cannot be made with the settings that it has.
 _REFUSING = """
@@ -56,6 +58,21 @@ def test_a_setting_that_is_bad_in_use_stops_it(arguments: list[str]) -> None:
     ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)  # noqa: S603
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.splitlines()[-1] == "STATS_REDIS_URL: not good in use; allowed: another"
+
+
+async def test_its_metrics_are_those_of_the_table() -> None:
+    """Also before it has met its servers: what it will never name later is there from the start."""
+    process = await start(away())
+    assert process.stderr is not None
+    while "served on port" not in (line := json.loads(await process.stderr.readline())["message"]):
+        pass
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{line.split()[-1]}/metrics") as page:
+        found = scraped(await page.text())
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    said = documented("consumers", "both")
+    assert {name: each.type for name, each in found.items()} == {name: each.type for name, each in said.items()}
+    assert all(each.labels in {frozenset(), said[name].labels} for name, each in found.items())
 
 
 async def test_it_waits_for_its_servers_and_says_so_in_few_lines() -> None:

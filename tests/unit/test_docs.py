@@ -1,26 +1,21 @@
-"""The docs name what the code has, and nothing else: settings, metrics, commands, exit codes, reasons, errors."""
+"""The docs name what the code has, and nothing else: settings, commands, exit codes, reasons, errors."""
 
 import re
 from typing import get_args
 
 import pytest
-from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import Metric
 from pydantic_settings import BaseSettings
 
 import consumers.__main__
 import service.__main__
 from consumers.commands import frame
 from consumers.dead_letters import letter
-from consumers.metrics import ConsumerMetrics
 from service.api.access import TOKEN
 from service.api.resources import statistics
-from service.api.resources.operations import create_as_of_gauge
 from service.events.decoding import Reason
 from service.http.correlation import TRACEPARENT
 from service.http.errors import CATALOGUE
 from service.http.languages import ACCEPT_LANGUAGE, X_LANGUAGE
-from service.http.metrics import HttpMetrics
 from service.http.responses import REQUEST_ID
 from service.runtime import early
 from service.runtime.settings import ConsumerSettings, ServiceSettings
@@ -35,19 +30,6 @@ FIELDS = {
     for name, field in model.model_fields.items()
 }
 OF_TESTS_AND_CI = re.compile(r"STATS_(TEST|CI)_\w+")
-
-
-def families() -> list[Metric]:
-    registry = CollectorRegistry()
-    ConsumerMetrics(registry)
-    HttpMetrics(registry)
-    create_as_of_gauge(registry)
-    return list(registry.collect())
-
-
-def metric_names() -> set[str]:
-    """As Prometheus has them: those of counters end in `_total`."""
-    return {f"{each.name}_total" if each.type == "counter" else each.name for each in families()}
 
 
 def codes(module: object) -> set[int]:
@@ -85,18 +67,6 @@ def test_settings_are_of_the_processes_that_have_them() -> None:
             who for who, model in of.items() if quoted(row[0])[0].removeprefix("STATS_").lower() in model.model_fields
         }
         assert row[2] == ("both" if len(have) == 2 else have.pop()), row[0]
-
-
-def test_each_metric_is_in_the_table_of_metrics() -> None:
-    """docs/operating.md has them once each."""
-    documented = sorted(name for row in table(OPERATING, "metric") for name in quoted(row[0]))
-    assert documented == sorted(metric_names())
-
-
-def test_no_document_names_a_metric_that_is_not_there() -> None:
-    """A name with an asterisk or a bare prefix is of many."""
-    named = set(re.findall(r"\bstats_(?:consumer|http|as)_\w*\w(?<!_)", everything()))
-    assert named - {f"{each.name}{suffix}" for each in families() for suffix in ("_bucket", "_count")} <= metric_names()
 
 
 def test_commands() -> None:

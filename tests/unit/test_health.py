@@ -104,7 +104,7 @@ async def test_metrics_are_served_for_prometheus(client: aiohttp.ClientSession, 
         lines = (await response.text()).splitlines()
     assert "stats_consumer_records_total 3.0" in lines
     assert 'stats_consumer_dead_letters_total{reason="not_json"} 1.0' in lines
-    assert "# HELP stats_consumer_records_total Records read from Kafka." in lines
+    assert "# HELP stats_consumer_records_total Records applied, those among them that came again." in lines
 
 
 async def test_a_revoked_partition_leaves_no_series(registry: CollectorRegistry) -> None:
@@ -112,11 +112,12 @@ async def test_a_revoked_partition_leaves_no_series(registry: CollectorRegistry)
     metrics = ConsumerMetrics(registry)
     for partition in (0, 1):
         metrics.lag_records.labels(partition).set(5)
+        metrics.lag_seconds.note(partition, 1, 2, is_at_end=False)
         metrics.watermark_seconds.labels(partition).set(1.5)
         metrics.gap_records.labels(partition).set(0)
     metrics.forget_partition(1)
     metrics.forget_partition(7)
-    for name in ("lag_records", "watermark_timestamp_seconds", "gap_records"):
+    for name in ("lag_records", "lag_seconds", "watermark_timestamp_seconds", "gap_records"):
         assert registry.get_sample_value(f"stats_consumer_{name}", {"partition": "0"}) is not None
         assert registry.get_sample_value(f"stats_consumer_{name}", {"partition": "1"}) is None
 

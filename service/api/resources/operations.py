@@ -5,12 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client import CollectorRegistry, Gauge
 
 from service.api.access import AUTHENTICATOR, STORE
 from service.auth.caller import IdentityUnavailableError
 from service.http.errors import NOTHING_YET, STOPPING_MESSAGE, UNAVAILABLE, UNREACHABLE, ApiError, Message
+from service.http.metrics import exposition
 from service.http.responses import RETRY_AFTER, json_response
 from service.http.server import STOPPING
 from service.store.errors import LayoutError, StoreUnavailableError
@@ -28,7 +28,7 @@ def create_as_of_gauge(registry: CollectorRegistry) -> Gauge:
     """Returns the metric that `get_metrics` sets at each scrape. `create_app` calls it."""
     return Gauge(
         "stats_as_of_timestamp_seconds",
-        "Every event published before this instant is in every answer; 0: none is known, or Redis was never reached",
+        "Every event published before this instant is in every answer; 0: none is known, or Redis was never reached.",
         registry=registry,
     )
 
@@ -83,12 +83,11 @@ async def _is_empty(app: web.Application) -> bool:
 
 
 async def get_metrics(request: web.Request) -> web.Response:
-    """Answers the metrics of the process in Prometheus' text format. The as-of stands still while Redis is away."""
+    """Answers the metrics of the process as `exposition` says. The as-of stands still while Redis is away."""
     try:
         async with asyncio.timeout(request.app[PROBE_SECONDS]):
             freshness = await request.app[STORE].freshness()
         request.app[AS_OF_SECONDS].set(freshness.oldest_ms / 1000)
     except (StoreUnavailableError, LayoutError, TimeoutError) as error:
         _log.debug("the as-of is not known: %s", str(error) or "no answer in time")
-    body = generate_latest(request.app[REGISTRY])
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return exposition(request, request.app[REGISTRY])
