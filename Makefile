@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_CACHE_DIR ?= $(CURDIR)/.local/pip-cache
+export UV_CACHE_DIR ?= $(CURDIR)/.local/uv-cache
 
 # pip installs into $(VENV), also for those who have it install elsewhere: PIP_USER=1, `user = true` in a pip.conf. What
 # PYTHONPATH has would count as installed.
@@ -12,10 +13,10 @@ export PIP_USER := 0
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help run check fmt test chaos bench constraints clean
+.PHONY: help run check fmt test chaos bench constraints requirements dist sbom clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: $(VENV)/.ready-run ## run everything on this machine: broker, Redis, consumer, API, sample traffic
 	@$(BIN)/python -m deploy.local
@@ -48,13 +49,38 @@ chaos: $(VENV)/.ready-test ## break a running system by chance: MINUTES=10, SEED
 bench: $(VENV)/.ready-bench ## measure speed, memory and latency; takes about an hour
 	@$(BIN)/python -m bench --repeats 3
 
+# uv asks where pip does.
+UV = UV_DEFAULT_INDEX=$${UV_DEFAULT_INDEX:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)} $(BIN)/uv
+UV_COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header
+
 constraints: $(VENV)/.ready-test ## choose the exact versions that are installed anew: constraints.txt
-	@UV_DEFAULT_INDEX=$${UV_DEFAULT_INDEX:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)} \
-		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate --no-header \
-		--extra local --extra test --extra bench pyproject.toml --output-file constraints.txt
+	@$(UV_COMPILE) --upgrade --extra local --extra test --extra bench --extra sbom pyproject.toml --output-file constraints.txt
+	@$(MAKE) --no-print-directory requirements
+
+requirements: $(VENV)/.ready-test ## write the versions of constraints.txt with hashes, for the image
+	@$(UV_COMPILE) --generate-hashes --constraint constraints.txt pyproject.toml \
+		--output-file deploy/image/requirements.txt
+	@echo hatchling | $(UV_COMPILE) --generate-hashes --constraint constraints.txt - \
+		--output-file deploy/image/build-requirements.txt
+
+dist: $(VENV)/.ready-test ## build the wheel and the sdist, the same bytes from the same files: dist/
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build
+
+SBOM := .local/sbom
+sbom: dist ## list what the image holds, with licenses: dist/sbom.json, dist/licenses.csv
+	@rm -rf $(SBOM)
+	@$(UV) venv --quiet --python $(BIN)/python $(SBOM)/listed
+	@$(UV) pip install --quiet --python $(SBOM)/listed --require-hashes --requirement deploy/image/requirements.txt
+	@$(UV) pip install --quiet --python $(SBOM)/listed --no-deps dist/*.whl
+	@$(UV) venv --quiet --python $(BIN)/python $(SBOM)/tools
+	@$(UV) pip install --quiet --python $(SBOM)/tools --constraint constraints.txt '.[sbom]'
+	@$(SBOM)/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/sbom.json $(SBOM)/listed/bin/python
+	@$(SBOM)/tools/bin/pip-licenses --python $(SBOM)/listed/bin/python --format csv --output-file dist/licenses.csv
 
 clean: ## remove everything that was installed, built or stored here
-	rm -rf $(VENV) .local build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .local build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
