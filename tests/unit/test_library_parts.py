@@ -271,7 +271,7 @@ def test_every_public_name_is_there() -> None:
 def test_its_types_are_shipped() -> None:
     """For type checkers of other projects, with those of the models that it answers."""
     project = Path(__file__).parents[2]
-    shipped = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    wheel = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     for package in ("gene_statistics", "service"):
-        assert "py.typed" in shipped[package]
+        assert package in wheel["packages"]
         assert (project / package / "py.typed").exists()
