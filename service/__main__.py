@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.factory import create_authenticator
+from service.auth.metrics import IdentityMetrics
 from service.http.policy import create_policy
 from service.http.server import serving
 from service.runtime import log
@@ -23,6 +24,7 @@ from service.runtime.settings import ServiceSettings, SettingsError, load
 from service.store.errors import LayoutError, StoreDeniedError, StoreUnavailableError
 from service.store.layout.heads import LAYOUT_VERSION
 from service.store.read.client import create_reader_store
+from service.store.read.metrics import QueryMetrics
 
 _log = logging.getLogger("service")
 EXIT_LISTEN, EXIT_SETTINGS, EXIT_LAYOUT = 1, 2, 3
@@ -68,9 +70,14 @@ async def run(settings: ServiceSettings) -> int:
 
     registry = create_registry(LAYOUT_VERSION)
     async with AsyncExitStack() as stack:
-        authenticator = await stack.enter_async_context(create_authenticator(settings))
+        authenticator = await stack.enter_async_context(create_authenticator(settings, IdentityMetrics(registry)))
         store = await stack.enter_async_context(
-            create_reader_store(settings.redis_url, settings.redis_cluster, cafile=settings.redis_cafile)
+            create_reader_store(
+                settings.redis_url,
+                settings.redis_cluster,
+                cafile=settings.redis_cafile,
+                metrics=QueryMetrics(registry),
+            )
         )
         try:
             await store.ping()

@@ -4,6 +4,7 @@ import math
 from collections.abc import Hashable
 
 from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter
 
 from service.api.rate_limit import RateLimiter
 from service.api.turns import Turns
@@ -21,6 +22,21 @@ AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
 LIMITER = web.AppKey("limiter", RateLimiter)
 REFUSALS = web.AppKey("refusals", RateLimiter)
 TURNS = web.AppKey("turns", Turns)
+LIMITED = web.AppKey("limited", Counter)
+_LIMITS = {LIMITER: "caller", REFUSALS: "address"}
+
+
+def create_limited_counter(registry: CollectorRegistry) -> Counter:
+    """Returns the counter of requests that `admit` refuses for their number. `create_app` calls it."""
+    counter = Counter(
+        "stats_rate_limited_total",
+        "Requests answered 429, by the limit of a caller's requests or of an address' refused tokens.",
+        ["limit"],
+        registry=registry,
+    )
+    for limit in _LIMITS.values():
+        counter.labels(limit)
+    return counter
 
 
 async def admit(request: web.Request) -> Caller:
@@ -34,7 +50,7 @@ async def admit(request: web.Request) -> Caller:
     caller = await _authenticate(request, tokens[0])
     if caller.project_id != request.match_info["project_id"]:
         raise ApiError(FORBIDDEN)
-    _take(request.app[LIMITER], (caller.project_id, caller.user_id))
+    _take(request, LIMITER, (caller.project_id, caller.user_id))
     return caller
 
 
@@ -48,7 +64,7 @@ async def _authenticate(request: web.Request, token: str) -> Caller:
     if authenticator.knows(token):
         return await authenticator.authenticate(token)
     address = party(request.remote or "")
-    _take(refusals, address)
+    _take(request, REFUSALS, address)
     try:
         caller = await authenticator.authenticate(token)
     except IdentityUnavailableError:
@@ -58,7 +74,8 @@ async def _authenticate(request: web.Request, token: str) -> Caller:
     return caller
 
 
-def _take(limiter: RateLimiter, caller: Hashable) -> None:
-    wait_seconds = limiter.take(caller)
+def _take(request: web.Request, limiter: web.AppKey[RateLimiter], caller: Hashable) -> None:
+    wait_seconds = request.app[limiter].take(caller)
     if wait_seconds > 0:
+        request.app[LIMITED].labels(_LIMITS[limiter]).inc()
         raise ApiError(TOO_MANY, headers={"Retry-After": str(math.ceil(wait_seconds))})

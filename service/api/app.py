@@ -46,6 +46,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     app[access.LIMITER] = limiter
     app[access.REFUSALS] = RateLimiter(limiter.limit, limiter.monotonic_seconds)
     app[access.TURNS] = Turns()
+    app[access.LIMITED] = access.create_limited_counter(registry)
     app[operations.REGISTRY] = registry
     app[operations.PROBE_SECONDS] = probe_seconds
     app[operations.AS_OF_SECONDS] = operations.create_as_of_gauge(registry)

@@ -15,6 +15,7 @@ from service.auth.jwt_claims import ClaimsPolicy
 from service.auth.keystone import KeystoneAuthenticator, KeystonePolicy
 from service.auth.keystone_answers import Credentials
 from service.auth.keystone_client import CredentialsRefusedError, KeystoneClient
+from service.auth.metrics import IdentityMetrics
 from service.runtime.settings import ServiceSettings, SettingsError
 
 _log = logging.getLogger(__name__)
@@ -22,37 +23,42 @@ _CONNECTIONS = 32
 
 
 @asynccontextmanager
-async def create_authenticator(settings: ServiceSettings) -> AsyncIterator[Authenticator]:
+async def create_authenticator(
+    settings: ServiceSettings, metrics: IdentityMetrics | None = None
+) -> AsyncIterator[Authenticator]:
     """Yields an authenticator, and closes its connections at the end. The program enters it at its start.
 
     Raises SettingsError if the settings do not make an authenticator.
     """
+    metrics = metrics or IdentityMetrics()
     if settings.auth == "keystone":
-        async with _keystone(settings) as authenticator:
+        async with _keystone(settings, metrics) as authenticator:
             yield authenticator
         return
     policy = ClaimsPolicy(settings.admin_roles, settings.jwt_audience, settings.jwt_issuer)
     if settings.jwt_secret is not None:
-        yield JwtAuthenticator(_secret_key(settings.jwt_secret.get_secret_value()), policy)
+        yield JwtAuthenticator(_secret_key(settings.jwt_secret.get_secret_value()), policy, metrics=metrics)
         return
     assert settings.jwt_jwks_url is not None  # noqa: S101 - ServiceSettings checks it
     async with _session(None) as session:
-        keys = JwksKeys(settings.jwt_jwks_url, session)
+        metrics.expect("keys")
+        keys = JwksKeys(settings.jwt_jwks_url, session, metrics=metrics)
         try:
-            yield JwtAuthenticator(keys, policy)
+            yield JwtAuthenticator(keys, policy, metrics=metrics)
         finally:
             await keys.close()
 
 
 @asynccontextmanager
-async def _keystone(settings: ServiceSettings) -> AsyncIterator[Authenticator]:
+async def _keystone(settings: ServiceSettings, metrics: IdentityMetrics) -> AsyncIterator[Authenticator]:
     """Yields an authenticator that asks Keystone. It is made also while Keystone cannot be asked.
 
     Raises SettingsError if Keystone refuses the name and password of this service.
     """
     policy = KeystonePolicy(settings.keystone_cache_seconds)
+    metrics.expect("validate", "login")
     async with _session(settings.keystone_cafile) as session:
-        client = KeystoneClient(str(settings.keystone_url), _credentials(settings), session)
+        client = KeystoneClient(str(settings.keystone_url), _credentials(settings), session, metrics=metrics)
         authenticator = KeystoneAuthenticator(client, settings.admin_roles, policy)
         try:
             await authenticator.ping()

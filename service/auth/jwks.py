@@ -13,6 +13,7 @@ from service.auth.caller import IdentityUnavailableError, InvalidTokenError
 from service.auth.fetch_budget import FetchBudget, FetchPolicy
 from service.auth.http_body import read_body
 from service.auth.jwks_document import ALGORITHMS, UnusableKeysError, read_keys
+from service.auth.metrics import IdentityMetrics, Result
 from service.auth.outage import Outage
 from service.runtime.tasks import SharedTask
 
@@ -48,7 +49,10 @@ class JwksKeys:
         session: aiohttp.ClientSession,
         policy: JwksPolicy | None = None,
         monotonic_seconds: Callable[[], float] = time.monotonic,
+        *,
+        metrics: IdentityMetrics | None = None,
     ) -> None:
+        self._metrics = metrics or IdentityMetrics()
         self._url = url
         self._session = session
         self._policy = policy or JwksPolicy()
@@ -156,19 +160,27 @@ class JwksKeys:
         self._budget.take(self._begun_at)
         self._begun += 1
         number = self._begun
+        result: Result = "away"
+        started = time.perf_counter()
         try:
             keys = await self._download()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             # The reason is not the text of a client error: that holds the URL, which may hold a secret.
-            self._outage.note(str(error) if isinstance(error, UnusableKeysError) else type(error).__name__)
+            is_answer = isinstance(error, UnusableKeysError)
+            result = "failed" if is_answer else "away"
+            self._outage.note(str(error) if is_answer else type(error).__name__)
         except Exception as error:  # noqa: BLE001 - logged with its traceback
             # Whatever it was: callers are not to blame, and nobody may take the keys for good.
             _log.error("a fault of this service: the JWKS cannot be read", exc_info=error)
+            result = "failed"
             self._outage.note(type(error).__name__)
         else:
+            result = "good"
             self._outage.note(None)
             self._keys, self._keys_of = keys, _by_id(keys)
             self._fetched_at, self._fetched = self._begun_at, number
+        finally:
+            self._metrics.asked("keys", result, time.perf_counter() - started)
 
     async def _download(self) -> list[PyJWK]:
         """Returns the usable keys of the URL. An answer that is no key set raises, so that the known keys stay."""

@@ -14,6 +14,7 @@ from jwt.utils import force_bytes
 
 from service.auth.caller import Caller, InvalidTokenError
 from service.auth.jwt_claims import Claims, ClaimsPolicy, read_claims, read_header
+from service.auth.metrics import IdentityMetrics
 
 MAX_TOKEN_LENGTH = 8192
 MAX_REMEMBERED_TOKENS = 4096
@@ -81,7 +82,10 @@ class JwtAuthenticator:
         policy: ClaimsPolicy,
         unix_time_seconds: Callable[[], float] = time.time,
         max_remembered: int = MAX_REMEMBERED_TOKENS,
+        *,
+        metrics: IdentityMetrics | None = None,
     ) -> None:
+        self._count_cached = (metrics or IdentityMetrics()).cached.inc
         self._keys = keys
         self._max_remembered = max_remembered
         self._policy = policy
@@ -114,6 +118,7 @@ class JwtAuthenticator:
         digest = sha256(token.encode()).digest()
         known = self._verified.get(digest)
         if known is not None and await self._keys.find(known.key_id, known.key.algorithm_name) is known.key:
+            self._count_cached()
             return known.claims
         verified = await self._verify(token)
         if len(self._verified) >= self._max_remembered:

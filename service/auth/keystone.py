@@ -57,6 +57,7 @@ class KeystoneAuthenticator:
         monotonic_seconds: Callable[[], float] = time.monotonic,
         unix_time_seconds: Callable[[], float] = time.time,
     ) -> None:
+        self._count_cached = client.metrics.cached.inc
         self._client = client
         self._admin_roles = admin_roles
         self._policy = policy
@@ -78,6 +79,7 @@ class KeystoneAuthenticator:
         known = self._callers.get(digest) or self._refusals.get(digest)
         if known is not None and self._monotonic_seconds() < known.until:
             caller = known.caller
+            self._count_cached()
         else:
             caller = await self._ask(digest, token)
         if caller is None:

@@ -12,6 +12,7 @@ import aiohttp
 from service.auth.caller import IdentityUnavailableError
 from service.auth.http_body import read_body
 from service.auth.keystone_answers import Credentials, Described, is_of_keystone, parse_token
+from service.auth.metrics import IdentityMetrics, Request, Result
 from service.auth.outage import Outage
 from service.runtime.tasks import SharedTask
 
@@ -21,6 +22,11 @@ _RENEWED_AT = 0.75  # of the life of this service's own token
 _TIMEOUT = aiohttp.ClientTimeout(total=5)  # of one request; less than a question may take
 _FORBIDDEN_SECONDS = 30.0  # probes remember for so long that this service may not validate tokens
 _MAX_RETRY_AFTER_SECONDS = 60.0
+# what is asked for by each method, and the answers that refuse it
+_REQUESTS: Mapping[str, tuple[Request, frozenset[int]]] = {
+    "GET": ("validate", frozenset({404})),
+    "POST": ("login", frozenset({400, 401, 403})),
+}
 _REFUSED_COOL_DOWN_SECONDS = 10.0  # Keystone may lock a user whose password is wrong too often
 
 
@@ -40,14 +46,17 @@ class _OurToken:
 class KeystoneClient:
     """Asks one Keystone through a session, which its maker closes; logs when Keystone goes away and comes back."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its clocks too are passed in
         self,
         url: str,
         credentials: Credentials,
         session: aiohttp.ClientSession,
         monotonic_seconds: Callable[[], float] = time.monotonic,
         unix_time_seconds: Callable[[], float] = time.time,
+        *,
+        metrics: IdentityMetrics | None = None,
     ) -> None:
+        self.metrics = metrics or IdentityMetrics()
         self._tokens_url = url.rstrip("/").removesuffix("/v3") + "/v3/auth/tokens"
         self._credentials = credentials
         self._session = session
@@ -158,17 +167,24 @@ class KeystoneClient:
         return _OurToken(text, asked_at + _RENEWED_AT * life_seconds, asked_at + life_seconds)
 
     async def _request(self, method: str, **options: Any) -> tuple[int, bytes, Any]:
+        what, refusals = _REQUESTS[method]
+        result: Result = "away"
+        started = time.perf_counter()
         try:
             async with self._session.request(
                 method, self._tokens_url, allow_redirects=False, timeout=_TIMEOUT, **options
             ) as response:
                 body = await read_body(response, _MAX_ANSWER_BYTES)
+                result = "good" if response.ok and body is not None else "failed"
+                result = "refused" if response.status in refusals else result
                 if body is None:
                     raise IdentityUnavailableError("Keystone answers with more bytes than a token has")
                 return response.status, body, response.headers
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:  # ValueError: of a host name, or a header
             # the error's text is left out: it may hold the URL
             raise IdentityUnavailableError(f"Keystone cannot be asked: {type(error).__name__}") from error
+        finally:
+            self.metrics.asked(what, result, time.perf_counter() - started)
 
     def _drop(self, ours: _OurToken) -> None:
         if self._ours is ours:

@@ -1,7 +1,11 @@
 """The interface by which the API reads statistics. RedisStatisticsStore and WatchedStore implement it."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+How = Literal["remembered", "looked", "read", "reread"]
+"""How an answer was had: `remembered` and not even looked whether it holds; remembered, and a look has shown that it
+holds; read at once; or read several times, as what the first read was chosen by was not known, or had changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +14,7 @@ class Answer:
 
     `body` is a `service.statistics.ProjectStatistics` in JSON, ready to be sent, with its `digest`. Every event
     published before `as_of_ms` (Unix ms; 0: none known) is in it. Jobs that start before `horizon_ms` no longer count.
-    `gaps` is the number of ranges of offsets that were lost before they could be read.
+    `gaps` is the number of ranges of offsets that were lost before they could be read. `how` is for metrics.
     """
 
     body: bytes
@@ -18,6 +22,7 @@ class Answer:
     as_of_ms: int
     horizon_ms: int = 0
     gaps: int = 0
+    how: How = field(default="read", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
 
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.jwt import JwtAuthenticator, SecretKey
@@ -56,6 +57,14 @@ async def status(api: Api, path: str = PATH, **claims: Any) -> int:
         return response.status
 
 
+async def limited(api: Api) -> dict[str, float]:
+    """How many requests each limit has refused, by the metrics."""
+    async with api.client.get("/metrics") as response:
+        families = text_string_to_metric_families(await response.text())
+    [family] = [each for each in families if each.name == "stats_rate_limited"]
+    return {sample.labels["limit"]: sample.value for sample in family.samples}
+
+
 async def test_limit_answers_429_until_time_has_passed() -> None:
     """Above the limit: 429 with whole seconds in Retry-After, before parameters are looked at; then 200 again."""
     async with served(per_second=4) as api:
@@ -63,6 +72,7 @@ async def test_limit_answers_429_until_time_has_passed() -> None:
         async with api.client.get(f"{PATH}?start=x", headers=as_caller()) as response:
             assert (response.status, (await response.json())["error_code"]) == (429, "DLI.1028")
             assert response.headers["Retry-After"] == "1"
+        assert await limited(api) == {"caller": 1, "address": 0}
         assert len(api.store.asked) == 8
         api.clock.now_seconds += 1
         assert await status(api) == 200
@@ -104,6 +114,7 @@ async def test_refused_tokens_are_counted_by_address() -> None:
         assert (await ask(api, known)).status == 200
         answers = await asyncio.gather(*(ask(api, f"a.b.{number}") for number in range(9)))
         assert sorted(answer.status for answer in answers) == [401] * 4 + [429] * 5
+        assert await limited(api) == {"caller": 0, "address": 5}
         assert {answer.headers["Retry-After"] for answer in answers if answer.status == 429} == {"1"}
         assert [(await ask(api, text)).status for text in (known, new)] == [200, 429]
         assert (await ask(api, new, "127.0.0.2")).status == 200

@@ -12,10 +12,12 @@ from consumers.lag import LagSeconds
 from consumers.metrics import RESYNC_REASONS, ConsumerMetrics
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
+from service.auth.metrics import IdentityMetrics
 from service.http.metrics import HttpMetrics, exposition
 from service.runtime.metrics import KnownGauge, create_registry
 from service.store.errors import StoreDeniedError
 from service.store.layout.heads import LAYOUT_VERSION
+from service.store.read.metrics import QueryMetrics
 from tests.docs import everything
 from tests.metrics import described, documented
 
@@ -34,6 +36,8 @@ def of_consumers() -> CollectorRegistry:
 def of_the_api() -> CollectorRegistry:
     """What `python -m service` registers."""
     registry = create_registry(LAYOUT_VERSION)
+    IdentityMetrics(registry).expect("validate", "login")
+    QueryMetrics(registry)
     create_app(cast("Any", None), cast("Any", None), RateLimiter(RateLimit(1)), registry, lambda _: None)
     return registry
 
@@ -68,7 +72,7 @@ def test_help_lines_are_sentences_of_one_style() -> None:
 
 def test_series_are_there_before_the_first_event() -> None:
     """Counters begin at 0 for each value of a label that the code knows, so that a rate sees the first event."""
-    labelled = {"reason", "by", "phase", "limit"}
+    labelled = {"reason", "by", "phase", "limit", "request"}
     for registry in (of_consumers(), of_the_api()):
         of = described(registry)
         for family in registry.collect():

@@ -13,6 +13,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.runtime.tasks import cancel
 from service.store.errors import StoreUnavailableError
+from service.store.read.metrics import QueryMetrics
 from service.store.read.reader import RedisStatisticsStore
 from service.store.read.watched import LOOK_SECONDS, WatchedStore
 from service.store.redis.client import create_client
@@ -69,14 +70,19 @@ def create_reader_client(
 
 @asynccontextmanager
 async def create_reader_store(
-    url: str, cluster: bool, look_seconds: float = LOOK_SECONDS, *, cafile: str | None = None
+    url: str,
+    cluster: bool,
+    look_seconds: float = LOOK_SECONDS,
+    *,
+    cafile: str | None = None,
+    metrics: QueryMetrics | None = None,
 ) -> AsyncIterator[WatchedStore]:
     """Yields the store that the API reads, watched from the beginning; ends the watch and closes the client at the end.
 
     The program enters it at its start, also while Redis cannot be reached.
     """
     client = create_reader_client(url, cluster, cafile=cafile)
-    store = WatchedStore(RedisStatisticsStore(client, _REMEMBERED_SECONDS), client)
+    store = WatchedStore(RedisStatisticsStore(client, _REMEMBERED_SECONDS), client, metrics)
     with suppress(StoreUnavailableError):  # the first question or ping raises it again
         await store.look()
     watching = asyncio.create_task(store.run(look_seconds))

@@ -8,7 +8,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from service.events.event import MAX_MS
 from service.runtime.digests import digest_of
-from service.store.contract import Answer, Freshness
+from service.store.contract import Answer, Freshness, How
 from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Live
 from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of, stripe_tag, trial_key
@@ -69,7 +69,7 @@ class RedisStatisticsStore:
                     parse_stored_head(stripe, head)
                     await self._learning.try_rights(missing)
         except DamagedError as error:
-            raise StoreUnavailableError(str(error)) from error
+            raise StoreUnavailableError(str(error), "damaged") from error
 
     async def freshness(self) -> Freshness:
         """See StatisticsStore.freshness. A damaged head counts as one without an as-of."""
@@ -86,7 +86,7 @@ class RedisStatisticsStore:
             with reaching("reading a project"):
                 return await self._remembered(question, known) or await self._asked(question, known)
         except DamagedError as error:
-            raise StoreUnavailableError(f"project {project_id} is damaged: {error}") from error
+            raise StoreUnavailableError(f"project {project_id} is damaged: {error}", "damaged") from error
 
     async def _remembered(self, question: Question, known: Known) -> Answer | None:
         """Returns the answer that was given before, if nothing has been written to the project since."""
@@ -94,15 +94,16 @@ class RedisStatisticsStore:
         if remembered is None:
             return None
         look = known.look
+        how: How = "remembered"
         if look is None or self._monotonic_seconds() - look.asked_at_seconds >= self._fresh_seconds:
             live = self._live[stripe_of(question.project_id)]
-            look = (await self._look(question.project_id, known, Asked(live.generation))).look
-        return self._answer(look, remembered) if look.stamp == remembered.stamp else None
+            look, how = (await self._look(question.project_id, known, Asked(live.generation))).look, "looked"
+        return self._answer(look, remembered, how) if look.stamp == remembered.stamp else None
 
     async def _asked(self, question: Question, known: Known) -> Answer:
         """Asks until what the keys were chosen by - generation, horizon, shape, names - is what the reply says."""
         project_id, doubts = question.project_id, Doubts()
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             shape, live = known.shape, self._live[stripe_of(project_id)]
             interval = range(max(question.start_ms, live.horizon_ms), question.end_ms)
             nodes = cover(shape.shape, interval.start, interval.stop)
@@ -120,8 +121,8 @@ class RedisStatisticsStore:
                 made = Remembered(view.look.stamp, body, digest_of(body))
                 if view.meta is not None:
                     self._answers.put(question, made)
-                return self._answer(view.look, made)
-        raise StoreUnavailableError(f"project {project_id} changed under each of {_ATTEMPTS} reads")
+                return self._answer(view.look, made, "reread" if attempt else "read")
+        raise StoreUnavailableError(f"project {project_id} changed under each of {_ATTEMPTS} reads", "changed")
 
     async def _look(self, project_id: str, known: Known, asked: Asked) -> View:
         """Returns a view, and takes down what it says of head and meta. Raises as read_view."""
@@ -130,6 +131,6 @@ class RedisStatisticsStore:
         known.look = view.look
         return view
 
-    def _answer(self, look: Look, made: Remembered) -> Answer:
-        head = look.head
-        return Answer(made.body, made.digest, min(look.as_of_ms, self._now_ms()), head.live.horizon_ms, head.gaps)
+    def _answer(self, look: Look, made: Remembered, how: How) -> Answer:
+        head, as_of_ms = look.head, min(look.as_of_ms, self._now_ms())
+        return Answer(made.body, made.digest, as_of_ms, head.live.horizon_ms, head.gaps, how)

@@ -70,7 +70,7 @@ async def read_view(shared: SharedRead, project_id: str, asked: Asked, now_secon
     head = parse_stored_head(stripe, head_data)
     meta = None if meta_data is None else parsed(keys[2], parse_meta, meta_data)
     if meta is not None and meta.unfinished_hashes:
-        raise StoreUnavailableError(f"a write of project {project_id} ended in part; it will be mended")
+        raise StoreUnavailableError(f"a write of project {project_id} ended in part; it will be mended", "unfinished")
     if meta is not None and head_data is None:
         raise DamagedError(keys[0], "is not there, though projects are")
     stamp = Stamp(b"" if meta is None else meta.write_id, head.live)

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 
 from redis.asyncio import Redis, RedisCluster
 
 from service.store.contract import Answer, Freshness, StatisticsStore
-from service.store.errors import EvictionError, StoreUnavailableError
+from service.store.errors import EvictionError, LayoutError, StoreUnavailableError
+from service.store.read.metrics import QueryMetrics
 from service.store.redis.eviction import ASKING, check_policies, warn_of_silence
 from service.store.redis.info import read_info
 from service.store.redis.pool import Pool
@@ -17,18 +19,31 @@ LOOK_SECONDS = 10.0
 
 
 class WatchedStore:
-    """A StatisticsStore that answers from another one, but raises while a primary of its Redis may evict keys."""
+    """A StatisticsStore that answers from another one, but raises while a primary of its Redis may evict keys.
 
-    def __init__(self, store: StatisticsStore, client: Redis | RedisCluster) -> None:
+    It counts and times the questions.
+    """
+
+    def __init__(
+        self, store: StatisticsStore, client: Redis | RedisCluster, metrics: QueryMetrics | None = None
+    ) -> None:
         self._store = store
+        self._metrics = metrics or QueryMetrics()
         self._client = client
         self._problem: EvictionError | None = None
         self._has_warned = False
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
         """Reads as StatisticsStore.read says; raises StoreUnavailableError also while keys may be evicted."""
-        self._check()
-        return await self._store.read(project_id, start_ms, end_ms, user_id)
+        started = time.perf_counter()
+        try:
+            self._check()
+            answer = await self._store.read(project_id, start_ms, end_ms, user_id)
+        except (StoreUnavailableError, LayoutError) as error:
+            self._metrics.failed(error, time.perf_counter() - started)
+            raise
+        self._metrics.answered(answer.how, time.perf_counter() - started)
+        return answer
 
     async def ping(self) -> None:
         """Raises as StatisticsStore.ping says, and StoreUnavailableError also while keys may be evicted."""
@@ -72,4 +87,4 @@ class WatchedStore:
 
     def _check(self) -> None:
         if self._problem is not None:
-            raise StoreUnavailableError(str(self._problem))
+            raise StoreUnavailableError(str(self._problem), "evicting")
