@@ -3,8 +3,10 @@
 from functools import cache
 
 from aiohttp import hdrs, web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
+
+from service.runtime.metrics import Timing, Timings
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -26,12 +28,12 @@ class HttpMetrics:
             ["route", "method", "status"],
             registry=registry,
         )
-        self._duration = Histogram(
+        self._duration = Timings(
             "stats_http_request_duration_seconds",
             "Time from a request's headers to its answer being ready to send.",
-            ["route"],
-            buckets=_BUCKETS_SECONDS,
-            registry=registry,
+            "route",
+            _BUCKETS_SECONDS,
+            registry,
         )
         self._connections = Gauge("stats_http_connections", "Connections that are open.", registry=registry)
         self._connections_refused = Counter(
@@ -50,8 +52,8 @@ class HttpMetrics:
         duration.observe(duration_seconds)
 
     @cache  # noqa: B019 - lives as long as the process; routes, methods and statuses are few
-    def _series(self, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
-        return self._requests.labels(route, method, str(status)), self._duration.labels(route)
+    def _series(self, route: str, method: str, status: int) -> tuple[Counter, Timing]:
+        return self._requests.labels(route, method, str(status)), self._duration.of(route)
 
     def malformed(self, status: int) -> None:
         """Counts input that is no request, with its answer's status."""

@@ -2,8 +2,9 @@
 
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
+from service.runtime.metrics import Timings
 from service.store.contract import How
 from service.store.errors import Lack, LayoutError, StoreUnavailableError
 
@@ -15,17 +16,17 @@ class QueryMetrics:
     """Counts and times questions; without a registry nobody sees them."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        duration = Histogram(
+        duration = Timings(
             "stats_query_duration_seconds",
             "Time to the answer of a question, without waiting for a turn and sending it, by how the answer was had.",
-            ["class"],
-            buckets=_BUCKETS_SECONDS,
-            registry=registry,
+            "class",
+            _BUCKETS_SECONDS,
+            registry,
         )
         errors = Counter(
             "stats_store_errors_total", "Questions that the store did not answer.", ["reason"], registry=registry
         )
-        self._duration = {name: duration.labels(name) for name in (*get_args(How), FAILED)}
+        self._duration = {name: duration.of(name) for name in (*get_args(How), FAILED)}
         self._errors = {reason: errors.labels(reason) for reason in get_args(Lack)}
 
     def answered(self, how: How, duration_seconds: float) -> None:
