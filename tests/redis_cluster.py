@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.crc import key_slot
 
 from deploy.local.process import Child, wait_until
 from deploy.local.servers import free_port, start_redis
@@ -15,6 +16,7 @@ SLOTS = 16384
 PRIMARIES = 3
 _OPTIONS = (
     *("--cluster-enabled", "yes", "--cluster-node-timeout", "1000"),
+    *("--cluster-require-full-coverage", "no"),  # else no shard answers while one is away
     *("--cluster-allow-replica-migration", "no"),  # nor does a primary without slots become a replica
     # replicas are there at once, and are known to be in step
     *("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"),
@@ -94,6 +96,15 @@ class ThreePrimaries:
             if first <= slot <= last:
                 return next(node for node in self.nodes if node.port == port)
         raise AssertionError(f"nobody serves slot {slot}")
+
+    def owner_of_key(self, key: str) -> ClusterNode:
+        """The primary that serves a key."""
+        return self.owner(int(key_slot(key.encode())))
+
+    def replicas_of(self, primary: ClusterNode) -> Sequence[ClusterNode]:
+        """The nodes that follow a primary now."""
+        roles = [(node, node.admin.info("replication")) for node in self.nodes if node is not primary]
+        return [node for node, role in roles if role["role"] == "slave" and role["master_port"] == primary.port]
 
     @contextmanager
     def joined(self) -> Iterator[ClusterNode]:

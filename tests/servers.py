@@ -15,33 +15,35 @@ from deploy.local.servers import find_redis, free_port, start_redis
 
 CLUSTER_SLOTS = 16384
 PROJECT = Path(__file__).parents[1]
+_FETCHED = {"redis-8": "redis-server", "valkey": "valkey-server"}
 
 
 def redis_program() -> str:
     """The Redis to test with: the one that STATS_TEST_REDIS_SERVER names, else the one the local stack takes.
 
-    The variable holds a program's path, `wheel` (Redis 8), or `valkey`.
+    The variable holds a program's path, `wheel` (Redis 8 from a wheel), `redis-8`, or `valkey`.
     """
     named = os.environ.get("STATS_TEST_REDIS_SERVER")
     if named == "wheel":
         return str(get_redis_server())
-    if named == "valkey":
-        return _valkey_program(PROJECT)
+    if named in _FETCHED:
+        return _fetched_program(PROJECT, named)
     return named or find_redis()
 
 
 def redis_programs(project: Path) -> dict[str, str]:
-    """Every kind of Redis that is here, by name: the usual one, that of the wheel, and a Valkey.
+    """Every kind of Redis that is here, by name: the usual one, that of the wheel, a Redis 8 and a Valkey.
 
-    The Valkey is that on the PATH, or what `tests/get-valkey` has put into the project.
+    The last two are what `tests/get-servers` has put into the project, or a Valkey on the PATH.
     """
-    programs = {"usual": redis_program(), "wheel": str(get_redis_server())}
-    valkey = _valkey_program(project)
-    return {**programs, "valkey": valkey} if Path(valkey).exists() else programs
+    fetched = {name: _fetched_program(project, name) for name in _FETCHED}
+    there = {name: program for name, program in fetched.items() if Path(program).exists()}
+    return {"usual": redis_program(), "wheel": str(get_redis_server()), **there}
 
 
-def _valkey_program(project: Path) -> str:
-    return shutil.which("valkey-server") or str(project / ".local" / "valkey" / "valkey-server")
+def _fetched_program(project: Path, name: str) -> str:
+    on_path = shutil.which("valkey-server") if name == "valkey" else None
+    return on_path or str(project / ".local" / "servers" / _FETCHED[name])
 
 
 def start_one_node_cluster(program: str, port: int, folder: Path) -> Child:

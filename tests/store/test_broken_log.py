@@ -43,7 +43,7 @@ def make_events(rnd: Random) -> list[Event]:
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisServer]:
     """A server that syncs every write, so that what is cut off is what a loss of power takes."""
     programs = redis_programs(request.config.rootpath)
-    require_part(request.param in programs, "a Valkey server: see tests/get-valkey")
+    require_part(request.param in programs, "a Valkey server: see tests/get-servers")
     server = RedisServer(tmp_path, OPTIONS, programs[request.param])
     yield server
     server.kill()

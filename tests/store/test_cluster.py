@@ -9,6 +9,7 @@ from redis.asyncio import RedisCluster
 from redis.asyncio.cluster import ClusterNode
 
 from deploy.local.servers import free_port
+from deploy.local.waiting import eventually
 from service.events.event import JobDeletion
 from service.store.errors import FencedError, StoreUnavailableError
 from service.store.layout.heads import Progress
@@ -18,6 +19,7 @@ from service.store.read.reader import RedisStatisticsStore
 from service.store.redis.client import create_writer_client
 from service.store.write.writer import Step, StoreWriter, StripeBatch
 from tests.redis_cluster import forget_scripts
+from tests.servers import CLUSTER_SLOTS
 from tests.store.support import NOON_MS, Event, Query, Store, assert_equals_oracle, assert_no_drift, event
 
 
@@ -113,11 +115,16 @@ async def test_any_host_that_is_up_is_enough(any_cluster_url: str) -> None:
     assert isinstance(client, RedisCluster)
     store = Store(client)
     await store.apply([event(1)])
-    gone = ClusterNode("127.0.0.1", free_port(), **client.nodes_manager.connection_kwargs)
-    client.nodes_manager.startup_nodes = {gone.name: gone}
-    client._initialize = True
-    with pytest.raises(StoreUnavailableError, match="one reachable node"):
+    manager = client.nodes_manager
+    gone = ClusterNode("127.0.0.1", free_port(), **manager.connection_kwargs)
+    for node in manager.nodes_cache.values():
+        await node.disconnect()
+    manager.nodes_cache.clear()
+    manager.nodes_cache[gone.name] = gone
+    manager.slots_cache.update({slot: [gone] for slot in range(CLUSTER_SLOTS)})
+    with pytest.raises(StoreUnavailableError, match="Connect call failed"):
         await store.apply([event(2)])
+    await eventually(lambda: gone.name not in manager.nodes_cache, "the nodes are asked for again")
     await store.apply([event(2)])
     await assert_equals_oracle(store, [event(1), event(2)], [("project", None, None, None)])
     await client.aclose()

@@ -133,7 +133,7 @@ async def test_batch_whose_reply_is_lost_is_applied_once(
 async def test_reader_without_reply_says_unavailable(client: Redis, proxy: Proxy, replies: Replies) -> None:
     """A read that gets no answer fails as the contract says, and works again afterwards."""
     await Store(client).apply([event()])
-    reader_client = create_reader_client(proxy.url, cluster=False, timeout_seconds=0.2)
+    reader_client = create_reader_client(proxy.url, cluster=False, limit_seconds=0.2)
     assert isinstance(reader_client, Redis)
     store = Store(reader_client)
     proxy.replies = replies

@@ -17,7 +17,7 @@ from service.store.layout.heads import Claim
 from service.store.layout.keys import head_key, project_prefix, stripe_of
 from service.store.read.client import create_reader_client
 from service.store.read.reader import RedisStatisticsStore
-from service.store.redis.client import create_writer_client
+from service.store.redis.client import WRITE_TIMEOUT_SECONDS, create_writer_client
 from service.store.redis.cluster import Cluster
 from service.store.retention import Sweeper
 from service.store.write.batch import fold
@@ -252,7 +252,7 @@ async def test_deletion_overlooks_no_key_that_is_moved_meanwhile(three_primaries
     projects = fold(FIRST)
     await writer.apply(1, [StripeBatch(at, [Step(0, 0, 1, 0)], projects[at], building.generation) for at in projects])
     await generations.discard(await generations.look())
-    client = MovesBetween(parse_redis_url(three_primaries.url).hosts, None)
+    client = MovesBetween(parse_redis_url(three_primaries.url).hosts, None, WRITE_TIMEOUT_SECONDS)
     assert isinstance(client, MovesBetween)
     source = three_primaries.owner(int(client.keyslot(head_key(stripe_of(PROJECTS[0])))))
     client.first_port = next(node.port for node in three_primaries.primaries if node is not source)

@@ -20,7 +20,7 @@ from service.store.redis.client import create_client
 from service.store.redis.pool import Pool
 from service.store.redis.views import Client
 
-_READ_TIMEOUT_SECONDS = 2.0
+READ_SECONDS = 1.0  # that a read may take, with all attempts and redirections
 _READ_CONNECTIONS = 32
 # A remembered answer is given again without asking Redis if a look not older than this has shown that it holds. That is
 # far less than the time that an event takes to reach the store, and thousands of questions a second share one look.
@@ -28,21 +28,37 @@ _REMEMBERED_SECONDS = 0.005
 
 
 class _ReadingRedis(Redis):
-    """A client whose MGET keeps a connection between commands.
+    """A client whose commands take `limit_seconds` at most, and whose MGET keeps a connection between commands.
 
     To borrow one from the pool for each command, with all that redis-py does around it, costs more than the rest of a
-    round trip.
+    round trip. So do timeouts of its own for sending and for receiving: one covers all that a command waits for.
     """
 
     connection_pool: Pool
+    limit_seconds = READ_SECONDS
     _kept: Any = None
 
     async def mget(self, keys: Any, *args: Any) -> Any:
         """Returns the strings of these keys. It sends the command once more if the connection has failed."""
         try:
-            return await self._mget([*keys, *args])
-        except (RedisConnectionError, RedisTimeoutError):
-            return await self._mget([*keys, *args])
+            async with asyncio.timeout(self.limit_seconds):
+                try:
+                    return await self._mget([*keys, *args])
+                except (RedisConnectionError, RedisTimeoutError):
+                    return await self._mget([*keys, *args])
+        except TimeoutError as error:
+            raise self._overdue() from error
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Returns the reply to a command. Raises what the client raises."""
+        try:
+            async with asyncio.timeout(self.limit_seconds):
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except TimeoutError as error:
+            raise self._overdue() from error
+
+    def _overdue(self) -> RedisTimeoutError:
+        return RedisTimeoutError(f"no answer within {self.limit_seconds:g} s")
 
     async def _mget(self, keys: list[Any]) -> Any:
         # a connection in use is not kept: a command that comes meanwhile takes another one
@@ -61,11 +77,17 @@ class _ReadingRedis(Redis):
 
 
 def create_reader_client(
-    url: str, cluster: bool, timeout_seconds: float = _READ_TIMEOUT_SECONDS, *, cafile: str | None = None
+    url: str, cluster: bool, limit_seconds: float = READ_SECONDS, *, cafile: str | None = None
 ) -> Client:
-    """Returns a client for reads, made as `create_writer_client` says: it sends a command that fails once more."""
-    once = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.1), 1)
-    return create_client(_ReadingRedis, url, cluster, once, timeout_seconds, _READ_CONNECTIONS, cafile)
+    """Returns a client for reads, made as `create_writer_client` says: it sends a command that fails once more.
+
+    A command takes `limit_seconds` at most, with both attempts.
+    """
+    twice = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.1), 1)
+    client = create_client(_ReadingRedis, url, cluster, twice, limit_seconds, None, _READ_CONNECTIONS, cafile)
+    if isinstance(client, _ReadingRedis):
+        client.limit_seconds = limit_seconds
+    return client
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from service.store.layout.tree import Shape
 from service.store.read.names import Names
 from service.store.read.view import Look
 
+QUESTION_SECONDS = 1.0  # that a question waits for Redis in all
 MAX_PROJECTS = 4_096
 MAX_USERS = 500_000  # of all projects together: some 300 bytes each
 
@@ -29,6 +30,14 @@ class Known:
     look: Look | None = None
     wants_namings: bool = True  # whether the last look saw another names id: the next read then asks for `t`, too
     fetching_names: asyncio.Lock = field(default_factory=asyncio.Lock)
+    limits: set[asyncio.Timeout] = field(default_factory=set)  # of the questions that wait for Redis
+
+    def give_time(self, seconds: float) -> None:
+        """Lets all questions of the project that are under way wait so long from now on: Redis has answered."""
+        until = asyncio.get_running_loop().time() + seconds
+        for limit in self.limits:
+            if not limit.expired():
+                limit.reschedule(until)
 
 
 class KnownProjects:

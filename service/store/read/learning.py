@@ -9,7 +9,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 from service.store.layout.keys import head_key, project_prefix, stripe_of
 from service.store.layout.projects import parse_meta, parse_shape, parse_user
 from service.store.layout.tree import TOP_LEVEL, Shape
-from service.store.read.known import Known, KnownShape
+from service.store.read.known import QUESTION_SECONDS, Known, KnownShape
 from service.store.read.names import Names, Namings
 from service.store.read.node_checks import check_shape, parsed
 from service.store.redis.views import DamagedError, is_foreign
@@ -113,5 +113,6 @@ class Learning:
             for at in range(0, len(lacking), _NAMES_PER_CALL):
                 fields = lacking[at : at + _NAMES_PER_CALL]
                 fetched.update(zip(fields, await self._fields(key, fields), strict=True))
+                known.give_time(QUESTION_SECONDS)  # else a project with a crowd of new users would never be answered
             names.update({field: value for field, value in fetched.items() if value is not None})
         return names

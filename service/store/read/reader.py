@@ -16,13 +16,14 @@ from service.store.layout.projects import user_key
 from service.store.read.answer_cache import AnswerCache, Question, Remembered
 from service.store.read.bodies import Bodies, Doubts
 from service.store.read.cover import cover
-from service.store.read.known import Known, KnownProjects
+from service.store.read.known import QUESTION_SECONDS, Known, KnownProjects
 from service.store.read.learning import Learning
 from service.store.read.node_checks import check_nodes
 from service.store.read.shared_read import SharedRead
+from service.store.read.stragglers import ask_all
 from service.store.read.view import Asked, Look, View, read_as_of_ms, read_view
 from service.store.redis.clock import system_now_ms
-from service.store.redis.outages import reaching
+from service.store.redis.outages import find_remedy, is_outage, reaching
 from service.store.redis.shards import one_stripe_each
 from service.store.redis.views import DamagedError, parse_stored_head
 
@@ -59,46 +60,67 @@ class RedisStatisticsStore:
     async def ping(self) -> None:
         """Does what questions do, on each primary, to keys that are small, or not there.
 
-        Raises StoreUnavailableError unless all of it succeeds, LayoutError if the store isn't ours.
+        Raises StoreUnavailableError unless all of it succeeds on a primary, and none says that we are denied access.
+        Raises LayoutError if the store isn't ours. A shard that is away is no reason to send nobody here: it is away
+        for every process, and questions of other shards are answered.
         """
+        with reaching("the store does not answer"):
+            stripes = await one_stripe_each(self._client)
+        outages = [each for each in await ask_all(map(self._probe, stripes)) if each is not None]
+        for error in outages:
+            if len(outages) == len(stripes) or not is_outage(error) or find_remedy(error):
+                with reaching("the store does not answer"):
+                    raise error
+
+    async def _probe(self, stripe: int) -> None:
+        key, missing = head_key(stripe), trial_key(stripe)
+        [head, _] = await self._shared.mget(stripe_tag(stripe), [key, missing])
         try:
-            with reaching("the store does not answer"):
-                for stripe in await one_stripe_each(self._client):
-                    key, missing = head_key(stripe), trial_key(stripe)
-                    [head, _] = await self._shared.mget(stripe_tag(stripe), [key, missing])
-                    parse_stored_head(stripe, head)
-                    await self._learning.try_rights(missing)
+            parse_stored_head(stripe, head)
         except DamagedError as error:
             raise StoreUnavailableError(str(error), "damaged") from error
+        await self._learning.try_rights(missing)
 
     async def freshness(self) -> Freshness:
         """See StatisticsStore.freshness. A damaged head counts as one without an as-of."""
+        each_ms = []
         with reaching("reading as-of"):
-            each_ms = await asyncio.gather(*[read_as_of_ms(self._shared, stripe) for stripe in range(STRIPES)])
+            for as_of_ms in await ask_all(read_as_of_ms(self._shared, stripe) for stripe in range(STRIPES)):
+                if isinstance(as_of_ms, BaseException):
+                    raise as_of_ms
+                each_ms.append(as_of_ms)
         now_ms = self._now_ms()
         return Freshness(min(*each_ms, now_ms), min(max(each_ms), now_ms))
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
         """See StatisticsStore.read."""
         question = Question(project_id, start_ms or 0, MAX_MS + 1 if end_ms is None else end_ms, user_id)
-        known = self._known.of(project_id)
+        known, remembered = self._known.of(project_id), self._answers.get(question)
+        look = known.look
+        if remembered and look and self._monotonic_seconds() - look.asked_at_seconds < self._fresh_seconds:
+            if look.stamp == remembered.stamp:
+                return self._answer(look, remembered, "remembered")
+            remembered = None
         try:
-            with reaching("reading a project"):
-                return await self._remembered(question, known) or await self._asked(question, known)
+            async with asyncio.timeout(QUESTION_SECONDS) as limit:
+                known.limits.add(limit)
+                try:
+                    with reaching("reading a project"):
+                        return await self._remembered(question, known, remembered) or await self._asked(question, known)
+                finally:
+                    known.limits.discard(limit)
+        except TimeoutError as error:
+            raise StoreUnavailableError(f"reading a project: no answer within {QUESTION_SECONDS:g} s") from error
         except DamagedError as error:
             raise StoreUnavailableError(f"project {project_id} is damaged: {error}", "damaged") from error
 
-    async def _remembered(self, question: Question, known: Known) -> Answer | None:
+    async def _remembered(self, question: Question, known: Known, remembered: Remembered | None) -> Answer | None:
         """Returns the answer that was given before, if nothing has been written to the project since."""
-        remembered = self._answers.get(question)
         if remembered is None:
             return None
-        look = known.look
-        how: How = "remembered"
-        if look is None or self._monotonic_seconds() - look.asked_at_seconds >= self._fresh_seconds:
-            live = self._live[stripe_of(question.project_id)]
-            look, how = (await self._look(question.project_id, known, Asked(live.generation))).look, "looked"
-        return self._answer(look, remembered, how) if look.stamp == remembered.stamp else None
+        live = self._live[stripe_of(question.project_id)]
+        look = (await self._look(question.project_id, known, Asked(live.generation))).look
+        return self._answer(look, remembered, "looked") if look.stamp == remembered.stamp else None
 
     async def _asked(self, question: Question, known: Known) -> Answer:
         """Asks until what the keys were chosen by - generation, horizon, shape, names - is what the reply says."""

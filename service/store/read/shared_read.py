@@ -38,7 +38,7 @@ class SharedRead:
             del self._readers[group]
 
     def _take(self, group: str) -> list[tuple[list[str], asyncio.Future[list[Any]]]]:
-        waiting = self._waiting[group]
+        waiting = [each for each in self._waiting[group] if not each[1].done()]  # some may have given up
         count = keys = 0
         while count < len(waiting) and (not count or keys + len(waiting[count][0]) <= _MAX_KEYS):
             keys += len(waiting[count][0])

@@ -17,6 +17,7 @@ from service.store.redis.pool import Pool
 from service.store.redis.views import Client
 
 _CONNECT_TIMEOUT_SECONDS = 2.0
+_CONNECT_SHARE = 0.8  # of the time that a command may take, at most
 WRITE_TIMEOUT_SECONDS = 10.0  # many times the longest script
 _WRITE_CONNECTIONS = 64
 
@@ -25,7 +26,6 @@ _WRITE_CONNECTIONS = 64
 _COMMON: dict[str, Any] = {
     "protocol": 2,
     "decode_responses": False,
-    "socket_connect_timeout": _CONNECT_TIMEOUT_SECONDS,
     "socket_keepalive": True,
     "driver_info": DriverInfo(),
 }
@@ -46,7 +46,8 @@ def create_writer_client(
     `url` is as `parse_redis_url` takes it; `cafile` is the file of CA certificates where the URL names none. Reads the
     files of TLS, and may block. Raises OSError and ValueError if they are not as the settings have found them.
     """
-    return create_client(Redis, url, cluster, Retry(NoBackoff(), 0), timeout_seconds, _WRITE_CONNECTIONS, cafile)
+    once = Retry(NoBackoff(), 0)
+    return create_client(Redis, url, cluster, once, timeout_seconds, timeout_seconds, _WRITE_CONNECTIONS, cafile)
 
 
 def create_client(  # noqa: PLR0913, PLR0917 - what a client is made of
@@ -54,17 +55,22 @@ def create_client(  # noqa: PLR0913, PLR0917 - what a client is made of
     url: str,
     cluster: bool,
     retry: Retry,
-    timeout_seconds: float,
+    limit_seconds: float,
+    socket_timeout_seconds: float | None,
     connections: int,
     cafile: str | None,
 ) -> Client:
-    """Returns a client of one server, of that kind, or of a cluster. A command waits for a free connection."""
+    """Returns a client of one server, of that kind, or of a cluster. A command waits for a free connection.
+
+    `limit_seconds` is how long it waits for one, and in a cluster how long a command takes at most.
+    """
     place = parse_redis_url(url)
     tls = _context(place, cafile)
-    options = {**_COMMON, "socket_timeout": timeout_seconds, "retry": retry, "max_connections": connections}
+    options = {**_COMMON, "socket_timeout": socket_timeout_seconds, "retry": retry, "max_connections": connections}
+    options["socket_connect_timeout"] = min(_CONNECT_TIMEOUT_SECONDS, _CONNECT_SHARE * limit_seconds)
     options |= {"username": place.username, "password": place.password}
     if cluster:
-        return Cluster(place.hosts, tls, **{**options, "max_connections": 2 * connections})
+        return Cluster(place.hosts, tls, limit_seconds, **{**options, "max_connections": 2 * connections})
     if place.service is None:
         [(host, port)] = place.hosts
         options |= {"connection_class": TlsConnection, "host": host, "port": port}
@@ -72,7 +78,7 @@ def create_client(  # noqa: PLR0913, PLR0917 - what a client is made of
         sentinels = Sentinels(place.hosts, place.service, _login(place), {**_SENTINEL, "tls": tls})
         options |= {"connection_class": SentinelConnection, "sentinels": sentinels}
     pool = Pool(
-        timeout=timeout_seconds,
+        timeout=limit_seconds,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
         db=place.database,
         tls=tls,

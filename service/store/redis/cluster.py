@@ -1,9 +1,10 @@
-"""A client of a Redis Cluster that follows slots while they are moved between servers.
+"""A client of a Redis Cluster that follows slots while they are moved between servers, and waits no longer than it may.
 
-It overrides what is inside of redis-py; no other module does. Read against version 8.1.0:
-`tests/unit/test_redis_private.py` fails when the library changes what this module relies on. Why the library's own
+It overrides what is inside of redis-py; beside it topology.py alone does. Read against version 8.1.0:
+`tests/unit/test_redis_private.py` fails when the library changes what these modules rely on. Why the library's own
 client will not do:
 
+- After a failure all commands wait until it has asked for the slots again, also those of nodes that are well.
 - It sends ASKING to a slot's new node on one connection and the command on another.
 - It fails while it counts a redirection.
 - It fails where many first commands are sent at once.
@@ -23,7 +24,6 @@ from redis.exceptions import (
     ClusterDownError,
     ClusterError,
     MovedError,
-    RedisClusterException,
     ResponseError,
     SlotNotCoveredError,
     TryAgainError,
@@ -32,74 +32,104 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.store.redis.connections import TlsConnection
+from service.store.redis.topology import Topology, drop_connections
 
 _REDIRECTIONS = 16
 _TRY_AGAIN_SECONDS = 0.05
 _STALE = (RedisConnectionError, RedisTimeoutError, ClusterDownError, SlotNotCoveredError)
+_SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 
 
 class Cluster(RedisCluster):
-    """Sends each command to the node that has its slot. A redirected command was not run, so it sends it again."""
+    """Sends each command to the node that has its slot. A redirected command was not run, so it sends it again.
 
-    def __init__(self, hosts: Sequence[tuple[str, int]], tls: SSLContext | None, **options: Any) -> None:
+    A command takes `limit_seconds` at most, with all redirections, and with all attempts where the client may repeat a
+    command. It waits for the node of its slot alone: which node that is, is asked in the background.
+    """
+
+    def __init__(
+        self, hosts: Sequence[tuple[str, int]], tls: SSLContext | None, limit_seconds: float, **options: Any
+    ) -> None:
         super().__init__(startup_nodes=[ClusterNode(host, port) for host, port in hosts], **options)
+        self._limit_seconds = limit_seconds
         self._turns: dict[str, asyncio.Semaphore] = {}
-        self._given = dict(self.nodes_manager.startup_nodes)
-        self.nodes_manager.connection_kwargs |= {"connection_class": TlsConnection, "tls": tls}
-        for node in self._given.values():
-            node.connection_class = TlsConnection
-            node.connection_kwargs["tls"] = tls
+        manager = self.nodes_manager
+        manager.connection_kwargs |= {"connection_class": TlsConnection, "tls": tls}
+        given = [self._create_node(host, port, "primary") for host, port in hosts]
+        self._topology = Topology(manager.nodes_cache, manager.slots_cache, given, self._create_node)
 
-    async def initialize(self, *args: Any, **options: Any) -> "Cluster":
-        """Asks for the nodes and their slots, unless they are known. Raises what the client raises.
-
-        It begins with the hosts that were given once more where none of the nodes that it knew can be reached: all
-        addresses of a cluster may have changed.
-        """
-        try:
-            await super().initialize(*args, **options)
-        except RedisClusterException:
-            for name, node in self._given.items():
-                self.nodes_manager.startup_nodes.setdefault(name, node)
-            raise
+    async def initialize(self, *_: Any, **__: Any) -> "Cluster":
+        """Asks for the nodes and their slots, unless they are known. Raises what the client raises."""
+        if not self._topology.is_known:
+            await self._topology.refreshed()
+        self._initialize = False
         return self
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Returns the reply to a command. Raises what the client raises."""
-        await self.initialize()  # takes a lock: many first commands may come at once
-        return await super().execute_command(*args, **options)
+        """Returns the reply to a command whose first key says where it goes. Raises what the client raises.
+
+        With `target_nodes`, and for commands without keys, it goes to the nodes that the library chooses.
+        """
+        async with self._limited():
+            await self.initialize()
+            if "target_nodes" in options or args[0] in self.command_flags:
+                return await super().execute_command(*args, **options)
+
+            async def send(node: ClusterNode, is_asking: bool) -> Any:
+                return await (_ask(node, args, options) if is_asking else node.execute_command(*args, **options))
+
+            return await self._follow(await self._determine_slot(*args), send)
 
     async def aclose(self) -> None:
         """Closes all connections, also where the client is to ask for the nodes again before its next command."""
+        await self._topology.close()
         await super().aclose()
-        await self.nodes_manager.aclose()
-        await self.nodes_manager.aclose("startup_nodes")
 
     async def transact(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
         """Runs commands of one slot in a transaction; returns the replies, with errors in the place of replies.
 
         Raises what the client raises.
         """
-        await self.initialize()
-        slot = await self._determine_slot(*commands[0])
+        async with self._limited():
+            await self.initialize()
+            slot = await self._determine_slot(*commands[0])
 
-        async def send(node: ClusterNode, is_asking: bool) -> list[Any]:
-            if is_asking:  # no transaction is sent to a node that is still getting the slot
-                raise TryAgainError(f"slot {slot} is being moved")
-            return await _transact(node, commands)
+            async def send(node: ClusterNode, is_asking: bool) -> list[Any]:
+                if is_asking:  # no transaction is sent to a node that is still getting the slot
+                    raise TryAgainError(f"slot {slot} is being moved")
+                return await _transact(node, commands)
 
-        replies: list[Any] = await self._follow(self.nodes_manager.get_node_from_slot(slot), send)
+            replies: list[Any] = await self._follow(slot, send)
         return replies
 
+    @asynccontextmanager
+    async def _limited(self) -> AsyncIterator[None]:
+        """Raises RedisTimeoutError if its block takes longer than a command may."""
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                yield
+        except TimeoutError as error:
+            self._topology.refresh()
+            raise RedisTimeoutError(f"no answer within {self._limit_seconds:g} s") from error
+
+    async def _determine_slot(self, command: str, *args: Any) -> int:
+        """Returns the slot of a command's first key: the library would ask a node, which may hang, what are keys."""
+        return int(self.keyslot(args[2] if command in _SCRIPTS else args[0]))
+
     async def _execute_command(self, target_node: ClusterNode, *args: Any, **options: Any) -> Any:
-        async def send(node: ClusterNode, is_asking: bool) -> Any:
-            return await (_ask(node, args, options) if is_asking else node.execute_command(*args, **options))
+        """Returns a node's own reply; the library calls it."""
+        try:
+            async with self._turn(target_node):
+                return await target_node.execute_command(*args, **options)
+        except _STALE:
+            await self._note_failure(target_node)
+            raise
 
-        return await self._follow(target_node, send)
-
-    async def _follow(self, target_node: ClusterNode, send: Callable[[ClusterNode, bool], Awaitable[Any]]) -> Any:
+    async def _follow(self, slot: int, send: Callable[[ClusterNode, bool], Awaitable[Any]]) -> Any:
         """Sends to the node that a slot was last known to be on, and then to each node that a redirection names."""
-        node, is_asking = target_node, False
+        topology = self._topology
+        node, is_asking = topology.owner(slot), False
+        repeats = self.retry.get_retries()
         cause: Exception | None = None
         for _ in range(_REDIRECTIONS):
             try:
@@ -107,23 +137,29 @@ class Cluster(RedisCluster):
                     return await send(node, is_asking)
             except MovedError as error:  # caught before AskError, since redis-py derives it from that
                 node, is_asking = self._node(error, node), False
-                await self.nodes_manager.move_slot(error)
+                topology.moved(slot, node)
                 cause = error
             except AskError as error:
                 node, is_asking = self._node(error, node), True
                 cause = error
             except TryAgainError as error:  # of the command's keys some have been moved and some have not
-                node, is_asking = target_node, False
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                node, is_asking = topology.owner(slot), False
                 cause = error
             except _STALE:
-                self._initialize = True  # the next command asks which node has which slots
-                node.update_active_connections_for_reconnect()
-                await node.disconnect_free_connections()
-                raise
+                await self._note_failure(node)
+                if not repeats:
+                    raise
+                repeats -= 1
+                await topology.refreshed()
+                node, is_asking = topology.owner(slot), False
         if isinstance(cause, TryAgainError):
             raise cause
         raise ClusterError(f"redirected {_REDIRECTIONS} times, in the end by: {cause}") from cause
+
+    async def _note_failure(self, node: ClusterNode) -> None:
+        self._topology.refresh()
+        await drop_connections(node)
 
     def _turn(self, node: ClusterNode) -> asyncio.Semaphore:
         """Returns the semaphore to hold while a command is sent to a node: without a free connection it would fail."""
@@ -132,15 +168,11 @@ class Cluster(RedisCluster):
         return self._turns[node.name]
 
     def _node(self, error: AskError | MovedError, sender: ClusterNode) -> ClusterNode:
-        """Returns the node that a redirection names; the client may not have known it."""
-        error.host = error.host or sender.host  # an empty host stands for the host of the node that replied
-        known = self.get_node(host=error.host, port=error.port)
-        if known is not None:
-            return known
-        manager = self.nodes_manager
-        node = ClusterNode(error.host, error.port, "primary", **manager.connection_kwargs)
-        manager.set_nodes(manager.nodes_cache, {node.name: node})
-        return node
+        """Returns the node that a redirection names; an empty host stands for the host of the node that replied."""
+        return self._topology.node(error.host or sender.host, error.port)
+
+    def _create_node(self, host: str, port: int, role: str) -> ClusterNode:
+        return ClusterNode(host, port, role, **self.nodes_manager.connection_kwargs)
 
 
 @asynccontextmanager

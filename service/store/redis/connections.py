@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 Address = tuple[str, int]
 
-_SENTINEL_SECONDS = 0.5  # a sentinel that takes longer is passed over
+_SENTINEL_SECONDS = 0.3  # a sentinel that takes longer is passed over
 _HANDSHAKE_SHARE = 0.9  # of the time that connecting may take
 
 
@@ -61,6 +61,8 @@ class TlsConnection(Connection):
 class Sentinels:
     """Asks sentinels for the primary of a service, one after the other; the one that was right last is asked first.
 
+    One that did not answer is asked last: a read has no time to wait for several of them each time.
+
     `options` are those of a connection to a sentinel. A sentinel gets the login of Redis only if it wants one.
     `on_new_primary` is called when another server has become the primary.
     """
@@ -91,6 +93,7 @@ class Sentinels:
             except (RedisError, TimeoutError) as error:
                 problem = error
                 problems.append(f"{sentinel[0]}:{sentinel[1]}: {str(error) or 'no answer in time'}")
+                self._ask_last(sentinel)
                 continue
             if address in tried:
                 continue
@@ -105,6 +108,10 @@ class Sentinels:
         if failure is not None:
             raise failure
         raise RedisConnectionError(f"no sentinel names the primary: {'; '.join(problems)}") from problem
+
+    def _ask_last(self, sentinel: Address) -> None:
+        self._hosts.remove(sentinel)
+        self._hosts.append(sentinel)
 
     def _found(self, sentinel: Address, address: Address) -> None:
         self._hosts.remove(sentinel)

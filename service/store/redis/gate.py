@@ -9,12 +9,13 @@ script says that this was done since the server started.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha1
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
@@ -27,34 +28,34 @@ _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.02, 1.0
 _log = logging.getLogger(__name__)
 
 
-async def load_behind_gate(client: Redis | RedisCluster, text: str) -> None:
-    """Loads a script into Redis, or into each primary of a cluster; returns when all have it.
+async def load_behind_gate(client: Redis | RedisCluster, text: str, keys: Sequence[str | bytes] = ()) -> None:
+    """Loads a script into Redis, or into the primaries of a cluster that have these keys, without keys into all.
 
     Awaits the end of the rewrite wherever a server has to write its append-only file anew. Raises
     StoreUnavailableError, and what the client raises.
     """
     if isinstance(client, RedisCluster):
-        await _load_into_primaries(client, text)
+        await client.initialize()
+        owners = [client.get_node_from_key(key) for key in keys]  # type: ignore[arg-type] # it takes bytes, too
+        nodes = owners or client.get_primaries()
+        await _load_into_each(set(filter(None, nodes)), text)
         return
     async with _connection(client) as connection:
         await _load(connection, text)
 
 
-async def _load_into_primaries(client: RedisCluster, text: str) -> None:
-    """Loads a script into all primaries that can be reached, then raises the first outage of the others."""
-    await client.initialize()
-    errors = []
-    for node in client.get_primaries():
-        try:
-            async with borrowed(node) as connection:
-                await connection.connect()  # type: ignore[no-untyped-call]
-                await _load(connection, text)
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            errors.append(error)
-    if errors:
-        raise errors[0]
+async def _load_into_each(nodes: Iterable[ClusterNode], text: str) -> None:
+    """Loads a script into all of these nodes that can be reached, then raises the first outage of the others."""
+
+    async def load(node: ClusterNode) -> None:
+        async with borrowed(node) as connection:
+            await connection.connect()  # type: ignore[no-untyped-call]
+            await _load(connection, text)
+
+    results = await asyncio.gather(*map(load, nodes), return_exceptions=True)
+    errors = [error for error in results if error is not None]
+    for error in sorted(errors, key=is_outage):
+        raise error
 
 
 @asynccontextmanager

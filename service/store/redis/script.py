@@ -10,6 +10,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoScriptError
 
 from service.store.redis.gate import load_behind_gate
+from service.store.redis.outages import is_outage
 
 _COMMON = "common.lua"
 
@@ -26,12 +27,12 @@ class Script:
         self._text = "\n".join([flags, *parts] if flags else parts)
         self.sha = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
-    async def load(self, client: Redis | RedisCluster) -> None:
-        """Loads the script into all servers, through the gate.
+    async def load(self, client: Redis | RedisCluster, keys: Sequence[str | bytes] = ()) -> None:
+        """Loads the script into the servers that have these keys, without keys into all; through the gate.
 
         Raises StoreUnavailableError, and what the client raises.
         """
-        await load_behind_gate(client, self._text)
+        await load_behind_gate(client, self._text, keys)
 
     async def run(
         self, client: Redis | RedisCluster, keys: Sequence[str | bytes], *arguments: str | bytes | int
@@ -44,6 +45,10 @@ class Script:
         try:
             return await client.execute_command(*words)
         except NoScriptError:  # the server has started, or become a primary, since the script was loaded
+            await self.load(client, keys[:1])
+        try:
+            return await client.execute_command(*words)
+        except NoScriptError:  # the keys are being moved to yet another server
             await self.load(client)
             return await client.execute_command(*words)
 
@@ -54,11 +59,16 @@ class Script:
         raises.
         """
         replies = await self._send(client, calls)
-        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if unknown:  # the script is loaded, as in `run`
-            await self.load(client)
+        for everywhere in (False, True):  # the script is loaded, as in `run`
+            unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if not unknown:
+                break
+            keys = [] if everywhere else [calls[at][1] for at in unknown]
+            [failure] = await asyncio.gather(self.load(client, keys), return_exceptions=True)
+            if failure is not None and not is_outage(failure):
+                raise failure
             for at, reply in zip(unknown, await self._send(client, [calls[at] for at in unknown]), strict=True):
-                replies[at] = reply
+                replies[at] = failure if failure and isinstance(reply, NoScriptError) else reply
         return replies
 
     async def _send(self, client: Redis | RedisCluster, calls: Sequence[Sequence[Any]]) -> list[Any]:
