@@ -19,6 +19,7 @@ from consumers.consumer import Consumer
 from consumers.health import serve_health
 from consumers.metrics import ConsumerMetrics
 from consumers.store_client import store_client
+from consumers.transitions import TransitionsCollector
 from service.runtime import log
 from service.runtime.garbage import look_rarely
 from service.runtime.metrics import create_registry
@@ -58,6 +59,7 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
     registry = create_registry(LAYOUT_VERSION)
     async with AsyncExitStack() as stack:
         writer = StoreWriter(await stack.enter_async_context(store_client(settings)))
+        TransitionsCollector(writer.transitions, registry)
         consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms=local_now_ms)
         try:
             await stack.enter_async_context(

@@ -14,15 +14,17 @@ from service.store.audit.findings import Drift, WrongMembers
 from service.store.audit.repair import Repair
 from service.store.audit.repair_lists import mend_list
 from service.store.audit.scope import Scope, survey
+from service.store.audit.totals import audit_totals
 from service.store.audit.unfinished import mend_project
 from service.store.layout.gaps import Gap
-from service.store.layout.keys import project_prefix, stripe_of
+from service.store.layout.keys import STRIPES, project_prefix, stripe_of
 from service.store.redis.views import Client
 
 SUMMARY = "compare what is counted with the job records, and mend it"
 DESCRIPTION = """\
 Recomputes each project's tree from its job records, and reports every drift: a key that is not what the rest of its
-project says it must be. Consumers and the API go on meanwhile. With --repair what has drifted is mended from the job
+project says it must be. The totals of each stripe are compared with what its projects count. Consumers and the API go
+on meanwhile. With --repair what has drifted is mended from the job
 records; what these do not tell (a record or a name that is damaged itself) is left, and takes a rebuild.
 
 Listed as well, though no drift: gaps, that is offsets that the topic lost before they were read, and stripes that no
@@ -66,6 +68,9 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
         with terminal.progress("job records", sum(scope.projects.values())) as advance:
             for project in sorted(scope.projects):
                 repairs.append(await _project(client, project, scope, arguments.repair, advance))
+        stripes = set(map(stripe_of, scope.projects)) if arguments.project else set(range(STRIPES))
+        for stripe in sorted(stripes - scope.damaged.keys()):
+            repairs.append(await audit_totals(client, stripe, is_repair=arguments.repair))
     verdict = _Verdict(scope.projects, repairs, _by_gap(scope.gaps), _unwritten(scope))
     is_unknown = arguments.project is not None and not scope.projects
     unknown = [f"there is no project {arguments.project}"] if is_unknown else []

@@ -14,7 +14,9 @@ from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.upkeep.pace import Pace, own_stripes
 from service.store.audit.findings import Drift, Unfinished
+from service.store.audit.repair import Repair
 from service.store.audit.repair_lists import mend_foreign_list
+from service.store.audit.totals import audit_totals
 from service.store.audit.unfinished import mend_project
 from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import projects_key
@@ -68,7 +70,9 @@ class Scrub:
         pace = Pace(self._share, self.clock)  # a new one: a Pace takes all time since its last pause for work
         for stripe in stripes:
             for project_id in await self._projects(stripe, pace):
-                left += await self._mend(project_id, pace)
+                repair = await mend_project(self.client, project_id, pause=pace.pause)
+                left += self._note(repair, project_id=project_id)
+            left += self._note(await audit_totals(self.client, stripe, pace.pause, is_repair=True), stripe=stripe)
         self.metrics.drifted_keys.set(len(left))
         if own_stripes(self.consumer, self.policy.topic) == list(stripes):
             self._settled_reasons = reasons
@@ -84,17 +88,14 @@ class Scrub:
         await pace.pause()
         return sorted(member.decode(errors="replace") for member in members)
 
-    async def _mend(self, project_id: str, pace: Pace) -> list[Drift]:
-        repair = await mend_project(self.client, project_id, pause=pace.pause)
+    def _note(self, repair: Repair, **of: str | int) -> list[Drift]:
+        """Logs and counts what was found in a project, or of a stripe; returns what of it is left."""
         self.metrics.unfinished_writes.labels("scrub").inc(
             sum(isinstance(each.cause, Unfinished) for each in repair.found)
         )
         mended = len(repair.found) - len(repair.left)
         if repair.found:
-            _log.error(
-                "the scrub found drift",
-                extra={"project_id": project_id, "mended": mended, **describe(repair)},
-            )
+            _log.error("the scrub found drift", extra={**of, "mended": mended, **describe(repair)})
         if mended:
             self.metrics.mended_keys.labels("scrub").inc(mended)
             self.hurry()

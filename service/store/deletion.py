@@ -16,8 +16,8 @@ from service.store.redis.script import Script
 _LOOKED_AT_PER_CALL = 1_000
 _DELETED_PER_CALL = 500
 
-# Matches "{s07}3:...". A key "{s07}:..." of one part is the stripe's own, but for these three: they are generation 0's.
-_KEY = re.compile(rb"\{s(\d\d)\}(?:(\d+):|:(?:[^:]+:|projects$|gaps$|swept$))")
+# Matches "{s07}3:...". A key "{s07}:..." of one part is the stripe's own, but for these four: they are generation 0's.
+_KEY = re.compile(rb"\{s(\d\d)\}(?:(\d+):|:(?:[^:]+:|projects$|gaps$|swept$|totals$))")
 
 
 async def delete_generations(client: Redis | RedisCluster, retired: Mapping[int, Set[int]]) -> int:

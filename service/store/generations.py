@@ -11,8 +11,9 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 
 from service.store.deletion import delete_generations
-from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, Head, Live, pack_head
-from service.store.layout.keys import STRIPES, building_head_key, head_key, retired_key
+from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, TOTALS_VERSION, Head, Live, pack_head
+from service.store.layout.keys import STRIPES, building_head_key, head_key, retired_key, totals_key
+from service.store.layout.totals import Totals, pack_totals
 from service.store.redis.outages import reaching
 from service.store.redis.script import Script, write
 from service.store.write.writer import Applied, StoreWriter, StripeBatch
@@ -87,10 +88,17 @@ class Generations:
 
     async def begin(self, building: Building, topic_id: bytes = NO_TOPIC) -> None:
         """Makes the missing heads of the new generation; the topic with that id is to be read into it."""
-        head = pack_head(Head(LAYOUT_VERSION, (), Live(building.generation), topic_id=topic_id))
+        generation = building.generation
         with reaching("beginning a generation"):
             for stripe in building.stripes:
-                await write(self.client, ("SET", building_head_key(stripe, building.generation), head, "NX"))
+                if building.heads[stripe] is not None:
+                    continue
+                version = building.live[stripe].layout_version
+                head = pack_head(Head(version, (), Live(generation), topic_id=topic_id))
+                commands = [("SET", building_head_key(stripe, generation), head, "NX")]
+                if version >= TOTALS_VERSION:
+                    commands.insert(0, ("SET", totals_key(stripe, generation), pack_totals(Totals()), "NX"))
+                await write(self.client, *commands)
 
     async def swap(self, building: Building) -> list[int]:
         """Makes the new generation the live one: in one call on a single Redis, in one for each stripe on a cluster.

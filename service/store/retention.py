@@ -27,7 +27,7 @@ _HASHES_PER_CALL = 16  # some 400 records: a call blocks Redis for some millisec
 _GROUPS_PER_CALL = 50  # some 400 nodes
 _ATTEMPTS = 20  # a shape changes only when leaves split; nodes that are left are for the next sweep
 
-_TREE = ["apply/4_tree.lua", "apply/5_rows.lua", "apply/6_split.lua", "apply/7_records.lua"]
+_TREE = ["apply/4_tree.lua", "apply/5_rows.lua", "apply/6_split.lua", "apply/7_records.lua", "apply/7_totals.lua"]
 _FENCE = ["apply/1_layout.lua", "sweep/fence.lua"]
 _FLAGS = "#!lua flags=allow-oom"  # a sweep frees memory, so it may run also where memory is used up
 _PROJECT = [*_FENCE, *_TREE, "sweep/project.lua"]

@@ -233,7 +233,7 @@ async def test_another_layout_ends_the_process(
         child = processes.start("consumers", environment)
         assert await asyncio.to_thread(child.process.wait, 60) == 3
         [line] = child.log_path.read_text().splitlines()
-        assert f"the store has layout version {LAYOUT_VERSION + 1}, this process knows {LAYOUT_VERSION}" in line
+        assert f"the store has layout version {LAYOUT_VERSION + 1}, this process knows" in line
         assert await client.dbsize() == 1
 
 

@@ -118,9 +118,7 @@ async def test_another_layout_is_neither_read_nor_written(store: Store) -> None:
         RedisStatisticsStore(store.client).read("project", 0, 1, None),
         store.reader.ping(),
     ):
-        with pytest.raises(
-            LayoutError, match=f"layout version {LAYOUT_VERSION + 1}, this process knows {LAYOUT_VERSION}"
-        ):
+        with pytest.raises(LayoutError, match=f"layout version {LAYOUT_VERSION + 1}, this process knows"):
             await attempt
     assert await everything(store.client) == before
 

@@ -14,6 +14,7 @@ from service.store.layout.keys import projects_key, stripe_of
 from service.store.write.writer import StoreWriter
 from tests.oracle import Oracle
 from tests.store.support import Event, Query, Store, assert_equals_oracle, assert_no_drift, event, everything, limited
+from tests.store.totals import expected_totals, sum_of_totals
 
 WRITES = ("set", "setrange", "append", "hset", "hdel", "sadd")
 PROJECTS = ("project", "other-100")  # of one stripe
@@ -75,6 +76,7 @@ async def test_a_forbidden_command_costs_no_event(redis_flushed: str, command: s
         await assert_equals_oracle(store, [*FIRST, *SECOND], QUERIES)
         await assert_no_drift(client, SECOND)
         assert await everyone_is_listed(client)
+        assert await sum_of_totals(client) == expected_totals([*FIRST, *SECOND])
 
 
 async def test_a_script_may_end_before_any_key(redis_flushed: str) -> None:
@@ -91,6 +93,7 @@ async def test_a_script_may_end_before_any_key(redis_flushed: str) -> None:
             await assert_equals_oracle(store, [*FIRST, *SECOND], QUERIES)
             await assert_no_drift(client, SECOND)
             assert await everyone_is_listed(client), key
+            assert await sum_of_totals(client) == expected_totals([*FIRST, *SECOND]), key
 
 
 async def written_keys(client: Redis) -> list[str]:

@@ -23,6 +23,7 @@ from tests.store.support import (
     stored_hash,
     stored_nodes,
 )
+from tests.store.totals import expected_totals, sum_of_totals
 
 DAY_MS = 86_400_000
 HORIZON_MS = 8 * DAY_MS
@@ -64,6 +65,7 @@ async def test_sweep_that_ends_in_part(redis_flushed: str, command: str) -> None
         swept = await Sweeper(client).sweep(STRIPE, no_pause)
         assert swept is not None
         assert swept.refused == {}
+        assert await sum_of_totals(client) == expected_totals(EVENTS, HORIZON_MS)
         await assert_equals_oracle(store, KEPT, QUERIES)
         await assert_no_drift(client, EVENTS)
 

@@ -54,7 +54,14 @@ class WrongMembers:
     is_foreign: bool = False
 
 
-Cause = WrongNode | WrongShape | WrongPlace | WrongCount | WrongMembers | Unfinished
+@dataclass(frozen=True, slots=True)
+class WrongTotals:
+    """The totals of a stripe are not what its projects count, or not known."""
+
+    stripe: int
+
+
+Cause = WrongNode | WrongShape | WrongPlace | WrongCount | WrongMembers | WrongTotals | Unfinished
 
 
 @dataclass(frozen=True, slots=True)

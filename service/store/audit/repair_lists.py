@@ -17,6 +17,8 @@ async def mend_list(client: Client, cause: WrongMembers) -> None:
             await write(client, ("SADD", cause.key, *sorted(cause.lacking)))
         if cause.surplus:
             await write(client, ("SREM", cause.key, *sorted(cause.surplus)))
+        # a count of the totals goes by the list, and one may be under way
+        await write(client, ("DEL", f"{cause.key.removesuffix('projects')}totals"))
 
 
 async def mend_foreign_list(client: Client, stripe: int) -> bool:

@@ -11,8 +11,7 @@ from typing import Any
 
 from service.store.audit.reads import ProjectReads, View
 from service.store.errors import StoreUnavailableError
-from service.store.layout.heads import LAYOUT_VERSION
-from service.store.layout.keys import head_key, stripe_of
+from service.store.layout.keys import head_key, stripe_of, totals_key
 from service.store.layout.projects import Meta, pack_meta
 from service.store.redis.outages import reaching
 from service.store.redis.script import Script
@@ -20,7 +19,7 @@ from service.store.redis.script import Script
 # A project is written some dozen times a second, and to work out a plan takes milliseconds. Behind a writer that never
 # pauses one attempt in some dozens succeeds.
 _ATTEMPTS = 2_000
-_STAMP = Struct("<II")  # layout version, generation
+_GENERATION = Struct("<I")
 _REPLACE = Script("replace.lua")
 
 Command = tuple[Any, ...]
@@ -56,9 +55,10 @@ async def rewrite(reads: ProjectReads, planning: Planning) -> bool:
 async def _write(reads: ProjectReads, plan: Plan) -> bool:
     """Writes a plan if the project still is as it was seen, and returns whether it was. It is marked meanwhile."""
     words: list[Any] = [word for command in plan.commands for word in (len(command), *command)]
-    keys = [head_key(stripe_of(reads.project_id)), f"{reads.prefix}m"]
-    stamp = _STAMP.pack(LAYOUT_VERSION, reads.generation)
+    stripe = stripe_of(reads.project_id)
+    keys = [head_key(stripe), f"{reads.prefix}m", totals_key(stripe, reads.generation)]
+    generation = _GENERATION.pack(reads.generation)
     meta = replace(plan.meta, write_id=os.urandom(8))
     metas = plan.seen.meta_data or b"", pack_meta(replace(meta, unfinished_hashes=meta.hashes)), pack_meta(meta)
     with reaching(f"mending project {reads.project_id}"):
-        return bool(await _REPLACE.run(reads.client, keys, stamp, *metas, *words))
+        return bool(await _REPLACE.run(reads.client, keys, generation, *metas, *words))

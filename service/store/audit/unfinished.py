@@ -14,6 +14,7 @@ from service.store.audit.findings import Unfinished
 from service.store.audit.reads import Pause, ProjectReads, View, no_pause, on_live_generation
 from service.store.audit.repair import Repair, repair_project
 from service.store.audit.rewrite import Command, Plan, Planning, rewrite
+from service.store.audit.totals import settle_totals
 from service.store.layout.keys import projects_key, stripe_of
 from service.store.layout.projects import (
     Meta,
@@ -29,17 +30,20 @@ from service.store.redis.views import FOREIGN, Client, DamagedError
 async def mend_project(client: Client, project_id: str, advance: Advance = ignore, pause: Pause = no_pause) -> Repair:
     """Makes a project's tree and names what its records say, and takes away the mark of an unfinished write.
 
-    The mark stays where drift is left that could be mended. `pause` is awaited after each read. `client` must not
-    repeat a command by itself. Raises StoreUnavailableError, LayoutError.
+    The stripe's totals are then counted anew. The mark stays where drift is left that could be mended. `pause` is
+    awaited after each read. `client` must not repeat a command by itself. Raises StoreUnavailableError, LayoutError.
     """
     is_marked = await _rewrite_marked(client, project_id, _plan_records)
     # nobody has an answer of a marked project meanwhile
     repair = await repair_project(client, project_id, advance, no_pause if is_marked else pause)
-    left = [drift for drift in repair.left if not isinstance(drift.cause, Unfinished)]
-    if not is_marked or any(drift.cause for drift in left):
+    if not is_marked and not repair.found:
         return repair
-    await _rewrite_marked(client, project_id, _plan_unmarked)
-    return Repair(repair.found, left)
+    left = [drift for drift in repair.left if not isinstance(drift.cause, Unfinished)]
+    if is_marked and not any(drift.cause for drift in left):
+        await _rewrite_marked(client, project_id, _plan_unmarked)
+        repair = Repair(repair.found, left)
+    await settle_totals(client, stripe_of(project_id))
+    return repair
 
 
 async def _rewrite_marked(client: Client, project_id: str, planning: Planning) -> bool:

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from service.store.errors import LayoutError
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
+"""The layout version of a new store; heads of OLDEST_LAYOUT_VERSION are known, too. TOTALS_VERSION has totals."""
+OLDEST_LAYOUT_VERSION = 3
+TOTALS_VERSION = 4
 NO_TOPIC = bytes(16)
 _NEVER_MOVED = bytes(8)
 # layout version, partitions, generation, gaps, horizon, id of the last move, id of the topic
@@ -99,14 +102,15 @@ def as_of_ms(head_data: bytes | None, claims_data: bytes | None) -> int:
 
 @lru_cache(maxsize=1_024)
 def parse_head(data: bytes | None) -> Head:
-    """Returns the head that a string is; for no string, a head of this layout version without partitions.
+    """Returns the head that a string is; for no string, a head of the newest layout version without partitions.
 
-    Of a head of another version it parses the version alone. Raises struct.error if the string is too short.
+    Of a head of a version that is not known it parses the version alone. Raises struct.error if the string is too
+    short.
     """
     if not data:
         return Head(LAYOUT_VERSION, ())
     [version] = _VERSION.unpack_from(data)
-    if version != LAYOUT_VERSION:  # the bytes that follow may mean anything
+    if not OLDEST_LAYOUT_VERSION <= version <= LAYOUT_VERSION:  # the bytes that follow may mean anything
         return Head(version, ())
     _, partitions, generation, gaps, horizon_ms, moved_id, topic_id = _HEAD.unpack_from(data)
     progress = tuple(Progress(*_PROGRESS.unpack_from(data, _HEAD.size + 16 * i)) for i in range(partitions))
@@ -135,7 +139,15 @@ def pack_expected(
 
 
 def check_layout(head: Head) -> Head:
-    """Returns the head; raises LayoutError if it has another layout version than this process knows."""
-    if head.layout_version != LAYOUT_VERSION:
-        raise LayoutError(f"the store has layout version {head.layout_version}, this process knows {LAYOUT_VERSION}")
-    return head
+    """Returns the head; raises LayoutError if it has a layout version that this process does not know."""
+    version = head.layout_version
+    if OLDEST_LAYOUT_VERSION <= version <= LAYOUT_VERSION:
+        return head
+    if version > LAYOUT_VERSION:
+        remedy = "run the release that wrote it, or take the store back with that release's command `downgrade`"
+    else:
+        remedy = "run the release that wrote it, or read the topic anew into an empty Redis"
+    raise LayoutError(
+        f"the store has layout version {version}, this process knows {OLDEST_LAYOUT_VERSION} and {LAYOUT_VERSION}:"
+        f" {remedy}"
+    )

@@ -45,6 +45,11 @@ def swept_key(stripe: int, generation: int) -> str:
     return f"{stripe_prefix(stripe, generation)}swept"
 
 
+def totals_key(stripe: int, generation: int) -> str:
+    """Returns the key of what all projects of a stripe's generation count together: see layout.totals."""
+    return f"{stripe_prefix(stripe, generation)}totals"
+
+
 def retired_key(stripe: int) -> str:
     """Returns the key of the set of a stripe's retired generations, whose keys are to be deleted."""
     return f"{stripe_tag(stripe)}retired"

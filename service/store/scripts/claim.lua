@@ -1,15 +1,14 @@
 -- Writes a claim in those stripes whose heads have not moved since the caller looked.
 --
 -- KEYS     for each stripe its head and its claims; more than one stripe only where Redis stands alone
--- ARGV[1]  layout version
--- ARGV[2]  the caller's time (0: not given), the watermark, the number of partitions that the topic had then
--- ARGV[3]  one bit for each partition that the claim is of, the lowest first
--- ARGV[4]  for each stripe the id of the write that last moved its head
+-- ARGV[1]  the caller's time (0: not given), the watermark, the number of partitions that the topic had then
+-- ARGV[2]  one bit for each partition that the claim is of, the lowest first
+-- ARGV[3]  for each stripe the id of the write that last moved its head
 --
 -- Returns the numbers, from 1 on, of the stripes whose head has moved, or lacks partitions: these get no claim.
 
-local NOW, WATERMARK, PARTITIONS = unpack_s('<I8I8I4', ARGV[2])
-local BITS = ARGV[3]
+local NOW, WATERMARK, PARTITIONS = unpack_s('<I8I8I4', ARGV[1])
+local BITS = ARGV[2]
 if NOW == 0 then NOW = math.huge end
 
 -- Tells whether each partition of a claim is in another one with the same or a later watermark.
@@ -59,8 +58,8 @@ for i = 1, #KEYS, 2 do
   local head, number = strings[i] or '', (i + 1) / 2
   local layout, partitions = 0, 0
   if #head >= HEAD_BYTES then layout, partitions = unpack_s(HEAD, head) end
-  local is_ours = layout == tonumber(ARGV[1]) and partitions >= PARTITIONS
-  if is_ours and sub(head, MOVED_AT, MOVED_AT + 7) == sub(ARGV[4], 8 * number - 7, 8 * number) then
+  local is_ours = is_known_layout(layout) and partitions >= PARTITIONS
+  if is_ours and sub(head, MOVED_AT, MOVED_AT + 7) == sub(ARGV[3], 8 * number - 7, 8 * number) then
     take_down(KEYS[i + 1], strings[i + 1] or '')
   else
     moved[#moved + 1] = number

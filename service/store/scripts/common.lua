@@ -9,6 +9,20 @@ local bxor, rshift = bit.bxor, bit.rshift
 -- partition the next offset and the watermark
 local HEAD, HEAD_BYTES, MOVED_AT = '<I4I4I4I4I8c8c16', 48, 25
 
+-- The layout versions that these scripts read and write; from TOTALS_LAYOUT on a stripe has totals.
+local OLDEST_LAYOUT, TOTALS_LAYOUT = 3, 4
+
+local function is_known_layout(layout) return layout >= OLDEST_LAYOUT and layout <= TOTALS_LAYOUT end
+
+-- Tells whether string a is greater than b, byte by byte: Lua's own comparison follows the server's locale.
+local function greater(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = byte(a, i), byte(b, i)
+    if x ~= y then return x > y end
+  end
+  return #a > #b
+end
+
 -- Raises TRYAGAIN if the stripe's slot is being moved to another server: nothing of a project is read or written then,
 -- as some of its keys are on either server. On the server that gives the slot away a script could end in part. On the
 -- one that gets it a key that is still to come looks like one that never was. Two keys that nobody ever writes tell: in

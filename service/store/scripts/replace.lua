@@ -2,7 +2,8 @@
 --
 -- KEYS[1]  the stripe's head
 -- KEYS[2]  the project's meta; the keys of the commands have the same hash tag
--- ARGV[1]  layout version and generation, as they stand in the head
+-- KEYS[3]  the stripe's totals, which are no longer known then: nobody knows by how much the project's part changes
+-- ARGV[1]  generation, as it stands in the head
 -- ARGV[2]  the meta expected, "" where there is none
 -- ARGV[3]  the meta to write first: the new meta with a mark
 -- ARGV[4]  the new meta
@@ -13,9 +14,12 @@
 
 check_slot()
 local head = redis.call('GET', KEYS[1])
-if head and string.sub(head, 1, 4) .. string.sub(head, 9, 12) ~= ARGV[1] then return 0 end
+if head and not is_known_layout(unpack_s('<I4', head)) then return 0 end
+if head and string.sub(head, 9, 12) ~= ARGV[1] then return 0 end
 if (redis.call('GET', KEYS[2]) or '') ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[2], ARGV[3])
+local totals_bytes = redis.pcall('STRLEN', KEYS[3])
+if type(totals_bytes) == 'number' and totals_bytes > 0 then redis.call('SETRANGE', KEYS[3], 0, '\0') end
 local at = 5
 while at <= #ARGV do
   local words = tonumber(ARGV[at])

@@ -2,8 +2,8 @@
 --
 -- KEYS     for each stripe three keys of one hash tag: its head, the head of the new generation, the set of
 --          retired generations
--- ARGV[1]  layout version
--- ARGV[2]  the new generation
+-- ARGV[1]  layout version of a live head that is not there
+-- ARGV[2]  the new generation, whose layout version becomes the stripe's
 --
 -- Returns 'ok'; 'behind' if the live generation has applied offsets that the new one has not; 'missing' if the new one
 -- has no head, or is live already; or 'topic' if the two are of different topics, whose offsets cannot be compared.
@@ -24,7 +24,8 @@ end
 local swaps = {}
 for i = 1, #KEYS, 3 do
   local live, new = call('GET', KEYS[i]) or pack(HEAD, LAYOUT, 0, 0, 0, 0, NOBODY, NO_TOPIC), call('GET', KEYS[i + 1])
-  if not new or unpack_s('<I4', live) ~= LAYOUT or unpack_s('<I4', new) ~= LAYOUT then return 'missing' end
+  local layout = new and unpack_s('<I4', new)
+  if not new or not is_known_layout(unpack_s('<I4', live)) or not is_known_layout(layout) then return 'missing' end
   local _, partitions, generation, _, _, _, topic = unpack_s(HEAD, live)
   local _, _, new_generation, gaps, horizon, moved, new_topic = unpack_s(HEAD, new)
   if new_generation ~= GENERATION or generation >= GENERATION then return 'missing' end
@@ -32,7 +33,7 @@ for i = 1, #KEYS, 3 do
   if not has_caught_up(live, partitions, new) then return 'behind' end
   -- Offsets and watermarks stay those of the live head: the new generation has all events up to there. Consumers read
   -- again what it has beyond: to apply that again changes nothing, and its dead letters are still to be written.
-  local head = pack(HEAD, LAYOUT, partitions, GENERATION, gaps, horizon, moved, topic) .. sub(live, HEAD_BYTES + 1)
+  local head = pack(HEAD, layout, partitions, GENERATION, gaps, horizon, moved, topic) .. sub(live, HEAD_BYTES + 1)
   swaps[#swaps + 1] = {i, head, generation}
 end
 -- The former generation is retired before the new one is live: delete.lua deletes nothing of one that is still live.

@@ -5,6 +5,7 @@ This is the last step of a record. docs/store.md, "How a batch is written", desc
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
@@ -15,6 +16,7 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import TryAgainError
 
+from service.events.event import JobStatus
 from service.store.errors import FencedError, RefusedError, StoreUnavailableError
 from service.store.layout.gaps import Gap, pack_gaps
 from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, Claim, Head, Live, check_layout, pack_expected
@@ -28,6 +30,7 @@ from service.store.write.batch import ProjectBatch
 MAX_JOBS_PER_CALL = 2_000
 
 _STEP = Struct("<IQQQ")
+_TRANSITIONS = Struct("<6I")
 _CLAIM = Struct("<QQI")
 
 _APPLY = Script(
@@ -39,6 +42,7 @@ _APPLY = Script(
     "apply/5_rows.lua",
     "apply/6_split.lua",
     "apply/7_records.lua",
+    "apply/7_totals.lua",
     "apply/8_main.lua",
 )
 _TAKE_DOWN = Script("apply/2_claims.lua", "claim.lua")
@@ -111,11 +115,15 @@ class StoreWriter:
     """Writes batches and claims through a client that never repeats a command by itself.
 
     `key_of_head` gives the key of the head that the fence checks; a generation that is being built has other heads.
+    `transitions` counts by status the jobs that came into it with a batch that this writer has applied, as far as the
+    store has said so: an event that changes nothing is none.
     """
 
     def __init__(self, client: Redis | RedisCluster, key_of_head: Callable[[int], str] = head_key) -> None:
         self.client = client
         self._key_of_head = key_of_head
+        self.transitions = Counter(dict.fromkeys(JobStatus, 0))
+        self._layout_version = LAYOUT_VERSION  # of heads that are made anew
 
     async def read_heads(self) -> list[Head]:
         """Returns the heads of all stripes. Raises StoreUnavailableError, LayoutError."""
@@ -123,9 +131,12 @@ class StoreWriter:
         with reaching("reading heads"):
             data: list[Any] = await self._get_all(keys)
         try:
-            return [parse_stored_head(stripe, each) for stripe, each in enumerate(data)]
+            heads = [parse_stored_head(stripe, each) for stripe, each in enumerate(data)]
         except DamagedError as error:
             raise StoreUnavailableError(str(error)) from error
+        # a store that began with an older layout stays what the release that began it can read
+        self._layout_version = min(head.layout_version for head in heads)
+        return heads
 
     async def _get_all(self, keys: list[str]) -> Any:
         if isinstance(self.client, RedisCluster):
@@ -151,6 +162,7 @@ class StoreWriter:
         for turn in zip_longest(*calls):
             some = [call for call in turn if call and call.stripe not in refused]
             replies = await self._run([self._arguments(call, partitions) for call in some])
+            self._count_transitions(replies)
             for call, reply in zip(some, replies, strict=True):
                 try:
                     [count, moved_id] = _result(call.stripe, reply)
@@ -159,7 +171,8 @@ class StoreWriter:
                     continue
                 changed += count
                 moved_ids[call.stripe] = moved_id
-        return Applied(changed, {each: moved_ids[each] for each in moved_ids if each not in refused}, refused)
+        moved = {each: moved_ids[each] for each in moved_ids if each not in refused}
+        return Applied(changed, moved, refused)
 
     async def claim(self, partitions: int, claim: Claim, moved_ids: Mapping[int, bytes], now_ms: int) -> list[int]:
         """Writes a claim in the stripes whose heads have not moved since the caller looked. Consumers await it.
@@ -176,7 +189,7 @@ class StoreWriter:
         for group in filter(None, groups):
             keys = list(chain.from_iterable((self._key_of_head(stripe), claims_key(stripe)) for stripe in group))
             ids = b"".join(moved_ids[stripe] for stripe in group)
-            calls.append([len(keys), *keys, LAYOUT_VERSION, facts, claim.bits, ids])
+            calls.append([len(keys), *keys, facts, claim.bits, ids])
         moved = []
         replies = await self._run(calls, _TAKE_DOWN)
         for group, reply in zip(filter(None, groups), replies, strict=True):
@@ -192,6 +205,11 @@ class StoreWriter:
         with reaching("calling a script"):
             return await script.run_each(self.client, calls)
 
+    def _count_transitions(self, replies: Sequence[Any]) -> None:
+        for reply in replies:
+            if isinstance(reply, list) and reply[0] == b"ok":
+                self.transitions.update(dict(zip(JobStatus, _TRANSITIONS.unpack(reply[3]), strict=True)))
+
     def _arguments(self, batch: StripeBatch, partitions: int) -> list[Any]:
         live = Live(batch.generation, batch.horizon_ms)
         expected = pack_expected(partitions, live, batch.now_ms, batch.topic_id, adopts=batch.adopts)
@@ -199,7 +217,7 @@ class StoreWriter:
             _STEP.pack(step.partition, step.expected_offset, step.next_offset, step.watermark_ms)
             for step in sorted(batch.steps, key=attrgetter("partition"))
         )
-        arguments: list[Any] = [1, self._key_of_head(batch.stripe), LAYOUT_VERSION, os.urandom(8)]
+        arguments: list[Any] = [1, self._key_of_head(batch.stripe), self._layout_version, os.urandom(8)]
         arguments += expected + steps, pack_gaps(batch.gaps)
         for project in batch.projects:
             arguments += project.project_id, project.users, project.jobs

@@ -2,7 +2,7 @@
 -- folder are joined in the order of their names into one script; docs/store.md describes the layout of every string.
 --
 -- KEYS[1]  the stripe's head, "{s07}:head"; every other key is derived from its hash tag and the generation
--- ARGV[1]  layout version
+-- ARGV[1]  layout version of a head that is made anew; a stored head keeps its own
 -- ARGV[2]  id of this write, 8 random bytes
 -- ARGV[3]  number of the topic's partitions, generation expected, horizon, the writer's time (0: not given), id of the
 --          topic, whether the head is to become one of that topic (1) or must be one (0); then per partition: number,
@@ -10,8 +10,9 @@
 -- ARGV[4]  rows for the ledger of gaps
 -- ARGV[5]  then per project three arguments: project id, users, jobs
 --
--- Returns 'ok', the number of records changed, the id of the write that last moved the head; 'fenced' and the head;
--- 'layout' and the stored version; or 'refused', the project id and the reason.
+-- Returns 'ok', the number of records changed, the id of the write that last moved the head, and by status how many
+-- jobs came into it (4 bytes each); 'fenced' and the head; 'layout' and the stored version; or 'refused', the project
+-- id and the reason.
 --
 -- The script reads and checks everything before its first write, and its first writes mark the projects that it is
 -- going to change: Redis does not roll a script back.

@@ -3,6 +3,7 @@
 
 local head = call('GET', KEYS[1]) or ''
 local old_head_bytes = #head
+local layout = #head > 0 and unpack_s('<I4', head) or tonumber(ARGV[1])
 
 local NO_TOPIC = string.rep('\0', 16)
 local RANGE_BYTES = 60   -- bytes that a SETRANGE adds to the append-only file beside its value
@@ -86,7 +87,7 @@ local function advance_head()
   end
   if moves then moved = WRITE_ID end
   if ledger then gaps = #ledger / GAP_BYTES end
-  local first = pack(HEAD, tonumber(ARGV[1]), partitions, generation, gaps, HORIZON, moved, TOPIC)
+  local first = pack(HEAD, layout, partitions, generation, gaps, HORIZON, moved, TOPIC)
   return {first = first, steps = steps, moved = moved}
 end
 

@@ -1,15 +1,6 @@
 -- Names: of all events of a user in a project the one with the greatest event time names the user; of several with that
 -- time, the greatest string does. ":t" holds the namings, sorted by user key; ":u" holds ids and names.
 
--- Tells whether string a is greater than b, byte by byte: Lua's own comparison follows the server's locale.
-local function greater(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = byte(a, i), byte(b, i)
-    if x ~= y then return x > y end
-  end
-  return #a > #b
-end
-
 local function collide(old_id, id)
   error({err = 'COLLISION users ' .. old_id .. ' and ' .. id .. ' share a key'})
 end

@@ -36,6 +36,9 @@ local function is_newer(record, old)
   return user > old_user
 end
 
+-- By status the number of jobs that came into it.
+local transitions = {0, 0, 0, 0, 0, 0}
+
 -- Applies the jobs of one project to the tree. Returns their new records (job key, hash and record of each, in one
 -- list) and the number of jobs that had no record.
 local function apply_jobs(tree, jobs, hashes)
@@ -62,6 +65,7 @@ local function apply_jobs(tree, jobs, hashes)
       records[n + 1], records[n + 2], records[n + 3] = job, hash, record
       local new_entry = status ~= DELETED and sub(jobs, at + 31, at + 51) or nil
       if old_entry ~= new_entry then change(tree, old_entry, new_entry) end
+      if new_entry and not (old and byte(old, 32) == status) then transitions[status + 1] = transitions[status + 1] + 1 end
     end
   end
   return records, fresh

@@ -1,11 +1,12 @@
 -- Head and claims are keys of their own, so a batch that writes nothing else goes on while the slot is being moved.
-if #ARGV > 4 or ledger or ADOPTS then check_slot() end
-local layout = #head > 0 and unpack_s('<I4', head) or tonumber(ARGV[1])
-if layout ~= tonumber(ARGV[1]) then return {'layout', tostring(layout)} end
+local begins = #head == 0
+if #ARGV > 4 or ledger or ADOPTS or begins then check_slot() end
+if not is_known_layout(layout) then return {'layout', tostring(layout)} end
 local new_head = advance_head()
 if not new_head then return {'fenced', head} end
 
 local plans = {}
+local totals = layout >= TOTALS_LAYOUT and (#ARGV > 4 or begins) and read_totals() or nil
 
 local function apply_project(project, users, jobs)
   local prefix = PREFIX .. project .. ':'
@@ -17,6 +18,7 @@ local function apply_project(project, users, jobs)
   local names_changed = apply_users(prefix, users)
   local changed_records, fresh = apply_jobs(tree, jobs, hashes)
   apply_tree(tree)
+  if totals and #tree.touched[TOP] > 0 then add_to_totals(totals, project, tree) end
   local changed = #changed_records / 3
   if changed == 0 and not names_changed and meta then return 0 end
   if names_changed then names = WRITE_ID end
@@ -58,6 +60,7 @@ end
 -- then nothing has been written yet. The head comes last: if the script ends in part, the head still has the old
 -- offsets, and the consumer reads the batch again.
 for _, plan in ipairs(plans) do mark(plan.prefix, plan.old_meta, plan.hashes) end
+mark_totals(totals)
 for _, plan in ipairs(plans) do
   if plan.project then call('SADD', PREFIX .. 'projects', plan.project) end
   if #plan.shape > 0 then call('APPEND', plan.prefix .. 's', plan.shape) end
@@ -66,8 +69,9 @@ for i = 1, #hset_key do call('HSET', hset_key[i], hset_field[i], hset_value[i]) 
 for i = #set_key, 1, -1 do call('SET', set_key[i], set_value[i]) end
 for i = 1, #range_key do call('SETRANGE', range_key[i], range_at[i], range_value[i]) end
 for _, plan in ipairs(plans) do write_records(plan.prefix .. 'j:', plan) end
+write_totals(totals)  -- before the metas: while totals are not known, some project is marked, and whoever mends it counts
 for _, plan in ipairs(plans) do call('SET', plan.prefix .. 'm', plan.meta) end
 if ledger then call('SET', PREFIX .. 'gaps', ledger) end
 if ADOPTS then call('DEL', FRESH) end
 write_head(new_head)
-return {'ok', tostring(changed), new_head.moved}
+return {'ok', tostring(changed), new_head.moved, pack('<I4I4I4I4I4I4', unpack(transitions))}

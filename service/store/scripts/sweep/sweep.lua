@@ -26,6 +26,7 @@ local function sweep_hash(number)
   leaving[number] = fields
 end
 
+local totals = layout >= TOTALS_LAYOUT and read_totals() or nil
 local ok, problem = pcall(function()
   local first, last = unpack_s('<I4I4', ARGV[5])
   for number = first, math.min(last, hashes) - 1 do sweep_hash(number) end
@@ -36,9 +37,12 @@ if removed > 0 then
   -- The mark comes with the new number of records: a mend that finds fewer records than that knows that some are lost.
   local left = math.max(0, records - removed)
   call('SET', project .. 'm', sub(meta, 1, 24) .. pack('<I8I4I4', left, hashes, hashes))
+  if totals then add_to_totals(totals, ARGV[4], tree) end
+  mark_totals(totals)
   for i = 1, #set_key do call('SET', set_key[i], set_value[i]) end
   for i = 1, #range_key do call('SETRANGE', range_key[i], range_at[i], range_value[i]) end
   for number, fields in pairs(leaving) do call_many('HDEL', project .. 'j:' .. number, fields) end
+  write_totals(totals)
   write_meta(shape_id, left)
 end
 return {'ok', removed, hashes}
