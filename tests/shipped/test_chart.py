@@ -181,6 +181,12 @@ def test_the_number_of_pods_is_that_of_the_autoscaler(render: Callable[[Values],
     assert trigger["metadata"]["topic"] == KafkaSettings.model_fields["kafka_topic"].default
 
 
+def test_the_rules_are_those_of_the_repository() -> None:
+    """A chart cannot read outside of its folder. After a change: cp deploy/prometheus/rules.yml deploy/chart/files/"""
+    ours = (CHART / "files" / "rules.yml").read_text()
+    assert ours == (PROJECT / "deploy" / "prometheus" / "rules.yml").read_text()
+
+
 def test_rules_and_monitor_agree_on_the_names_of_jobs(render: Callable[[Values], list[Document]]) -> None:
     documents = {each["kind"]: each["spec"] for each in render(EVERYTHING) if "spec" in each}
     assert documents["PrometheusRule"] == yaml.safe_load((CHART / "files" / "rules.yml").read_text())
