@@ -14,7 +14,7 @@ from pathlib import Path
 PAGE = Path(__file__).parents[2] / "docs" / "operating.md"
 _FENCE = re.compile(r"^```(\w*) ?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^    (.*)", re.MULTILINE)
-_INLINE = re.compile(r"(?<!`)`((?:\.venv/bin/)?python -m [^`\n]+|docker [^`\n]+)`")
+_INLINE = re.compile(r"(?<!`)`((?:\.venv/bin/)?python -m [^`\n]+|(?:docker|redis-cli|kubectl|helm|systemctl) [^`\n]+)`")
 # What begins a line that somebody is meant to type.
 _PROGRAM = re.compile(
     r"\s*(?:\$ |sudo |(?:\.venv/bin/)?(?:python3?|pip|uv|make|curl|docker|podman|helm|kubectl|kind|systemctl|journalctl"

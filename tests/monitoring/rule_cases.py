@@ -157,9 +157,20 @@ CASES = (
     Case(
         "StatsLagDoesNotEnd",
         "a lag that stays as it is",
-        {f'stats_consumer_lag_records{{{CONSUMER},partition="0"}}': "20000+0x80 0+0x10"},
-        *("3m", "70m", "85m"),
-        "For an hour at least 20k records were not applied.",
+        {f'stats_consumer_lag_seconds{{{CONSUMER},partition="0"}}': "200+0x50 0+0x10"},
+        *("9m", "45m", "52m"),
+        "For half an hour some partition was behind by 3m 20s or more.",
+        {},
+    ),
+    Case(
+        "StatsSeveralVersions",
+        "a rolling upgrade that stopped half way, and went on",
+        {
+            f'stats_build_info{{{CONSUMER},version="0.1.0",layout="3",python="3.11.2"}}': "1+0x80 stale",
+            f'stats_build_info{{{API},version="0.2.0",layout="3",python="3.11.2"}}': "1+0x90",
+        },
+        *("59m", "61m", "82m"),
+        "2 versions of the processes or of the store's layout have run beside each other for an hour.",
         {},
     ),
     Case(
