@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+BESIDE := $(wildcard $(addprefix tests/,store cluster shipped monitoring tracing))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_CACHE_DIR ?= $(CURDIR)/.local/pip-cache
 export UV_CACHE_DIR ?= $(CURDIR)/.local/uv-cache
@@ -36,10 +37,10 @@ test: $(VENV)/.ready-test ## check style and types, run all tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	@mkdir -p .local
-	@# The tests of the store work on a processor of their own, since the others mostly wait for servers.
-	@$(BIN)/python -m pytest tests/store >.local/store.log 2>&1 & store=$$!; trap "kill $$store" INT TERM; \
-	$(BIN)/python -m coverage run -m pytest --ignore=tests/store; status=$$?; \
-	wait $$store || status=$$?; cat .local/store.log; exit $$status
+	@# These tests work on a processor of their own, since the others mostly wait for servers.
+	@$(BIN)/python -m pytest $(BESIDE) >.local/beside.log 2>&1 & beside=$$!; trap "kill $$beside" INT TERM; \
+	$(BIN)/python -m coverage run -m pytest $(addprefix --ignore=,$(BESIDE)); status=$$?; \
+	wait $$beside || status=$$?; cat .local/beside.log; exit $$status
 	@$(BIN)/python -m coverage report
 
 chaos: $(VENV)/.ready-test ## break a running system by chance: MINUTES=10, SEED=... repeats a run
