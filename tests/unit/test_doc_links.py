@@ -117,5 +117,5 @@ def test_no_document_names_a_place_of_one_machine() -> None:
 def test_the_constraints_name_no_index() -> None:
     """Exact versions, and nothing that says where they come from."""
     for line in Path(PROJECT / "constraints.txt").read_text().splitlines():
-        assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; .+)?", line)
+        assert re.fullmatch(r"[a-z0-9-]+==(\d+!)?[0-9][0-9a-z.]*( ; .+)?", line)
         assert "/" not in line
