@@ -162,6 +162,33 @@ FAST = Row(
             ],
         ),
         Chart(
+            "Questions, by how they were answered",
+            "remembered: not even Redis was asked; looked: it said that the answer holds; read: made anew.",
+            "reqps",
+            THIRD,
+            [Query("sum by (class) (rate(stats_query_duration_seconds_count{$of}[$__rate_interval]))", "{{class}}")],
+        ),
+        Chart(
+            "Time in the store, by class",
+            "The 99th percentile over all processes, without the token's check, the wait for a turn, and the sending.",
+            "s",
+            THIRD,
+            [
+                Query(
+                    "histogram_quantile(0.99, sum by (class, le) (rate("
+                    "stats_query_duration_seconds_bucket{$of}[$__rate_interval])))",
+                    "{{class}}",
+                )
+            ],
+        ),
+        Chart(
+            "What the store did not answer",
+            "Questions a second that got 503, by reason. Only away, unfinished and changed end by themselves.",
+            "cps",
+            THIRD,
+            [Query("sum by (reason) (rate(stats_store_errors_total{$of}[$__rate_interval]))", "{{reason}}")],
+        ),
+        Chart(
             "Records applied",
             "A second, by process.",
             "cps",
@@ -223,6 +250,34 @@ FAST = Row(
             THIRD,
             [Query("rate(process_cpu_seconds_total{$of}[$__rate_interval])", "{{job}} {{instance}}")],
         ),
+        Chart(
+            "Identity service",
+            "Requests a second to Keystone or for a JWKS, by result; and tokens that were remembered.",
+            "reqps",
+            HALF,
+            [
+                Query(
+                    "sum by (request, result) (rate(stats_identity_requests_total{$of}[$__rate_interval]))",
+                    "{{request}}, {{result}}",
+                ),
+                Query("sum(rate(stats_identity_cached_total{$of}[$__rate_interval]))", "remembered"),
+            ],
+            empty_when="tokens are checked with a secret: nobody is asked",
+        ),
+        Chart(
+            "Time of the identity service",
+            "The 99th percentile until a request was answered or given up. Callers with new tokens wait so long.",
+            "s",
+            HALF,
+            [
+                Query(
+                    "histogram_quantile(0.99, sum by (request, le) (rate("
+                    "stats_identity_request_duration_seconds_bucket{$of}[$__rate_interval])))",
+                    "{{request}}",
+                )
+            ],
+            empty_when="tokens are checked with a secret: nobody is asked",
+        ),
     ),
 )
 
@@ -253,7 +308,7 @@ FULL = Row(
                     "sum by (limit) (rate(stats_http_connections_refused_total{$of}[$__rate_interval]))",
                     "connections, {{limit}}",
                 ),
-                Query('sum(rate(stats_http_requests_total{$of,status="429"}[$__rate_interval]))', "429"),
+                Query("sum by (limit) (rate(stats_rate_limited_total{$of}[$__rate_interval]))", "429, {{limit}}"),
             ],
             empty_when="no limit has ever been met",
         ),

@@ -226,6 +226,25 @@ CASES = (
         {},
     ),
     Case(
+        "StatsStoreNeedsHelp",
+        "a damaged project that is asked for, until it was mended",
+        {f'stats_store_errors_total{{{API},reason="damaged"}}': "0+0x4 5+5x10 55+0x20"},
+        *("4m", "12m", "25m"),
+        "a could not answer 25 questions in 5 minutes: damaged.",
+        {**_OF_API, "reason": "damaged"},
+    ),
+    Case(
+        "StatsIdentityAway",
+        "Keystone does not answer for a quarter of an hour",
+        {
+            f'stats_identity_requests_total{{{API},request="validate",result="good"}}': "0+60x10 600+0x15 600+60x40",
+            f'stats_identity_requests_total{{{API},request="validate",result="away"}}': "0+0x10 6+6x15 96+0x40",
+        },
+        *("12m", "26m", "45m"),
+        "100% of the requests to the identity service fail: validate.",
+        {"request": "validate"},
+    ),
+    Case(
         "StatsFault",
         "one answer 500",
         {_questions("500"): "_x4 1+0x90"},
@@ -236,10 +255,13 @@ CASES = (
     Case(
         "StatsCallersLimited",
         "a caller that asks far more than it may",
-        {_questions("200"): "0+60x100", _questions("429"): "0+0x10 60+60x40 2460+0x50"},
+        {
+            _questions("200"): "0+60x100",
+            f'stats_rate_limited_total{{{API},limit="caller"}}': "0+0x10 60+60x40 2460+0x50",
+        },
         *("20m", "40m", "75m"),
-        "1 requests a second are above a limit (429), more than one in twenty.",
-        {},
+        "1 requests a second are above the limit of one caller (429): more than one in twenty.",
+        {"limit": "caller"},
     ),
     Case(
         "StatsConnectionsRefused",

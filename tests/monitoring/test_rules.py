@@ -12,7 +12,6 @@ import pytest
 from tests.conftest import require_part
 from tests.monitoring.rule_cases import CASES, Case
 from tests.monitoring.rules import RULES_FILE, Alert, alerts
-from tests.servers import PROJECT
 
 BY_NAME = {alert.name: alert for alert in alerts()}
 
@@ -36,11 +35,6 @@ def test_the_rules_and_the_configuration_are_valid(promtool: str) -> None:
     """As promtool's checks see them."""
     run(promtool, "check", "rules", "--lint-fatal", str(RULES_FILE))
     run(promtool, "check", "config", "--lint-fatal", str(RULES_FILE.with_name("prometheus.yml")))
-
-
-def test_the_chart_has_the_same_rules() -> None:
-    """Helm takes no file from outside of a chart: copy the rules there when they change."""
-    assert RULES_FILE.read_text() == (PROJECT / "deploy" / "chart" / "files" / "rules.yml").read_text()
 
 
 def test_each_alert_has_a_case_of_firing_and_clearing() -> None:
