@@ -76,6 +76,7 @@ async def run(settings: ServiceSettings) -> int:
                 settings.redis_url,
                 settings.redis_cluster,
                 cafile=settings.redis_cafile,
+                key_prefix=settings.redis_key_prefix,
                 metrics=QueryMetrics(registry),
             )
         )

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from consumers.commands.arguments import job_name
 from consumers.commands.terminal import Terminal, instant
@@ -31,20 +31,27 @@ def add_arguments(parser: ArgumentParser) -> None:
 async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Terminal) -> int:
     """Looks up one job and shows it; returns 0 or 1. Raises StoreUnavailableError, LayoutError."""
     project_id, job_id = arguments.job
+    prefix = settings.redis_key_prefix or ""
     async with store_client(settings) as client:
         try:
             found = await inspect_job(client, project_id, job_id)
         except DamagedError as error:
             terminal.result(
-                {"known": None, "damaged": {"key": error.key, "what": error.what}},
-                [f"damaged: {error.key} {error.what}; see verify"],
+                {"known": None, "damaged": {"key": prefix + error.key, "what": error.what}},
+                [f"damaged: {prefix}{error.key} {error.what}; see verify"],
             )
             return 1
     if found is None:
         terminal.result({"known": False}, [f"nothing is known of job {job_id} in project {project_id}"])
         return 1
+    found = _with_prefix(found, prefix)
     terminal.result({"known": True, **_document(found)}, _lines(found))
     return 0 if found.is_deleted or found.is_counted else 1
+
+
+def _with_prefix(found: Inspection, prefix: str) -> Inspection:
+    buckets = [replace(bucket, key=prefix + bucket.key) for bucket in found.buckets]
+    return replace(found, key=prefix + found.key, buckets=buckets)
 
 
 def _named(jobs: dict[JobStatus, int]) -> dict[str, int]:

@@ -44,6 +44,7 @@ class _Verdict:
     repairs: Sequence[Repair]
     gaps: Mapping[Gap, Sequence[int]]  # stripes by gap
     unwritten_stripes: Sequence[int]
+    key_prefix: str  # of what is shown
 
     @property
     def drifts(self) -> Iterator[tuple[Drift, bool]]:
@@ -71,7 +72,7 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
         stripes = set(map(stripe_of, scope.projects)) if arguments.project else set(range(STRIPES))
         for stripe in sorted(stripes - scope.damaged.keys()):
             repairs.append(await audit_totals(client, stripe, is_repair=arguments.repair))
-    verdict = _Verdict(scope.projects, repairs, _by_gap(scope.gaps), _unwritten(scope))
+    verdict = _Verdict(scope.projects, repairs, _by_gap(scope.gaps), _unwritten(scope), settings.redis_key_prefix or "")
     is_unknown = arguments.project is not None and not scope.projects
     unknown = [f"there is no project {arguments.project}"] if is_unknown else []
     terminal.result(_document(verdict), chain(unknown, _lines(verdict)))
@@ -122,7 +123,7 @@ def _document(verdict: _Verdict) -> dict[str, object]:
     drifts = [
         {
             "project_id": drift.project_id,
-            "key": drift.key,
+            "key": verdict.key_prefix + drift.key,
             "what": drift.what,
             "mended": not is_left,
             "mendable": drift.cause is not None,
@@ -159,7 +160,7 @@ def _remedy(drift: Drift) -> str:
 def _lines(verdict: _Verdict) -> Iterator[str]:
     drifts = list(verdict.drifts)
     for drift, is_left in drifts:
-        yield f"drift   {drift.key}  {drift.what}  [{_remedy(drift) if is_left else 'mended'}]"
+        yield f"drift   {verdict.key_prefix}{drift.key}  {drift.what}  [{_remedy(drift) if is_left else 'mended'}]"
     for gap, stripes in verdict.gaps.items():
         offsets = f"partition {gap.partition}, offsets {gap.from_offset} to {gap.to_offset - 1}"
         yield f"gap     {offsets}, {gap.reason_name}, found {instant(gap.time_ms)}, {len(stripes)} stripes"

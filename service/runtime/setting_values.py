@@ -96,6 +96,12 @@ def _topic(name: str) -> str:
     return name
 
 
+def _key_prefix(prefix: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.:_-]{1,32}", prefix):
+        raise ValueError("no prefix")
+    return prefix
+
+
 def _url_path(path: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or {".", ".."} & set(path.split("/")):
         raise ValueError("no path")
@@ -174,6 +180,7 @@ HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 Host = Annotated[str, BeforeValidator(_host)]
 Servers = Annotated[str, BeforeValidator(_servers)]
 Topic = Annotated[str, BeforeValidator(_topic)]
+KeyPrefix = Annotated[str, BeforeValidator(_key_prefix)]
 SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 FilePath = Annotated[str, BeforeValidator(_file)]
 CertificateFile = Annotated[str, BeforeValidator(_certificates)]

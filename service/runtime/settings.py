@@ -17,6 +17,7 @@ from service.runtime.setting_values import (
     FilePath,
     Host,
     HttpUrl,
+    KeyPrefix,
     Name,
     Names,
     Origins,
@@ -33,8 +34,9 @@ from service.runtime.setting_values import (
 )
 from service.runtime.tls import check_key
 
-# The settings that say who may ask: a template that leaves one empty must not widen that silently.
-_NEVER_EMPTY = frozenset({"admin_roles", "jwt_audience", "jwt_issuer"})
+# The settings that say who may ask, or whose keys these are: a template that leaves one empty must not widen who may
+# ask, or count into another installation's keys, silently.
+_NEVER_EMPTY = frozenset({"admin_roles", "jwt_audience", "jwt_issuer", "redis_key_prefix"})
 _TOPIC_NAME = "1 to 249 of A-Z a-z 0-9 . _ - and neither . nor .. alone"
 _CA_FILE = "a file of CA certificates (PEM)"
 _WITH_SASL = "required with SASL_PLAINTEXT and SASL_SSL"
@@ -68,6 +70,9 @@ class CommonSettings(_Settings):
     redis_cafile: CertificateFile | None = Field(None, description=f"{_CA_FILE}, with rediss:// in STATS_REDIS_URL")
     redis_cluster: bool = Field(
         False, description="true or false; a cluster has database 0 alone, and is asked without sentinels"
+    )
+    redis_key_prefix: KeyPrefix | None = Field(
+        None, description="1 to 32 of A-Z a-z 0-9 . : _ -, before the name of each key (unset: none)"
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], UpperCase] = Field(
         "INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL"

@@ -12,8 +12,8 @@ from redis.asyncio import Redis, RedisCluster
 
 from service.store.layout.keys import head_key, retired_key
 from service.store.redis.script import Script
+from service.store.redis.views import scan_keys
 
-_LOOKED_AT_PER_CALL = 1_000
 _DELETED_PER_CALL = 500
 
 # Matches "{s07}3:...". A key "{s07}:..." of one part is the stripe's own, but for these four: they are generation 0's.
@@ -30,7 +30,7 @@ async def delete_generations(client: Redis | RedisCluster, retired: Mapping[int,
         keys: list[str | bytes] = [retired_key(stripe), head_key(stripe), *waiting.pop((stripe, generation))]
         count += int(await script.run(client, keys, generation))
 
-    async for key in client.scan_iter(match="{s[0-9][0-9]}*", count=_LOOKED_AT_PER_CALL):
+    async for key in scan_keys(client):
         match = _KEY.match(key)
         group = (int(match[1]), int(match[2] or 0)) if match else None
         if group and group[1] in retired.get(group[0], ()):

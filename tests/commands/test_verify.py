@@ -16,7 +16,7 @@ from service.store.redis.client import create_writer_client
 from service.store.write.writer import Step, StripeBatch
 from tests.commands.support import run
 from tests.store import damages
-from tests.store.damages import EVENTS, LEAF, NAMES, TOP_LEAF, Damage
+from tests.store.damages import EVENTS, LEAF, META, NAMES, TOP_LEAF, Damage
 from tests.store.support import Query, Store, assert_equals_oracle, event, stored
 
 Capture = pytest.CaptureFixture[str]
@@ -298,3 +298,21 @@ async def test_generations_beside_the_live_one_are_no_drift(
     await generations.delete_retired()
     codes.append((await run(settings, capsys, "verify")).code)
     assert codes == [0, 0, 0, 0]
+
+
+async def test_names_are_printed_with_the_prefix(redis_flushed: str, capsys: Capture) -> None:
+    """With STATS_REDIS_KEY_PREFIX what is shown can be looked up in Redis."""
+    settings = ConsumerSettings.model_validate({"redis_url": redis_flushed, "redis_key_prefix": "a:"})
+    client = create_writer_client(redis_flushed, cluster=False, key_prefix="a:")
+    assert isinstance(client, Redis)
+    async with aclosing(client), Redis.from_url(redis_flushed) as admin:
+        await damages.make_project(Store(client))
+        inspected = (await run(settings, capsys, "inspect", "project/job-1", "--json")).document
+        keys = {each["key"] for each in [inspected, *inspected["buckets"]]}
+        assert await admin.exists(*keys) == len(keys)
+        await damages.lose_entry(client)
+        assert f"drift   a:{LEAF}  lacks" in (await run(settings, capsys, "verify")).out
+        drift, *_ = (await run(settings, capsys, "verify", "--json")).document["drifts"]
+        assert await admin.exists(drift["key"])
+        await admin.set(f"a:{META}", b"damaged")
+        assert f"damaged: a:{META} " in (await run(settings, capsys, "inspect", "project/job-1")).out

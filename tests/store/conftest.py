@@ -1,6 +1,6 @@
 """An empty store for each test, reached as a consumer reaches it, and servers of a test's own."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,25 @@ from tests.store.support import Store
 
 
 @pytest.fixture
-async def client(redis_flushed: str) -> AsyncIterator[Redis]:
+def key_prefix() -> str | None:
+    """What the keys of the store begin with: nothing, unless a module says otherwise."""
+    return None
+
+
+@pytest.fixture
+async def client(redis_flushed: str, key_prefix: str | None) -> AsyncIterator[Redis]:
     """A writer's client of an empty Redis."""
-    client = create_writer_client(redis_flushed, cluster=False)
+    client = create_writer_client(redis_flushed, cluster=False, key_prefix=key_prefix)
     assert isinstance(client, Redis)
     yield client
     await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+async def flush(redis_url: str) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+    """Empties the Redis, which a client with a prefix does not: `await flush()`."""
+    async with Redis.from_url(redis_url) as admin:
+        yield admin.flushdb
 
 
 @pytest.fixture

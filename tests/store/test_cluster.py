@@ -24,10 +24,10 @@ from tests.store.support import NOON_MS, Event, Query, Store, assert_equals_orac
 
 
 @pytest.fixture
-async def cluster_store(any_cluster_url: str) -> AsyncIterator[Store]:
+async def cluster_store(any_cluster_url: str, key_prefix: str | None) -> AsyncIterator[Store]:
     """An empty store on a cluster: a writer's client, and a reader with a client of its own."""
-    writer_client = create_writer_client(any_cluster_url, cluster=True)
-    reader_client = create_reader_client(any_cluster_url, cluster=True)
+    writer_client = create_writer_client(any_cluster_url, cluster=True, key_prefix=key_prefix)
+    reader_client = create_reader_client(any_cluster_url, cluster=True, key_prefix=key_prefix)
     store = Store(writer_client)
     store.reader = RedisStatisticsStore(reader_client)
     yield store
@@ -35,6 +35,7 @@ async def cluster_store(any_cluster_url: str) -> AsyncIterator[Store]:
         await each.aclose()
 
 
+@pytest.mark.parametrize("key_prefix", [None, "other:"])
 async def test_batches_answers_and_audit(cluster_store: Store) -> None:
     """Many projects, splits, corrections, deletions and renames are applied and read as on a single Redis."""
     projects = [f"project-{number}" for number in range(100)]

@@ -4,6 +4,7 @@ import asyncio
 import json
 from random import Random
 
+import pytest
 from redis.asyncio import Redis
 
 from service.store.read.client import create_reader_client
@@ -32,13 +33,14 @@ def place(rnd: Random) -> int:
     return NOON_MS + rnd.randrange(rnd.choice((1_000, 86_400_000, 2 * 365 * 86_400_000)))
 
 
-async def test_reads_during_splits_see_whole_batches(store: Store, redis_url: str) -> None:
+@pytest.mark.parametrize("key_prefix", ["other:"])
+async def test_reads_during_splits_see_whole_batches(store: Store, redis_url: str, key_prefix: str) -> None:
     """The watermark beside the numbers tells how many batches are in them: exactly those are."""
     rnd = Random(3)
     batches = growing_project(rnd)
     queries = make_queries(rnd, [each for batch in batches for each in batch], 300)
     oracles = [Oracle([each for batch in batches[:count] for each in batch]) for count in range(BATCHES + 1)]
-    client = create_reader_client(redis_url, cluster=False)
+    client = create_reader_client(redis_url, cluster=False, key_prefix=key_prefix)
     assert isinstance(client, Redis)
     reader = RedisStatisticsStore(client)
     progress = asyncio.Event()

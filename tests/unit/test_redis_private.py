@@ -26,6 +26,9 @@ def test_the_library_is_the_one_that_was_read() -> None:
         BlockingConnectionPool.release,
         AbstractConnection.connect,
         AbstractConnection.read_response,
+        AbstractConnection.send_command,
+        AbstractConnection.pack_command,
+        AbstractConnection.pack_commands,
         AbstractConnection.connect_check_health,
         AbstractConnection.on_connect_check_health,
         Connection._connection_arguments,
@@ -33,4 +36,4 @@ def test_the_library_is_the_one_that_was_read() -> None:
         NodesManager.initialize,
     ]
     digest = hashlib.sha256("".join(inspect.getsource(each) for each in read).encode()).hexdigest()[:16]
-    assert digest == "7f1624a31dab14ed"
+    assert digest == "218e37f4b711667e"

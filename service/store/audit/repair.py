@@ -14,10 +14,11 @@ from service.store.audit.findings import Cause, Drift, Unfinished, WrongCount, W
 from service.store.audit.reads import GenerationChangedError, Pause, ProjectReads, chunks, no_pause, node_name
 from service.store.audit.records import count_records
 from service.store.audit.repair_tree import Mending
-from service.store.audit.rewrite import Command, Plan, Planning, rewrite
+from service.store.audit.rewrite import Plan, Planning, rewrite
 from service.store.audit.shape import listed_entries
 from service.store.layout.records import parse_record, place_of
 from service.store.layout.tree import Node, path_of, possible_children
+from service.store.redis.script import Command
 from service.store.redis.views import FOREIGN, Client, DamagedError
 
 _ROUNDS = 8  # what is mended may bring to light what lies below it

@@ -7,22 +7,19 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from struct import Struct
-from typing import Any
 
 from service.store.audit.reads import ProjectReads, View
 from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import head_key, stripe_of, totals_key
 from service.store.layout.projects import Meta, pack_meta
 from service.store.redis.outages import reaching
-from service.store.redis.script import Script
+from service.store.redis.script import Command, Script, split_commands
 
 # A project is written some dozen times a second, and to work out a plan takes milliseconds. Behind a writer that never
 # pauses one attempt in some dozens succeeds.
 _ATTEMPTS = 2_000
 _GENERATION = Struct("<I")
 _REPLACE = Script("replace.lua")
-
-Command = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +51,9 @@ async def rewrite(reads: ProjectReads, planning: Planning) -> bool:
 
 async def _write(reads: ProjectReads, plan: Plan) -> bool:
     """Writes a plan if the project still is as it was seen, and returns whether it was. It is marked meanwhile."""
-    words: list[Any] = [word for command in plan.commands for word in (len(command), *command)]
     stripe = stripe_of(reads.project_id)
-    keys = [head_key(stripe), f"{reads.prefix}m", totals_key(stripe, reads.generation)]
+    written, words = split_commands(plan.commands)
+    keys = [head_key(stripe), f"{reads.prefix}m", totals_key(stripe, reads.generation), *written]
     generation = _GENERATION.pack(reads.generation)
     meta = replace(plan.meta, write_id=os.urandom(8))
     metas = plan.seen.meta_data or b"", pack_meta(replace(meta, unfinished_hashes=meta.hashes)), pack_meta(meta)

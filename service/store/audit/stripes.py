@@ -13,9 +13,8 @@ from service.store.layout.keys import (
     retired_key,
     stripe_of,
 )
-from service.store.redis.views import FOREIGN, Client, Foreign, parse_stored_head, read_at_once
+from service.store.redis.views import FOREIGN, Client, Foreign, parse_stored_head, read_at_once, scan_keys
 
-_LOOKED_AT_PER_CALL = 1_000
 _ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _KEY = re.compile(rb"\{s(\d\d)\}(\d*):([A-Za-z0-9_-]{1,64}):")
 
@@ -26,7 +25,7 @@ Found = dict[tuple[int, int], set[str]]
 async def find_all(client: Client) -> Found:
     """Returns every project, by one pass over all keys. Raises what the client raises."""
     found: Found = defaultdict(set)
-    async for key in client.scan_iter(match="{s[0-9][0-9]}*", count=_LOOKED_AT_PER_CALL):
+    async for key in scan_keys(client):
         match = _KEY.match(key)
         if match and stripe_of(match[3].decode()) == int(match[1]):
             found[int(match[1]), int(match[2] or 0)].add(match[3].decode())

@@ -13,7 +13,7 @@ from service.store.audit.audit import Advance, ignore
 from service.store.audit.findings import Unfinished
 from service.store.audit.reads import Pause, ProjectReads, View, no_pause, on_live_generation
 from service.store.audit.repair import Repair, repair_project
-from service.store.audit.rewrite import Command, Plan, Planning, rewrite
+from service.store.audit.rewrite import Plan, Planning, rewrite
 from service.store.audit.totals import settle_totals
 from service.store.layout.keys import projects_key, stripe_of
 from service.store.layout.projects import (
@@ -24,6 +24,7 @@ from service.store.layout.projects import (
     parse_namings,
     read_user,
 )
+from service.store.redis.script import Command
 from service.store.redis.views import FOREIGN, Client, DamagedError
 
 

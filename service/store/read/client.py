@@ -77,33 +77,41 @@ class _ReadingRedis(Redis):
 
 
 def create_reader_client(
-    url: str, cluster: bool, limit_seconds: float = READ_SECONDS, *, cafile: str | None = None
+    url: str,
+    cluster: bool,
+    limit_seconds: float = READ_SECONDS,
+    *,
+    cafile: str | None = None,
+    key_prefix: str | None = None,
 ) -> Client:
     """Returns a client for reads, made as `create_writer_client` says: it sends a command that fails once more.
 
     A command takes `limit_seconds` at most, with both attempts.
     """
     twice = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.1), 1)
-    client = create_client(_ReadingRedis, url, cluster, twice, limit_seconds, None, _READ_CONNECTIONS, cafile)
+    client = create_client(
+        _ReadingRedis, url, cluster, twice, limit_seconds, None, _READ_CONNECTIONS, cafile, key_prefix
+    )
     if isinstance(client, _ReadingRedis):
         client.limit_seconds = limit_seconds
     return client
 
 
 @asynccontextmanager
-async def create_reader_store(
+async def create_reader_store(  # noqa: PLR0913 - settings, each by its name
     url: str,
     cluster: bool,
     look_seconds: float = LOOK_SECONDS,
     *,
     cafile: str | None = None,
+    key_prefix: str | None = None,
     metrics: QueryMetrics | None = None,
 ) -> AsyncIterator[WatchedStore]:
     """Yields the store that the API reads, watched from the beginning; ends the watch and closes the client at the end.
 
     The program enters it at its start, also while Redis cannot be reached.
     """
-    client = create_reader_client(url, cluster, cafile=cafile)
+    client = create_reader_client(url, cluster, cafile=cafile, key_prefix=key_prefix)
     store = WatchedStore(RedisStatisticsStore(client, _REMEMBERED_SECONDS), client, metrics)
     with suppress(StoreUnavailableError):  # the first question or ping raises it again
         await store.look()

@@ -39,15 +39,23 @@ _SENTINEL: dict[str, Any] = {
 
 
 def create_writer_client(
-    url: str, cluster: bool, timeout_seconds: float = WRITE_TIMEOUT_SECONDS, *, cafile: str | None = None
+    url: str,
+    cluster: bool,
+    timeout_seconds: float = WRITE_TIMEOUT_SECONDS,
+    *,
+    cafile: str | None = None,
+    key_prefix: str | None = None,
 ) -> Client:
     """Returns a client that sends each command once: only its caller knows whether a command may be repeated.
 
-    `url` is as `parse_redis_url` takes it; `cafile` is the file of CA certificates where the URL names none. Reads the
-    files of TLS, and may block. Raises OSError and ValueError if they are not as the settings have found them.
+    `url` is as `parse_redis_url` takes it; `cafile` is the file of CA certificates where the URL names none. In Redis
+    the names of all keys begin with `key_prefix`; the client's callers neither name nor see it, but in replies to SCAN.
+    Reads the files of TLS, and may block. Raises OSError and ValueError if they are not as the settings have found
+    them.
     """
     once = Retry(NoBackoff(), 0)
-    return create_client(Redis, url, cluster, once, timeout_seconds, timeout_seconds, _WRITE_CONNECTIONS, cafile)
+    limit = timeout_seconds
+    return create_client(Redis, url, cluster, once, limit, limit, _WRITE_CONNECTIONS, cafile, key_prefix)
 
 
 def create_client(  # noqa: PLR0913, PLR0917 - what a client is made of
@@ -59,6 +67,7 @@ def create_client(  # noqa: PLR0913, PLR0917 - what a client is made of
     socket_timeout_seconds: float | None,
     connections: int,
     cafile: str | None,
+    key_prefix: str | None,
 ) -> Client:
     """Returns a client of one server, of that kind, or of a cluster. A command waits for a free connection.
 
@@ -70,7 +79,8 @@ def create_client(  # noqa: PLR0913, PLR0917 - what a client is made of
     options["socket_connect_timeout"] = min(_CONNECT_TIMEOUT_SECONDS, _CONNECT_SHARE * limit_seconds)
     options |= {"username": place.username, "password": place.password}
     if cluster:
-        return Cluster(place.hosts, tls, limit_seconds, **{**options, "max_connections": 2 * connections})
+        more = {**options, "max_connections": 2 * connections}
+        return Cluster(place.hosts, tls, limit_seconds, key_prefix or "", **more)
     if place.service is None:
         [(host, port)] = place.hosts
         options |= {"connection_class": TlsConnection, "host": host, "port": port}
@@ -82,6 +92,7 @@ def create_client(  # noqa: PLR0913, PLR0917 - what a client is made of
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
         db=place.database,
         tls=tls,
+        key_prefix=key_prefix or "",
         **options,
     )
     if place.service is not None:

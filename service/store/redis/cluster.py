@@ -48,13 +48,18 @@ class Cluster(RedisCluster):
     """
 
     def __init__(
-        self, hosts: Sequence[tuple[str, int]], tls: SSLContext | None, limit_seconds: float, **options: Any
+        self,
+        hosts: Sequence[tuple[str, int]],
+        tls: SSLContext | None,
+        limit_seconds: float,
+        key_prefix: str = "",
+        **options: Any,
     ) -> None:
         super().__init__(startup_nodes=[ClusterNode(host, port) for host, port in hosts], **options)
         self._limit_seconds = limit_seconds
         self._turns: dict[str, asyncio.Semaphore] = {}
         manager = self.nodes_manager
-        manager.connection_kwargs |= {"connection_class": TlsConnection, "tls": tls}
+        manager.connection_kwargs |= {"connection_class": TlsConnection, "tls": tls, "key_prefix": key_prefix}
         given = [self._create_node(host, port, "primary") for host, port in hosts]
         self._topology = Topology(manager.nodes_cache, manager.slots_cache, given, self._create_node)
 

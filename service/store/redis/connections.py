@@ -14,6 +14,8 @@ from redis.asyncio.connection import Connection
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from service.store.redis.key_prefix import with_prefix
+
 Address = tuple[str, int]
 
 _SENTINEL_SECONDS = 0.3  # a sentinel that takes longer is passed over
@@ -23,13 +25,23 @@ _HANDSHAKE_SHARE = 0.9  # of the time that connecting may take
 class TlsConnection(Connection):
     """A connection over TLS if there is a context for it, else a plain one.
 
-    It says what it may mean if the server ends the connection at once, or does not answer TLS.
+    It says what it may mean if the server ends the connection at once, or does not answer TLS. The names of keys in the
+    commands that it sends get `key_prefix`.
     """
 
-    def __init__(self, *, socket_connect_timeout: float, tls: SSLContext | None = None, **options: Any) -> None:
+    def __init__(
+        self, *, socket_connect_timeout: float, tls: SSLContext | None = None, key_prefix: str = "", **options: Any
+    ) -> None:
         super().__init__(socket_connect_timeout=socket_connect_timeout, **options)
         self._tls = tls
+        self._key_prefix = key_prefix
         self._handshake_seconds = _HANDSHAKE_SHARE * socket_connect_timeout
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """Returns a command as it is sent; redis-py calls it for each command, also for those of a transaction."""
+        words = with_prefix(self._key_prefix, args) if self._key_prefix else args
+        packed: list[bytes] = super().pack_command(*words)
+        return packed
 
     def _connection_arguments(self) -> Mapping[str, Any]:
         tls: Mapping[str, Any] = {}

@@ -1,7 +1,7 @@
 """Calls Lua scripts, and loads them into servers through the gate. Every write to the store goes this way."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha1
 from importlib import resources
 from typing import Any
@@ -11,6 +11,9 @@ from redis.exceptions import NoScriptError
 
 from service.store.redis.gate import load_behind_gate
 from service.store.redis.outages import is_outage
+
+Command = tuple[str | bytes | int, ...]
+"""The name of a command, its key, and its arguments."""
 
 _COMMON = "common.lua"
 
@@ -82,18 +85,23 @@ class Script:
             return await pipeline.execute(raise_on_error=False)
 
 
-async def write(client: Redis | RedisCluster, *commands: tuple[str | bytes | int, ...]) -> Any:
+async def write(client: Redis | RedisCluster, *commands: Command) -> Any:
     """Runs commands whose keys have one hash tag in a script; returns the reply to the last command.
 
     A command is a name, a key and arguments. Raises StoreUnavailableError, and what the client raises.
     """
-    words = [word for command in commands for word in (len(command), *command)]
-    return await _WRITE.run(client, [_key_of(command) for command in commands], *words)
+    keys, words = split_commands(commands)
+    return await _WRITE.run(client, keys, *words)
 
 
-def _key_of(command: tuple[str | bytes | int, ...]) -> str | bytes:
-    key = command[1]
-    return key if isinstance(key, bytes) else str(key)
+def split_commands(commands: Iterable[Command]) -> tuple[list[str | bytes], list[str | bytes | int]]:
+    """Returns the keys of commands, and of each command the number of its other words and these words."""
+    keys: list[str | bytes] = []
+    words: list[str | bytes | int] = []
+    for name, key, *arguments in commands:
+        keys.append(key if isinstance(key, bytes) else str(key))
+        words += [1 + len(arguments), name, *arguments]
+    return keys, words
 
 
 _WRITE = Script("write.lua")

@@ -1,7 +1,7 @@
 """Reads several keys at one instant, and tells damage from an outage. Audit, sweep and writer read with it."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis, RedisCluster
@@ -10,9 +10,12 @@ from redis.exceptions import ResponseError
 from service.store.layout.heads import Head, check_layout, head_bytes, parse_head
 from service.store.layout.keys import head_key
 from service.store.redis.cluster import Cluster
+from service.store.redis.key_prefix import without_prefix
 from service.store.redis.outages import reaching
 
 Client = Redis | RedisCluster
+
+_LOOKED_AT_PER_CALL = 1_000
 
 
 class DamagedError(Exception):
@@ -82,3 +85,12 @@ async def read_head(client: Client, stripe: int) -> Head:
     """Returns a stripe's head. Raises DamagedError, LayoutError, StoreUnavailableError."""
     [data] = await read_at_once(client, [("GET", head_key(stripe))])
     return parse_stored_head(stripe, data)
+
+
+async def scan_keys(client: Client) -> AsyncIterator[bytes]:
+    """Yields the names of all keys of the store, without its prefix; some may come twice.
+
+    It looks at every key of the server, also at those of others. Raises what the client raises.
+    """
+    async for key in client.scan_iter(match="{s[0-9][0-9]}*", count=_LOOKED_AT_PER_CALL):
+        yield without_prefix(key)

@@ -14,8 +14,9 @@ class TopicNameError(Exception):
 
     def __init__(self, stored: str, topic: str) -> None:
         super().__init__(
-            f"this Redis holds the statistics of topic {stored}, not of {topic}; use another Redis or database, or"
-            f" delete its key {topic_name_key()} if the topic was renamed"
+            f"this Redis holds the statistics of topic {stored}, not of {topic}; use another Redis, database or"
+            f" STATS_REDIS_KEY_PREFIX, or delete its key {topic_name_key()} (behind the prefix, if there is one) if the"
+            " topic was renamed"
         )
 
 
