@@ -36,8 +36,11 @@ def metadata(distribution: Distribution, names: set[str]) -> email.message.Messa
 
 @pytest.fixture(scope="module")
 def environment(distribution: Distribution, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment with the wheel. What the service requires is that of the tests' own environment."""
-    folder = tmp_path_factory.mktemp("installed") / "environment"
+    """A new environment with the wheel, as docs/operating.md makes it with `python3 -m venv` and `venv/bin/pip install`.
+
+    Its requirements are those of the tests' own environment: the image's are installed, by their hashes, in the image.
+    """
+    folder = tmp_path_factory.mktemp("installed") / "venv"
     wheel, path = str(distribution.wheel), str(folder)
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, path], check=True)  # noqa: S603 - a tool
     command = [UV, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", path, wheel]
@@ -93,6 +96,18 @@ def test_the_sdist_builds_the_same(distribution: Distribution, tmp_path: Path) -
     again = build(unpacked, tmp_path / "dist")
     assert again.wheel.read_bytes() == distribution.wheel.read_bytes()
     assert again.sdist.read_bytes() == distribution.sdist.read_bytes()
+
+
+def test_make_dist() -> None:
+    """`make dist` builds as these tests do."""
+    printed = subprocess.run(
+        ["make", "--dry-run", "--assume-old=.venv/.ready-test", "dist"],  # noqa: S607 - what the tests are run with
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert printed.splitlines()[-1].endswith("python -m hatchling build")
 
 
 def test_an_environment_has_no_other_top_level_names(environment: Path) -> None:
