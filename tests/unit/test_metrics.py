@@ -10,9 +10,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 import consumers.ingest.worker
 from consumers.lag import LagSeconds
 from consumers.metrics import RESYNC_REASONS, ConsumerMetrics
+from consumers.transitions import TransitionsCollector
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.metrics import IdentityMetrics
+from service.events.event import JobStatus
 from service.http.metrics import HttpMetrics, exposition
 from service.runtime.metrics import KnownGauge, create_registry
 from service.store.errors import StoreDeniedError
@@ -29,6 +31,7 @@ def of_consumers() -> CollectorRegistry:
     """What `python -m consumers` registers."""
     registry = create_registry(LAYOUT_VERSION)
     ConsumerMetrics(registry)
+    TransitionsCollector(dict.fromkeys(JobStatus, 0), registry)
     HttpMetrics(registry)
     return registry
 
