@@ -20,6 +20,7 @@ from consumers.ingest.applier import Applier
 from consumers.ingest.mending import Mender
 from consumers.ingest.reading import Reading
 from consumers.ingest.worker import Worker
+from consumers.kafka.absence import why_away
 from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.clients import connection_options, create_consumer, prepare_topics
 from consumers.kafka.denials import explain
@@ -29,13 +30,13 @@ from consumers.kafka.topic_watch import TopicWatch
 from consumers.metrics import ConsumerMetrics
 from consumers.offsets.synchronizer import Synchronized, Synchronizer
 from consumers.policy import WorkerPolicy, policy_of
-from consumers.trouble import Trouble
 from consumers.upkeep.scrub import Scrub
 from consumers.upkeep.store_watch import StoreWatch
 from consumers.upkeep.sweeping import Sweeping
 from consumers.waiting import pause, unless_set
 from service.runtime.settings import ConsumerSettings, KafkaSettings
 from service.runtime.tasks import cancel
+from service.runtime.trouble import Trouble
 from service.store.errors import LayoutError, StoreUnavailableError
 from service.store.redis.clock import StoreClock, system_now_ms
 from service.store.retention import Sweeper
@@ -47,6 +48,7 @@ _TOPIC_CHECK_SECONDS = 1.0
 _STORE_SECONDS = 0.8  # less than an orchestrator waits for a page, which is a second mostly
 _STEADY_SECONDS = 30.0  # clients that worked for longer than this failed for a new reason, so the backoff begins again
 
+CreateReading = Callable[..., Reading]
 CreateConsumer = Callable[[KafkaSettings, Callable[[], int]], Reader]
 CreateQueue = Callable[[AIOKafkaProducer, str, WrittenLetters], DeadLetterQueue]
 
@@ -65,6 +67,7 @@ class Consumer:
         local_now_ms: Callable[[], int] = system_now_ms,
         create_consumer: CreateConsumer = create_consumer,
         create_queue: CreateQueue = DeadLetterQueue,
+        create_reading: CreateReading = Reading,
     ) -> None:
         self._settings = settings
         self._writer = writer
@@ -73,9 +76,10 @@ class Consumer:
         self._local_now_ms = local_now_ms
         self._create_consumer = create_consumer
         self._create_queue = create_queue
+        self._create_reading = create_reading
         self._worker: Worker | None = None
         self._letters = WrittenLetters(metrics.dead_letters)  # kept when the clients are made anew
-        self._denial, self._absence = Trouble(time.monotonic), Trouble(time.monotonic)
+        self._denial, self._away, self._missing_topic = Trouble(), Trouble(), Trouble()
         self._stop = asyncio.Event()
         self.pulse = pulse or Pulse(time.monotonic)
 
@@ -118,17 +122,28 @@ class Consumer:
                 delay_seconds = backoff.compute(failures)
                 if isinstance(error, StalledError):
                     self._metrics.stalls.inc()
-                self._log_failure(error, delay_seconds)
+                self._tell_failure(error, delay_seconds)
                 await pause(self._stop, delay_seconds)
 
-    def _log_failure(self, error: KafkaError, delay_seconds: float) -> None:
-        """Logs why the clients are made anew: a denial once a minute, as it stays until somebody mends it."""
+    def _tell_failure(self, error: KafkaError, delay_seconds: float) -> None:
+        """Logs why the clients are made anew. A denial stays until somebody mends it."""
         denial, retry_seconds = explain(error), round(delay_seconds, 3)
-        if denial is None:
-            extra = {"error": repr(error), "retry_seconds": retry_seconds}
-            _log.warning("Kafka is not usable, trying again", extra=extra)
-        elif self._denial.note(denial):
-            _log.error("Kafka denies us access, trying again", extra={"reason": denial, "retry_seconds": retry_seconds})
+        reason = denial or why_away(error)
+        fields = (self._denial if denial else self._away).note(reason)
+        if fields is None:
+            return
+        fields |= {"reason": reason, "retry_seconds": retry_seconds}
+        if denial:
+            _log.error("Kafka denies us access, trying again", extra=fields)
+        else:
+            _log.warning("Kafka is not usable, trying again", extra=fields)
+
+    def _tell_success(self) -> None:
+        """Logs that what kept the clients from working is over, once all of them have connected."""
+        for trouble in (self._denial, self._away):
+            fields = trouble.end()
+            if fields is not None:
+                _log.info("Kafka is usable again", extra=fields)
 
     async def _work(self) -> None:
         """Makes Kafka clients, and reads with them until they fail or the process stops. Raises KafkaError."""
@@ -138,8 +153,9 @@ class Consumer:
             stack.push_async_callback(stop_client, client)
             is_there = await unless_set(self._stop, prepare_topics(client, settings))
             if is_there is False:
-                if self._absence.note(policy.topic):
-                    _log.warning("waiting for the topic to exist", extra={"topic": policy.topic})
+                fields = self._missing_topic.note(policy.topic)
+                if fields is not None:
+                    _log.warning("waiting for the topic to exist", extra={"topic": policy.topic, **fields})
                 await pause(self._stop, _TOPIC_CHECK_SECONDS)
             if not is_there:
                 return
@@ -149,6 +165,7 @@ class Consumer:
                 stack.push_async_callback(stop_client, each)
                 await unless_set(self._stop, each.start())
             if not self._stop.is_set():
+                self._tell_success()
                 letters = self._create_queue(producer, settings.kafka_dead_letter_topic, self._letters)
                 await self._read(consumer, TopicWatch(client, policy.topic, clock.now_ms), letters, clock)
 
@@ -161,7 +178,7 @@ class Consumer:
 
         def start_reading(found: Synchronized) -> Reading:
             applier = Applier(writer, letters, mender.mend, found.offsets, found.topic, clock.now_ms, metrics.timed)
-            return Reading(consumer, applier, watch, metrics, policy, clock.now_ms, found.unanswered)
+            return self._create_reading(consumer, applier, watch, metrics, policy, clock.now_ms, found.unanswered)
 
         synchronizer = Synchronizer(consumer, writer, watch, store_watch, metrics, policy.topic, clock.now_ms)
         worker = Worker(consumer, synchronizer, start_reading, scrub.hurry, metrics, policy, self.pulse)

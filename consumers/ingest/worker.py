@@ -8,7 +8,6 @@ offsets, asks the store for them again, and reads on from there. Events that are
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -27,9 +26,9 @@ from consumers.kafka.topic_watch import OtherTopicError
 from consumers.metrics import ConsumerMetrics
 from consumers.offsets.synchronizer import Synchronized, Synchronizer
 from consumers.policy import WorkerPolicy
-from consumers.trouble import Trouble
 from consumers.waiting import pause, unless_set
 from service.runtime.tasks import cancel
+from service.runtime.trouble import Trouble
 from service.store.errors import FencedError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
@@ -81,8 +80,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._assignment: list[TopicPartition] | None = None
         self._reading: Reading | None = None
         self._in_flight: asyncio.Task[bool] | None = None
-        self._letters = Trouble(time.monotonic)
-        self._outage = Trouble(time.monotonic)  # of Redis, or of the topic of dead letters
+        self._letters = Trouble()
+        self._outage = Trouble()  # of Redis, or of the topic of dead letters
         self._unanswered: set[int] = set()  # partitions that have been logged as not read
         self._commits = Committer(self._consumer, policy.topic, policy.commit_seconds, policy.commit_timeout_seconds)
 
@@ -214,8 +213,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     def _tell_end(self, has_read: bool) -> None:
         """Logs the end of an outage: records were applied, or nothing has failed for a while."""
         # a write without records may succeed in the midst of an outage
-        if (has_read or self._outage.text() is None) and self._outage.end():
-            _log.info("the outage is over, and reading goes on")
+        fields = self._outage.end() if has_read or self._outage.text() is None else None
+        if fields is not None:
+            _log.info("the outage is over, and reading goes on", extra=fields)
 
     async def _beating(self, task: asyncio.Task[object]) -> None:
         """Awaits a task that may take minutes, and keeps the pulse beating meanwhile.
@@ -241,9 +241,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         is_mended = isinstance(error, MendedError)  # other projects may need mending too, and should not wait long
         self._failures += not is_mended
         delay_seconds = self._backoff.compute(1 if is_mended else self._failures)
-        extra = {"reason": type(error).__name__, "detail": str(error), "retry_seconds": round(delay_seconds, 3)}
-        if not isinstance(error, _OUTAGES) or self._outage.note(repr(error)):
-            _log.warning("starting again from the store's offsets", extra=extra)
+        extra: dict[str, object] = {"reason": type(error).__name__, "detail": str(error)}
+        extra |= {"retry_seconds": round(delay_seconds, 3)}
+        if isinstance(error, FencedError):
+            extra["stripe"] = error.stripe
+        fields = self._outage.note(repr(error)) if isinstance(error, _OUTAGES) else {}
+        if fields is not None:
+            _log.warning("starting again from the store's offsets", extra={**extra, **fields})
         self._metrics.resyncs.labels(type(error).__name__).inc()
         if isinstance(error, StoreUnavailableError):
             self._metrics.redis_errors.inc()

@@ -62,10 +62,12 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import decode_varint_py
 
 from consumers.kafka.leadership import CaughtUp, Leadership
+from service.runtime.trouble import Trouble
 from service.store.redis.clock import system_now_ms
 
 _LENGTH_AT, _MAGIC_AT, _LENGTH_FROM = 8, 16, 12  # where a batch holds its length, and from where on that counts
 _LEAST_BYTES = {0: 26, 1: 34, 2: 61}  # the size of a batch without a record, by magic
+_ANSWERS_SECONDS = 1.0  # a broker that has failed a request within this does not answer again yet
 _HAS_MOVED = (
     LeaderNotAvailableError,
     NotLeaderForPartitionError,
@@ -129,7 +131,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         self.retry_seconds = 5.0
         self.caught_up: dict[TopicPartition, CaughtUp] = {}
         self.unreadable: dict[TopicPartition, Unreadable] = {}
-        self.silent_nodes: set[int] = set()
+        self.silent_nodes: defaultdict[int, Trouble] = defaultdict(Trouble)
         self.leadership = Leadership()
 
     async def start(self) -> None:
@@ -225,13 +227,17 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         try:
             response = await self._client.send(node_id, request)
         except KafkaError as error:
-            if node_id not in self.reader.silent_nodes:
-                self.reader.silent_nodes.add(node_id)
-                _log.warning("a broker does not answer", extra={"node": node_id, "error": repr(error)})
+            fields = self.reader.silent_nodes[node_id].note(type(error).__name__)
+            if fields is not None:
+                fields |= {"node": node_id, "error": repr(error), "unreached": sorted(unreached)}
+                _log.warning("a broker does not answer", extra=fields)
         except asyncio.CancelledError:
             return None  # close() awaits this task, and expects that it is not cancelled
         else:
-            self.reader.silent_nodes.discard(node_id)
+            if node_id in self.reader.silent_nodes:
+                fields = self.reader.silent_nodes[node_id].end(_ANSWERS_SECONDS)
+                if fields is not None:
+                    _log.info("a broker answers again", extra={"node": node_id, **fields})
             return response
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(self._retry_backoff)
@@ -420,6 +426,10 @@ class BootstrapError(KafkaConnectionError):  # type: ignore[misc]
         self.problems = problems
 
 
+# The error of each address to which no connection could be made of late, of all clients. It holds few: those that
+# brokers advertise, and those of the settings.
+unreached: dict[str, Exception] = {}
+_MOST_UNREACHED = 100
 _problems: ContextVar[list[tuple[str, Exception]]] = ContextVar("problems")
 
 
@@ -442,7 +452,10 @@ async def _create_conn(host: str, port: int, **options: Any) -> AIOKafkaConnecti
     except Exception as error:
         if is_first:
             _problems.get([]).append((f"{host}:{port}", error))
+        if len(unreached) < _MOST_UNREACHED:
+            unreached[f"{host}:{port}"] = error
         raise
+    unreached.pop(f"{host}:{port}", None)
     if is_first:
         conn.__class__ = _FirstConnection
     return conn

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from service.runtime.trouble import Trouble
+
 _log = logging.getLogger(__name__)
 
 
@@ -19,6 +21,7 @@ class Committer:
         self._interval_seconds = interval_seconds
         self._timeout_seconds = timeout_seconds
         self._next = 0.0
+        self._trouble = Trouble()
         self._committed: dict[int, int] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -44,6 +47,11 @@ class Committer:
             async with asyncio.timeout(self._timeout_seconds):
                 await self._consumer.commit({TopicPartition(self._topic, p): offset for p, offset in changed.items()})
         except (KafkaError, IllegalStateError, TimeoutError) as error:
-            _log.warning("offsets not committed", extra={"offsets": changed, "error": repr(error)})
+            fields = self._trouble.note(type(error).__name__)
+            if fields is not None:
+                _log.warning("offsets not committed", extra={"offsets": changed, "error": repr(error), **fields})
             return
+        fields = self._trouble.end()
+        if fields is not None:
+            _log.info("offsets are committed again", extra=fields)
         self._committed.update(changed)

@@ -12,7 +12,9 @@ from aiokafka import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from redis.backoff import ExponentialWithJitterBackoff
 
+from consumers.kafka.absence import why_away
 from consumers.kafka.metadata import TopicState, describe_topic
+from service.runtime.trouble import Trouble
 
 _LOOK_SECONDS = 0.25
 
@@ -45,13 +47,19 @@ class TopicWatch:
 
         A Consumer runs it beside the worker.
         """
+        trouble = Trouble()
         backoff, failures = ExponentialWithJitterBackoff(base=_LOOK_SECONDS, cap=5.0), 0
         while True:
             try:
                 await self.look()
-                failures = 0
             except KafkaError as error:
                 failures += 1
-                if failures == 1:
-                    _log.warning("the broker does not describe the topic", extra={"error": repr(error)})
+                fields = trouble.note(reason := why_away(error))
+                if fields is not None:
+                    fields |= {"topic": self._topic, "reason": reason}
+                    _log.warning("the broker does not describe the topic", extra=fields)
+            else:
+                failures, fields = 0, trouble.end()
+                if fields is not None:
+                    _log.info("the broker describes the topic again", extra={"topic": self._topic, **fields})
             await asyncio.sleep(backoff.compute(failures) if failures else _LOOK_SECONDS)

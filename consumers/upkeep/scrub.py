@@ -13,6 +13,7 @@ from consumers.ingest.mending import describe
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.upkeep.pace import Pace, own_stripes
+from service.runtime.trouble import Trouble
 from service.store.audit.findings import Drift, Unfinished
 from service.store.audit.repair import Repair
 from service.store.audit.repair_lists import mend_foreign_list
@@ -42,6 +43,7 @@ class Scrub:
     metrics: ConsumerMetrics
     policy: WorkerPolicy
     clock: Callable[[], float] = time.monotonic
+    _trouble: Trouble = field(default_factory=Trouble, init=False)
     _reasons: int = field(default=1, init=False)  # how often `hurry` was called, and once for the start
     _settled_reasons: int = field(default=0, init=False)
 
@@ -61,7 +63,13 @@ class Scrub:
                 if stripes:
                     await self._pass(stripes)
             except (StoreUnavailableError, DamagedError) as error:
-                _log.warning("the scrub begins again", extra={"error": str(error)})
+                fields = self._trouble.note(str(error))
+                if fields is not None:
+                    _log.warning("the scrub begins again", extra={"error": str(error), **fields})
+            else:
+                fields = self._trouble.end() if stripes else None
+                if fields is not None:
+                    _log.info("the scrub has made a whole pass again", extra=fields)
             await asyncio.sleep(self.policy.scrub_seconds)
 
     async def _pass(self, stripes: Sequence[int]) -> None:

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.upkeep.pace import Pace, own_stripes
+from service.runtime.trouble import Trouble
 from service.store.errors import FencedError, StoreUnavailableError
 from service.store.redis.views import DamagedError
 from service.store.retention import Sweeper
@@ -37,13 +38,20 @@ class Sweeping:
 
     async def run(self) -> None:
         """Sweeps again and again until cancelled; a Consumer runs it beside the worker. Raises LayoutError."""
+        trouble = Trouble()
         while True:
             stripes = own_stripes(self.consumer, self.policy.topic)
             try:
                 for stripe in stripes:
                     await self._sweep(stripe)
             except (StoreUnavailableError, FencedError) as error:
-                _log.warning("the store is swept later", extra={"error": str(error)})
+                fields = trouble.note(str(error))
+                if fields is not None:
+                    _log.warning("the store is swept later", extra={"error": str(error), **fields})
+            else:
+                fields = trouble.end() if stripes else None
+                if fields is not None:
+                    _log.info("the store is swept again", extra=fields)
             await asyncio.sleep(self.policy.sweep_seconds if stripes else _UNASSIGNED_SECONDS)
 
     async def _sweep(self, stripe: int) -> None:

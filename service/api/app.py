@@ -39,7 +39,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     from inside, past the proxy.
     """
     metrics = HttpMetrics(registry)
-    app = web.Application(middlewares=[create_middleware(metrics, give_up, policy)])
+    app = web.Application(middlewares=[create_middleware(metrics, give_up, policy, limiter.monotonic_seconds)])
     app[METRICS] = metrics
     app[access.STORE] = store
     app[access.AUTHENTICATOR] = authenticator
@@ -49,6 +49,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     app[access.LIMITED] = access.create_limited_counter(registry)
     app[operations.REGISTRY] = registry
     app[operations.PROBE_SECONDS] = probe_seconds
+    app[operations.READINESS] = operations.Readiness(limiter.monotonic_seconds)
     app[operations.AS_OF_SECONDS] = operations.create_as_of_gauge(registry)
     description, schema = describe(limiter.limit, policy.prefix), job_event_schema()
     resources = {

@@ -14,8 +14,8 @@ from service.auth.fetch_budget import FetchBudget, FetchPolicy
 from service.auth.http_body import read_body
 from service.auth.jwks_document import ALGORITHMS, UnusableKeysError, read_keys
 from service.auth.metrics import IdentityMetrics, Result
-from service.auth.outage import Outage
 from service.runtime.tasks import SharedTask
+from service.runtime.trouble import Outage
 
 _log = logging.getLogger(__name__)
 

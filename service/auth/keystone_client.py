@@ -13,8 +13,8 @@ from service.auth.caller import IdentityUnavailableError
 from service.auth.http_body import read_body
 from service.auth.keystone_answers import Credentials, Described, is_of_keystone, parse_token
 from service.auth.metrics import IdentityMetrics, Request, Result
-from service.auth.outage import Outage
 from service.runtime.tasks import SharedTask
+from service.runtime.trouble import Outage
 
 _log = logging.getLogger(__name__)
 _MAX_ANSWER_BYTES = 1_048_576  # a token with a thousand roles, and no catalogue

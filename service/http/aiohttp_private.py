@@ -48,8 +48,10 @@ from service.http.languages import language_of
 from service.http.metrics import HttpMetrics
 from service.http.middleware import from_http_exception
 from service.http.responses import error_response, finish
+from service.runtime.trouble import Trouble
 
 _log = logging.getLogger(__name__)
+_FAULTS = Trouble()
 _SMALL_BYTES = 32_768  # with headers well below what a transport buffers before it makes writers wait (64 KiB)
 _MAX_BODY_BYTES = 65_536  # with trailers; no resource reads one, and the parser bounds each line of trailers alone
 _BODY_PIECE_BYTES = 8_192  # what may follow the end of a body, and is not counted as part of a head
@@ -296,7 +298,9 @@ class Connection(web.RequestHandler):
             _log.debug("malformed request", extra={"reason": type(exc).__name__})
         else:
             error = ApiError(INTERNAL)
-            _log.error("request failed", exc_info=exc)
+            told = _FAULTS.note(type(exc).__name__)
+            if told is not None:
+                _log.error("request failed", exc_info=exc, extra=told)
         return self._error(error, request, request_id)
 
     async def finish_response(

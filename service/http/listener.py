@@ -4,11 +4,13 @@ import asyncio
 import errno
 import logging
 import socket
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 
 from service.http.connections import OpenConnections, party
 from service.http.metrics import HttpMetrics
+from service.runtime.trouble import Trouble
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 1024
@@ -16,7 +18,6 @@ _EVERY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104 - the operator asks for it
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}  # `localhost` is also ::1, on machines without IPv6 too
 _ACCEPTED_AT_ONCE = 128
 _WITHOUT_FILES_SECONDS = 1.0  # how long nothing is accepted after the system had no file for a connection
-_LOG_SECONDS = 60.0
 
 
 async def bind(host: str | None, port: int) -> list[socket.socket]:
@@ -65,7 +66,7 @@ class Listener:
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[None]] = set()
-        self._quiet_until: dict[str, float] = {}
+        self._troubles: defaultdict[str, Trouble] = defaultdict(lambda: Trouble(self._loop.time))
         self._resuming: dict[socket.socket, asyncio.TimerHandle] = {}
 
     @property
@@ -133,7 +134,6 @@ class Listener:
 
     def _tell(self, message: str, **fields: object) -> None:
         """Logs a message at most once a minute: these are the moments in which the log would fill the disk."""
-        now = self._loop.time()
-        if now >= self._quiet_until.get(message, 0):
-            self._quiet_until[message] = now + _LOG_SECONDS
-            _log.warning(message, extra=fields)
+        told = self._troubles[message].note(message)
+        if told is not None:
+            _log.warning(message, extra={**fields, **told})

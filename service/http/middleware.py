@@ -23,6 +23,7 @@ from service.http.errors import (
     UNAVAILABLE,
     ApiError,
 )
+from service.http.failures import Failures
 from service.http.languages import language_of
 from service.http.metrics import UNKNOWN_ROUTE, HttpMetrics
 from service.http.policy import DEFAULT_POLICY, HttpPolicy
@@ -51,13 +52,17 @@ def is_host(value: str) -> bool:
 
 
 def create_middleware(
-    metrics: HttpMetrics, give_up: Callable[[LayoutError], None] | None = None, policy: HttpPolicy = DEFAULT_POLICY
+    metrics: HttpMetrics,
+    give_up: Callable[[LayoutError], None] | None = None,
+    policy: HttpPolicy = DEFAULT_POLICY,
+    monotonic_seconds: Callable[[], float] = time.monotonic,
 ) -> Middleware:
     """Returns the outermost middleware: it turns every exception of a handler into an answer of the API.
 
     It calls `give_up` when the store is of another layout version: this process must not read it, and has to end. A
-    program whose handlers do not ask the store gives none.
+    program whose handlers do not ask the store gives none. By `monotonic_seconds` failures are told of once a minute.
     """
+    failures = Failures(monotonic_seconds)
     cors = Cors(policy.cors_origins) if policy.cors_origins else None
 
     @web.middleware
@@ -75,31 +80,23 @@ def create_middleware(
             api_error = _api_error(error, policy.challenge)
             if give_up is not None and isinstance(error, LayoutError):
                 give_up(error)
-            _log_failure(error, api_error, _route(request, policy.prefix))
+            failures.failed(error, api_error, route_of(request, policy.prefix))
             response = error_response(api_error, language_of(request.headers))
+        else:
+            if failures.are_there:
+                failures.answered(route_of(request, policy.prefix))
         finish(response, request_id)
         if cors is not None:
             cors.admit(request, response)
         duration_seconds = time.perf_counter() - started_at
-        metrics.answered(_route(request, policy.prefix), request.method, response.status, duration_seconds)
+        metrics.answered(route_of(request, policy.prefix), request.method, response.status, duration_seconds)
         if _log.isEnabledFor(logging.DEBUG):
-            fields: dict[str, object] = {"method": request.method, "route": _route(request, policy.prefix)}
+            fields: dict[str, object] = {"method": request.method, "route": route_of(request, policy.prefix)}
             fields |= {"status": response.status, "duration_seconds": round(duration_seconds, 6)}
             _log.debug("answered", extra=fields)
         return response
 
     return answer
-
-
-def _log_failure(error: Exception, api_error: ApiError, route: str) -> None:
-    _log.log(
-        logging.ERROR if api_error.kind.status >= 500 else logging.DEBUG,
-        "request failed: %s",
-        error,
-        # An outage is no bug: one line with its cause is enough.
-        exc_info=error if api_error.kind is INTERNAL else None,
-        extra={"route": route, "status": api_error.kind.status},
-    )
 
 
 def _api_error(error: Exception, challenge: str) -> ApiError:
@@ -123,7 +120,7 @@ def _retry_after(error: Exception) -> Mapping[str, str]:
     return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
 
 
-def _route(request: web.Request, prefix: str) -> str:
+def route_of(request: web.Request, prefix: str) -> str:
     """Returns the route for the metrics, without the prefix that a proxy may leave in the path."""
     resource = request.match_info.route.resource
     return UNKNOWN_ROUTE if resource is None else resource.canonical.removeprefix(prefix)

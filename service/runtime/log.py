@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType, TracebackType
 from typing import TypeAlias
 
+from service.runtime.repetitions import Repetitions
+
 Raised: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _log = logging.getLogger(__name__)
@@ -54,9 +56,10 @@ def add_fields(fields: Mapping[str, object]) -> None:
 
 
 def configure(level: str) -> None:
-    """Sends every log record of `level` (a name such as `INFO`) or above to stderr, as JSON lines."""
+    """Sends log records of `level` (a name such as `INFO`) or above to stderr, as JSON lines, but no floods of them."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(Repetitions())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 

@@ -13,12 +13,33 @@ from service.http.errors import NOTHING_YET, STOPPING_MESSAGE, UNAVAILABLE, UNRE
 from service.http.metrics import exposition
 from service.http.responses import RETRY_AFTER, json_response
 from service.http.server import STOPPING
+from service.runtime.trouble import Trouble
 from service.store.errors import LayoutError, StoreUnavailableError
 
 _log = logging.getLogger(__name__)
 _NOTHING_YET = "statistics"
 
 
+class Readiness:
+    """Tells in the log what keeps the process from being ready: once a minute, however often it is asked."""
+
+    def __init__(self, monotonic_seconds: Callable[[], float]) -> None:
+        self._troubles = {name: Trouble(monotonic_seconds) for name in ("redis", "identity", _NOTHING_YET)}
+
+    def lacks(self, name: str, reason: str) -> None:
+        """Takes note of what a probe has found to be missing."""
+        fields = self._troubles[name].note(reason)
+        if fields is not None:
+            _log.warning("not ready: %s: %s", name, reason, extra=fields)
+
+    def has(self, name: str) -> None:
+        """Takes note that a probe has found it."""
+        fields = self._troubles[name].end()
+        if fields is not None:
+            _log.info("no longer missing: %s", name, extra=fields)
+
+
+READINESS = web.AppKey("readiness", Readiness)
 REGISTRY = web.AppKey("registry", CollectorRegistry)
 AS_OF_SECONDS = web.AppKey("as_of_seconds", Gauge)
 PROBE_SECONDS = web.AppKey("probe_seconds", float)
@@ -48,13 +69,16 @@ async def get_readiness(request: web.Request) -> web.Response:
         raise ApiError(UNAVAILABLE, STOPPING_MESSAGE, headers=RETRY_AFTER)
     probes = {"redis": request.app[STORE].ping, "identity": request.app[AUTHENTICATOR].ping}
     patience_seconds = request.app[PROBE_SECONDS]
-    answers = await asyncio.gather(*(_answers(name, ping, patience_seconds) for name, ping in probes.items()))
+    answers = await asyncio.gather(
+        *(_answers(request.app[READINESS], name, ping, patience_seconds) for name, ping in probes.items())
+    )
     away = [name for name, answered in zip(probes, answers, strict=True) if not answered]
     if "redis" not in away and await _is_empty(request.app):
-        _log.warning("not ready: no consumer has written to this Redis")
+        request.app[READINESS].lacks(_NOTHING_YET, "no consumer has written to this Redis")
         raise _not_ready([*away, _NOTHING_YET], UNREACHABLE if away else NOTHING_YET)
     if away:
         raise _not_ready(away, UNREACHABLE)
+    request.app[READINESS].has(_NOTHING_YET)
     return json_response('{"status":"ready"}')
 
 
@@ -62,13 +86,16 @@ def _not_ready(names: list[str], message: Message) -> ApiError:
     return ApiError(UNAVAILABLE, message, {"names": ", ".join(names)}, RETRY_AFTER)
 
 
-async def _answers(name: str, ping: Callable[[], Awaitable[None]], patience_seconds: float) -> bool:
+async def _answers(
+    readiness: Readiness, name: str, ping: Callable[[], Awaitable[None]], patience_seconds: float
+) -> bool:
     try:
         async with asyncio.timeout(patience_seconds):
             await ping()
     except (StoreUnavailableError, LayoutError, IdentityUnavailableError, TimeoutError) as error:
-        _log.warning("not ready: %s: %s", name, str(error) or "no answer in time")
+        readiness.lacks(name, str(error) or "no answer in time")
         return False
+    readiness.has(name)
     return True
 
 
@@ -78,7 +105,7 @@ async def _is_empty(app: web.Application) -> bool:
         async with asyncio.timeout(app[PROBE_SECONDS]):
             return (await app[STORE].freshness()).newest_ms == 0
     except (StoreUnavailableError, LayoutError, TimeoutError) as error:
-        _log.warning("whether there are statistics is not known: %s", str(error) or "no answer in time")
+        app[READINESS].lacks("redis", str(error) or "no answer in time")
         return False
 
 
