@@ -58,9 +58,10 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
     """
     registry = create_registry(LAYOUT_VERSION)
     async with AsyncExitStack() as stack:
-        writer = StoreWriter(await stack.enter_async_context(store_client(settings)))
+        metrics = ConsumerMetrics(registry)
+        writer = StoreWriter(await stack.enter_async_context(store_client(settings)), heard=metrics.scripts)
         TransitionsCollector(writer.transitions, registry)
-        consumer = Consumer(settings, writer, ConsumerMetrics(registry), local_now_ms=local_now_ms)
+        consumer = Consumer(settings, writer, metrics, local_now_ms=local_now_ms)
         try:
             await stack.enter_async_context(
                 serve_health(settings.metrics_host, settings.metrics_port, registry, consumer.not_ready, consumer.pulse)

@@ -172,7 +172,7 @@ class Consumer:
     async def _read(self, consumer: Reader, watch: TopicWatch, letters: DeadLetterQueue, clock: StoreClock) -> None:
         """Reads with clients that have started, until they fail or the process stops."""
         writer, store, metrics, policy = self._writer, self._writer.client, self._metrics, self._policy
-        store_watch = StoreWatch(store, clock)
+        store_watch = StoreWatch(store, clock, note_memory=metrics.note_memory)
         scrub = Scrub(consumer, store, metrics, policy)
         mender = Mender(store, metrics, scrub.hurry)
 

@@ -4,16 +4,18 @@ No label names a project, a user or a job.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import get_args
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from consumers.ingest.phases import Phase
 from consumers.lag import LagSeconds
 from service.events.decoding import Reason
-from service.runtime.metrics import KnownGauge
+from service.runtime.metrics import KnownGauge, Timing, Timings
+from service.store.redis.script import Heard
+from service.store.write.writer import ScriptName
 
 APPLY_SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BATCH_RECORDS_BUCKETS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
@@ -31,6 +33,16 @@ RESYNC_REASONS = (
     "LeaderFoundError",
     "IllegalStateError",
 )
+
+
+def _hearing(calls: Counter, seconds: Timing) -> Heard:
+    """Returns what counts and times the calls of a script."""
+
+    def heard(number: int, took_seconds: float) -> None:
+        calls.inc(number)
+        seconds.observe(took_seconds)
+
+    return heard
 
 
 class ConsumerMetrics:
@@ -57,6 +69,19 @@ class ConsumerMetrics:
         self.apply_seconds: Histogram = histogram(
             "apply_seconds", "Time from sending a batch to the store to its last reply.", APPLY_SECONDS_BUCKETS
         )
+        seconds = Timings(
+            "stats_consumer_script_seconds",
+            "Time to the replies of script calls sent together: those of one server, or on a cluster of one stripe.",
+            "script",
+            SCRIPT_SECONDS_BUCKETS,
+            registry,
+        )
+        calls = counter(
+            "script_calls", "Script calls sent, each for one stripe.", "script", values=get_args(ScriptName)
+        )
+        self.scripts: Mapping[ScriptName, Heard] = {
+            name: _hearing(calls.labels(name), seconds.of(name)) for name in get_args(ScriptName)
+        }
         self.batch_records: Histogram = histogram("batch_records", "Records in a batch.", BATCH_RECORDS_BUCKETS)
         self.assigned_partitions: Gauge = gauge("assigned_partitions", "Partitions assigned to this process.")
         self.lag_records: Gauge = gauge(
@@ -115,6 +140,28 @@ class ConsumerMetrics:
         self.phase_seconds: Counter = counter(
             "phase_seconds", "Time that ingest took, by phase.", "phase", values=get_args(Phase)
         )
+        self.scrubbed_projects: Counter = counter("scrub_projects", "Projects that the scrub has looked at.")
+        self.scrubbed_records: Counter = counter("scrub_records", "Job records that the scrub has looked at.")
+        self.scrub_pass_seconds = KnownGauge(
+            "stats_consumer_scrub_pass_seconds", "How long the last whole pass of the scrub took.", registry=registry
+        )
+        self.memory_bytes = KnownGauge(
+            "stats_redis_memory_bytes",
+            "Memory of Redis by kind of key, estimated by the scrub, in the stripes of this consumer.",
+            "kind",
+            registry=registry,
+        )
+        self.used_memory_bytes, self.max_memory_bytes, self.fullest_ratio = (
+            KnownGauge(f"stats_redis_{name}", text, registry=registry)
+            for name, text in (
+                ("used_memory_bytes", "Memory that Redis uses, of all primaries that answer."),
+                (
+                    "max_memory_bytes",
+                    "Memory that Redis may use, of all primaries that answer; none: one has no limit.",
+                ),
+                ("fullest_memory_ratio", "Used memory over maxmemory of the fullest primary that has a limit."),
+            )
+        )
         self.stalls: Counter = counter(
             "stalls", "Times that the Kafka clients had to be replaced because they stalled."
         )
@@ -142,6 +189,16 @@ class ConsumerMetrics:
             yield
         finally:
             self.phase_seconds.labels(phase).inc(time.perf_counter() - started)
+
+    def note_memory(self, memories: Sequence[Mapping[str, Any]]) -> None:
+        """Notes the memory of each primary, as INFO says it; none where it is not known. The StoreWatch calls it."""
+        told = [memory for memory in memories if "used_memory" in memory]  # a service may keep it to itself
+        used = [memory["used_memory"] for memory in told]
+        most = [memory.get("maxmemory", 0) for memory in told]
+        self.used_memory_bytes.set(sum(used) if used else None)
+        self.max_memory_bytes.set(sum(most) if most and all(most) else None)
+        ratios = [some / limit for some, limit in zip(used, most, strict=True) if limit]
+        self.fullest_ratio.set(max(ratios, default=None))
 
     def forget_partition(self, partition: int) -> None:
         """Drops the series of a partition that this consumer no longer has; their last values would stay for ever."""

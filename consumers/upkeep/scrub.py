@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,14 +14,18 @@ from consumers.ingest.mending import describe
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
 from consumers.upkeep.pace import Pace, own_stripes
+from consumers.upkeep.store_sizes import StoreSizes
 from service.runtime.trouble import Trouble
 from service.store.audit.findings import Drift, Unfinished
+from service.store.audit.reads import Sizes
 from service.store.audit.repair import Repair
 from service.store.audit.repair_lists import mend_foreign_list
 from service.store.audit.totals import audit_totals
 from service.store.audit.unfinished import mend_project
 from service.store.errors import StoreUnavailableError
-from service.store.layout.keys import projects_key
+from service.store.layout.heads import head_bytes
+from service.store.layout.keys import head_key, projects_key
+from service.store.layout.sizes import set_bytes, string_bytes
 from service.store.redis.outages import reaching
 from service.store.redis.views import Client, DamagedError, read_head
 
@@ -46,6 +51,10 @@ class Scrub:
     _trouble: Trouble = field(default_factory=Trouble, init=False)
     _reasons: int = field(default=1, init=False)  # how often `hurry` was called, and once for the start
     _settled_reasons: int = field(default=0, init=False)
+    _sizes: StoreSizes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._sizes = StoreSizes(self.metrics.memory_bytes)
 
     def hurry(self) -> None:
         """Makes the scrub take a larger share until a whole pass has begun and ended."""
@@ -59,6 +68,7 @@ class Scrub:
         """Makes one pass after another until cancelled; a Consumer runs it beside the worker. Raises LayoutError."""
         while True:
             stripes = own_stripes(self.consumer, self.policy.topic)
+            self._sizes.publish(stripes)
             try:
                 if stripes:
                     await self._pass(stripes)
@@ -76,24 +86,35 @@ class Scrub:
         left: list[Drift] = []
         reasons = self._reasons
         pace = Pace(self._share, self.clock)  # a new one: a Pace takes all time since its last pause for work
+        began = self.clock()
         for stripe in stripes:
-            for project_id in await self._projects(stripe, pace):
-                repair = await mend_project(self.client, project_id, pause=pace.pause)
+            sizes: Sizes = Counter()
+            for project_id in await self._projects(stripe, pace, sizes):
+                advance = self.metrics.scrubbed_records.inc
+                repair = await mend_project(self.client, project_id, advance, pace.pause, sizes.update)
+                self.metrics.scrubbed_projects.inc()
                 left += self._note(repair, project_id=project_id)
             left += self._note(await audit_totals(self.client, stripe, pace.pause, is_repair=True), stripe=stripe)
+            self._sizes.weighed(stripe, sizes)
         self.metrics.drifted_keys.set(len(left))
-        if own_stripes(self.consumer, self.policy.topic) == list(stripes):
+        own = own_stripes(self.consumer, self.policy.topic)
+        self._sizes.publish(own)
+        if own == list(stripes):
             self._settled_reasons = reasons
             self.metrics.scrubbed_seconds.set(time.time())
+            self.metrics.scrub_pass_seconds.set(self.clock() - began)
 
-    async def _projects(self, stripe: int, pace: Pace) -> list[str]:
+    async def _projects(self, stripe: int, pace: Pace, sizes: Sizes) -> list[str]:
         if await mend_foreign_list(self.client, stripe):
             _log.error("the scrub found a list of projects of another type", extra={"stripe": stripe})
             self.metrics.mended_keys.labels("scrub").inc()
-        generation = (await read_head(self.client, stripe)).generation
+        head = await read_head(self.client, stripe)
+        key = projects_key(stripe, head.generation)
         with reaching(f"reading the list of projects of stripe {stripe}"):
-            members: Any = await self.client.smembers(projects_key(stripe, generation))
+            members: Any = await self.client.smembers(key)
         await pace.pause()
+        sizes["stripes"] = string_bytes(len(head_key(stripe)), head_bytes(len(head.progress)))
+        sizes["stripes"] += set_bytes(len(key), len(members), sum(map(len, members)))
         return sorted(member.decode(errors="replace") for member in members)
 
     def _note(self, repair: Repair, **of: str | int) -> list[Drift]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import get_args
 
 from aiokafka import TopicPartition
 from prometheus_client import CollectorRegistry
@@ -15,11 +16,13 @@ from deploy.local.waiting import eventually
 from service.runtime.tasks import cancel
 from service.store.layout.keys import project_prefix
 from service.store.layout.projects import parse_meta
+from service.store.layout.sizes import Kind
 from tests.consumers.support import Event
 from tests.store.damages import META, NAMES
 from tests.store.support import Store, assert_equals_oracle, event, stored
 
 EVENTS: list[Event] = [event(job, start_time_ms=job * 1_000_000, user_id=f"user{job % 3}") for job in range(500)]
+KINDS = get_args(Kind)
 WHOLE = [("project", None, None, None)]
 
 
@@ -65,6 +68,12 @@ async def test_drift_is_mended_while_nothing_happens(redis_flushed: str) -> None
                 lambda: (registry.get_sample_value("stats_consumer_scrub_timestamp_seconds") or 0) > 0,
                 "a pass has been made",
             )
+            assert registry.get_sample_value("stats_consumer_drifted_keys") == 0
+            assert (registry.get_sample_value("stats_consumer_scrub_pass_seconds") or 0) > 0
+            assert (registry.get_sample_value("stats_consumer_scrub_projects_total") or 0) >= 1
+            assert (registry.get_sample_value("stats_consumer_scrub_records_total") or 0) >= len(EVENTS)
+            kinds = {kind: registry.get_sample_value("stats_redis_memory_bytes", {"kind": kind}) for kind in KINDS}
+            assert None not in kinds.values()
 
 
 class Interrupted(Assigned):
@@ -106,6 +115,7 @@ async def test_a_marked_project_without_events_is_mended(redis_flushed: str) -> 
         await client.setrange(META, 36, hashes.to_bytes(4, "little"))
         async with scrubbing(client) as registry:
             await eventually(lambda: mended(registry) == 1, "the mark is gone")
+            assert registry.get_sample_value("stats_consumer_unfinished_writes_total", {"by": "scrub"}) == 1
             await assert_equals_oracle(store, EVENTS, WHOLE)
 
 

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
 
-from consumers.upkeep.store_watch import StoreWatch
+from consumers.upkeep.store_watch import Memories, StoreWatch
+from deploy.local.servers import free_port
 from deploy.local.waiting import eventually
 from service.runtime.tasks import cancel
-from service.store.errors import EvictionError
+from service.store.errors import EvictionError, StoreUnavailableError
+from service.store.redis.client import create_writer_client
 from service.store.redis.clock import StoreClock, system_now_ms
 
 
@@ -27,6 +30,19 @@ async def test_a_policy_that_begins_to_evict_ends_the_watch(redis: Redis) -> Non
     await redis.config_set("maxmemory-policy", "allkeys-lru")
     with pytest.raises(EvictionError, match="allkeys-lru"):
         await watching
+
+
+async def test_memory_is_heard_of_at_each_look_and_forgotten_with_the_server(redis: Redis) -> None:
+    """What was said by a server that does not answer any more says nothing of now."""
+    heard: list[Memories] = []
+    watch = StoreWatch(redis, StoreClock(redis), note_memory=heard.append)
+    await watch.look()
+    assert heard[0][0]["used_memory"] > 0
+    away = create_writer_client(f"redis://127.0.0.1:{free_port()}/0", cluster=False)
+    with pytest.raises(StoreUnavailableError):
+        await replace(watch, client=away).look()
+    await away.aclose()
+    assert heard[1:] == [()]
 
 
 @pytest.mark.parametrize("lead_ms", [3_600_000, 0, -3_600_000])

@@ -1,6 +1,7 @@
 """docs/metrics.md has each metric of each process with its type and labels; what is not known has no series."""
 
 import re
+from collections import Counter
 from typing import Any, cast
 
 from aiohttp.test_utils import make_mocked_request
@@ -11,6 +12,7 @@ import consumers.ingest.worker
 from consumers.lag import LagSeconds
 from consumers.metrics import RESYNC_REASONS, ConsumerMetrics
 from consumers.transitions import TransitionsCollector
+from consumers.upkeep.store_sizes import StoreSizes
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.metrics import IdentityMetrics
@@ -75,7 +77,7 @@ def test_help_lines_are_sentences_of_one_style() -> None:
 
 def test_series_are_there_before_the_first_event() -> None:
     """Counters begin at 0 for each value of a label that the code knows, so that a rate sees the first event."""
-    labelled = {"reason", "by", "phase", "limit", "request"}
+    labelled = {"reason", "by", "phase", "limit", "request", "script"}
     for registry in (of_consumers(), of_the_api()):
         of = described(registry)
         for family in registry.collect():
@@ -173,6 +175,45 @@ def test_openmetrics_for_those_who_ask_for_it() -> None:
             assert isinstance(answer.body, bytes)
             families = parse_openmetrics(answer.body.decode())  # type: ignore[no-untyped-call]
             assert len(list(families)) == len(list(registry.collect()))
+
+
+def test_memory_of_redis() -> None:
+    """Sums over primaries, without a limit where one has none; and the fullest of those that have one."""
+    registry = CollectorRegistry()
+    metrics = ConsumerMetrics(registry)
+
+    def said() -> list[float | None]:
+        names = ("used_memory_bytes", "max_memory_bytes", "fullest_memory_ratio")
+        return [registry.get_sample_value(f"stats_redis_{name}") for name in names]
+
+    assert said() == [None, None, None]
+    metrics.note_memory([{"used_memory": 10, "maxmemory": 100}, {"used_memory": 30, "maxmemory": 60}])
+    assert said() == [40, 160, 0.5]
+    metrics.note_memory([{"used_memory": 10, "maxmemory": 100}, {"used_memory": 30, "maxmemory": 0}])
+    assert said() == [40, None, 0.1]
+    metrics.note_memory([{"role": "master"}])
+    assert said() == [None, None, None]
+
+
+def test_memory_by_kind_is_that_of_the_own_stripes() -> None:
+    """None before each stripe was weighed; stripes of others do not count; those that come are weighed first."""
+    registry = CollectorRegistry()
+    sizes = StoreSizes(ConsumerMetrics(registry).memory_bytes)
+
+    def nodes(own: list[int]) -> float | None:
+        sizes.publish(own)
+        return registry.get_sample_value("stats_redis_memory_bytes", {"kind": "nodes"})
+
+    assert nodes([]) is None
+    sizes.weighed(0, Counter({"nodes": 5}))
+    assert nodes([0, 1]) is None
+    sizes.weighed(1, Counter({"nodes": 7, "names": 1}))
+    assert nodes([0, 1]) == 12
+    sizes.weighed(1, Counter({"nodes": 8}))
+    assert nodes([0, 1]) == 13
+    assert nodes([0]) == 5
+    assert nodes([0, 1]) is None
+    assert nodes([]) is None
 
 
 def test_a_scrape_is_bounded() -> None:

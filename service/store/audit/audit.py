@@ -7,42 +7,53 @@ more than about a millisecond. In memory are some hundred bytes a node, and what
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 
 from service.store.audit.bottoms import judge
 from service.store.audit.findings import Drift, Findings, Unfinished, WrongShape
 from service.store.audit.names import check_names
 from service.store.audit.places import Digests
-from service.store.audit.reads import Pause, ProjectReads, no_pause, on_live_generation
+from service.store.audit.reads import Pause, ProjectReads, Sizes, no_pause, on_live_generation
 from service.store.audit.records import RecordCheck, scan
 from service.store.audit.shape import check_shape, listed_entries
 from service.store.audit.walk import Walk
-from service.store.layout.projects import LISTED_LEAF, Meta
+from service.store.layout.projects import LISTED_LEAF, META_BYTES, Meta
 from service.store.layout.records import entry_of
+from service.store.layout.sizes import hash_bytes, string_bytes
 from service.store.layout.tree import TOP_LEVEL
 from service.store.redis.views import FOREIGN, Client, DamagedError
 
 Advance = Callable[[int], None]
+Weigh = Callable[[Sizes], None]
 
 
 def ignore(_records: int) -> None:
     """Hears of records scanned, and does nothing."""
 
 
+def forget_sizes(_sizes: Sizes) -> None:
+    """Hears what a project's keys take in memory, and does nothing."""
+
+
 async def audit_project(
-    client: Client, project_id: str, advance: Advance = ignore, pause: Pause = no_pause
+    client: Client,
+    project_id: str,
+    advance: Advance = ignore,
+    pause: Pause = no_pause,
+    weigh: Weigh = forget_sizes,
 ) -> list[Drift]:
     """Returns every drift of a project: none if all is well or nobody wrote it. `advance` hears of records scanned.
 
-    `pause` is awaited after each read. Head or meta that cannot be read are the only drift. Raises
-    StoreUnavailableError, LayoutError.
+    `pause` is awaited after each read. `weigh` hears what the project's keys take in memory. Head or meta that cannot
+    be read are the only drift. Raises StoreUnavailableError, LayoutError.
     """
     try:
-        return await on_live_generation(client, project_id, partial(_audit, advance=advance), pause)
+        return await on_live_generation(client, project_id, partial(_audit, advance=advance, weigh=weigh), pause)
     except DamagedError as error:
         return [Drift(project_id, error.key, error.what)]
 
 
-async def _audit(reads: ProjectReads, advance: Advance) -> list[Drift]:
+async def _audit(reads: ProjectReads, advance: Advance, weigh: Weigh) -> list[Drift]:
     view = await reads.view(["s"], [("EXISTS", name) for name in ("s", "t", "u", "j:0")])
     if view.meta is None:
         findings = Findings(reads)
@@ -52,11 +63,16 @@ async def _audit(reads: ProjectReads, advance: Advance) -> list[Drift]:
     tops = {index for level, index in listed_entries(view.strings[0]) if level % LISTED_LEAF == TOP_LEVEL}
     while True:
         findings = Findings(reads)
+        reads.sizes.clear()
         unknown = await _compare(reads, view.meta, tops, findings, advance)
         if not unknown:
             break
         tops |= unknown  # a job has begun a new age, or the shape has lost one
     await _check_names(reads, findings)
+    key_bytes = len(reads.prefix) + 1
+    reads.sizes["projects"] = string_bytes(key_bytes, META_BYTES)
+    reads.sizes["shapes"] = string_bytes(key_bytes, len(view.strings[0] or b""))
+    weigh(reads.sizes)
     return findings.drifts
 
 
@@ -67,8 +83,11 @@ async def _check_names(reads: ProjectReads, findings: Findings) -> None:
     [users] = view.replies
     if users is FOREIGN:
         findings.add("u", "is no hash")
-    else:
-        check_names(users, view.strings[0] or b"", findings)
+        return
+    times = view.strings[0] or b""
+    check_names(users, times, findings)
+    key_bytes, text_bytes = len(reads.prefix) + 1, sum(map(len, chain.from_iterable(users.items())))
+    reads.sizes["names"] = hash_bytes(key_bytes, len(users), text_bytes) + string_bytes(key_bytes, len(times))
 
 
 async def _compare(reads: ProjectReads, first: Meta, tops: set[int], findings: Findings, advance: Advance) -> set[int]:

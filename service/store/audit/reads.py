@@ -1,6 +1,7 @@
 """Reads of one project for an audit: each is one atomic view, of the project as one write left it."""
 
 import struct
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import head_key, node_key, project_prefix, stripe_of
 from service.store.layout.projects import Meta, parse_meta
 from service.store.layout.records import place_of
+from service.store.layout.sizes import Kind
 from service.store.layout.tree import Node
 from service.store.redis.views import FOREIGN, Client, DamagedError, parse_stored_head, read_at_once, read_head
 
@@ -19,6 +21,9 @@ KEYS_PER_READ = 500
 _ATTEMPTS = 3  # a rebuild changes the generation once
 _MOST_HASHES = 1 << 24  # of some 400 million records; a meta that says more is damaged, and would be scanned for ever
 
+
+Sizes = Counter[Kind]
+"""Estimated bytes of memory by kind of key."""
 
 Pause = Callable[[], Awaitable[None]]
 """Awaited after each read of an audit, so that others have their turn."""
@@ -70,6 +75,7 @@ class ProjectReads:
         self.prefix = project_prefix(project_id, generation)
         self.generation = generation
         self._hashes = 1  # as last seen
+        self.sizes: Sizes = Counter()  # of the keys that an audit has read, as far as it has come
 
     @classmethod
     async def open(cls, client: Client, project_id: str, pause: Pause = no_pause) -> "ProjectReads":

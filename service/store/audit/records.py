@@ -1,16 +1,20 @@
 """The scan of a project's job records, hash by hash, while the hashes may split and their records change."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
+from operator import attrgetter
 from typing import NamedTuple
 
 from service.store.audit.findings import Findings, WrongCount, WrongPlace
 from service.store.audit.reads import ProjectReads, View
 from service.store.layout.projects import Meta
 from service.store.layout.records import JOB_BYTES, RECORD_BYTES, Record, parse_record, place_of
+from service.store.layout.sizes import hash_bytes
 from service.store.redis.views import FOREIGN, DamagedError
 
 _HASHES_PER_READ = 64  # some 1,500 records, for which Redis takes half a millisecond
 _HASHES_PER_COUNT = 5_000
+_NUMBER = attrgetter("number")
 
 
 class Found(NamedTuple):
@@ -73,6 +77,7 @@ class RecordCheck:
     def take(self, scanned: Scanned) -> None:
         """Takes in a part of the scan."""
         self.last = scanned.meta
+        self._weigh(scanned)
         self._records += len(scanned.found)
         self._foreign.update(scanned.foreign)
         for number in scanned.foreign:
@@ -85,6 +90,12 @@ class RecordCheck:
                 place = place_of(found.job, scanned.meta.hashes)
                 if place != found.number:
                     self._misplaced.append((found, place))
+
+    def _weigh(self, scanned: Scanned) -> None:
+        """Adds what the hashes of a part of the scan take in memory."""
+        key_bytes = len(self._reads.prefix) + len(f"j:{scanned.meta.hashes}")
+        for records in Counter(map(_NUMBER, scanned.found)).values():
+            self._reads.sizes["records"] += hash_bytes(key_bytes, records, records * (JOB_BYTES + RECORD_BYTES))
 
     def _lose(self, number: int, what: str) -> None:
         self._findings.add(f"j:{number}", what)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from service.store.audit.audit import Advance, audit_project, ignore
+from service.store.audit.audit import Advance, Weigh, audit_project, forget_sizes, ignore
 from service.store.audit.findings import Cause, Drift, Unfinished, WrongCount, WrongNode, WrongPlace, WrongShape
 from service.store.audit.reads import GenerationChangedError, Pause, ProjectReads, chunks, no_pause, node_name
 from service.store.audit.records import count_records
@@ -33,14 +33,20 @@ class Repair:
     left: list[Drift]
 
 
-async def repair_project(client: Client, project_id: str, advance: Advance = ignore, pause: Pause = no_pause) -> Repair:
+async def repair_project(
+    client: Client,
+    project_id: str,
+    advance: Advance = ignore,
+    pause: Pause = no_pause,
+    weigh: Weigh = forget_sizes,
+) -> Repair:
     """Audits a project and mends what can be mended, until nothing of it is left; a mark is left.
 
-    `pause` is awaited after each read. `client` must not repeat a command by itself. Raises StoreUnavailableError,
-    LayoutError.
+    `pause` is awaited after each read, and `weigh` hears what was there, see audit_project. `client` must not
+    repeat a command by itself. Raises StoreUnavailableError, LayoutError.
     """
     found: dict[Drift, None] = {}
-    drifts = await audit_project(client, project_id, advance, pause)
+    drifts = await audit_project(client, project_id, advance, pause, weigh)
     for _ in range(_ROUNDS):
         found |= dict.fromkeys(drifts)
         causes = [drift.cause for drift in drifts if not isinstance(drift.cause, Unfinished | None)]

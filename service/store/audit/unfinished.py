@@ -9,7 +9,7 @@ import os
 from dataclasses import replace
 from functools import partial
 
-from service.store.audit.audit import Advance, ignore
+from service.store.audit.audit import Advance, Weigh, forget_sizes, ignore
 from service.store.audit.findings import Unfinished
 from service.store.audit.reads import Pause, ProjectReads, View, no_pause, on_live_generation
 from service.store.audit.repair import Repair, repair_project
@@ -28,15 +28,22 @@ from service.store.redis.script import Command
 from service.store.redis.views import FOREIGN, Client, DamagedError
 
 
-async def mend_project(client: Client, project_id: str, advance: Advance = ignore, pause: Pause = no_pause) -> Repair:
+async def mend_project(
+    client: Client,
+    project_id: str,
+    advance: Advance = ignore,
+    pause: Pause = no_pause,
+    weigh: Weigh = forget_sizes,
+) -> Repair:
     """Makes a project's tree and names what its records say, and takes away the mark of an unfinished write.
 
     The stripe's totals are then counted anew. The mark stays where drift is left that could be mended. `pause` is
-    awaited after each read. `client` must not repeat a command by itself. Raises StoreUnavailableError, LayoutError.
+    awaited after each read, and `weigh` hears what was there, see audit_project. `client` must not repeat a command by
+    itself. Raises StoreUnavailableError, LayoutError.
     """
     is_marked = await _rewrite_marked(client, project_id, _plan_records)
     # nobody has an answer of a marked project meanwhile
-    repair = await repair_project(client, project_id, advance, no_pause if is_marked else pause)
+    repair = await repair_project(client, project_id, advance, no_pause if is_marked else pause, weigh)
     if not is_marked and not repair.found:
         return repair
     left = [drift for drift in repair.left if not isinstance(drift.cause, Unfinished)]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from service.store.audit.findings import Findings, WrongNode
 from service.store.audit.reads import ProjectReads, node_name
 from service.store.audit.tree import content_of, differing_users, digest_of, form_problems, is_inner, sum_of, sum_of_all
+from service.store.layout.sizes import string_bytes
 from service.store.layout.tree import LOWEST_LISTED_LEVEL, TOP_LEVEL, Node, possible_children
 
 _READ_BYTES = 1 << 17  # decoding it takes some milliseconds, in which nobody else of the process has a turn
@@ -75,6 +76,8 @@ class Walk:
         if string is None:
             self.bottoms[node] = 0
             return
+        key_bytes = len(self._reads.prefix) + len(node_name(node))
+        self._reads.sizes["nodes"] += string_bytes(key_bytes, len(string))
         for what in form_problems(node, string):
             self._findings.add_node(node, what)
         if node[0] >= LOWEST_LISTED_LEVEL:

@@ -14,6 +14,7 @@ _META = Struct("<8s8s8sQII")
 _SHAPE_ENTRY = Struct("<BIHB")
 _NAMING = Struct("<6s7s6s")
 NAMING_BYTES = _NAMING.size
+META_BYTES = _META.size
 SHAPE_ENTRY_BYTES = _SHAPE_ENTRY.size
 
 

@@ -13,15 +13,17 @@ ASKING = "asking for the eviction policy"
 _log = logging.getLogger(__name__)
 
 
-async def check_eviction(client: Redis | RedisCluster) -> None:
+async def check_eviction(client: Redis | RedisCluster) -> Sequence[Mapping[str, Any]]:
     """Raises EvictionError if a primary evicts keys without an expiry, as ours are. Raises StoreUnavailableError.
 
-    Where the user of Redis may not run INFO, it cannot check that, and logs a warning.
+    Returns what INFO says of the memory of each primary. Where the user of Redis may not run INFO, that is nothing: it
+    cannot check anything, and logs a warning.
     """
     memories = await read_info(client, ASKING, "memory")
     if memories is None:
         warn_of_silence()
     check_policies(memories or [])
+    return memories or []
 
 
 def check_policies(memories: Sequence[Mapping[str, Any]]) -> None:

@@ -1,7 +1,8 @@
 """Calls Lua scripts, and loads them into servers through the gate. Every write to the store goes this way."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import sha1
 from importlib import resources
 from typing import Any
@@ -16,6 +17,13 @@ Command = tuple[str | bytes | int, ...]
 """The name of a command, its key, and its arguments."""
 
 _COMMON = "common.lua"
+
+Heard = Callable[[int, float], None]
+"""Hears how many calls were sent together, and in how many seconds the last of them was answered or failed."""
+
+
+def unheard(_calls: int, _seconds: float) -> None:
+    """Hears of calls, and does nothing."""
 
 
 class Script:
@@ -55,13 +63,15 @@ class Script:
             await self.load(client)
             return await client.execute_command(*words)
 
-    async def run_each(self, client: Redis | RedisCluster, calls: Sequence[Sequence[Any]]) -> list[Any]:
+    async def run_each(
+        self, client: Redis | RedisCluster, calls: Sequence[Sequence[Any]], heard: Heard = unheard
+    ) -> list[Any]:
         """Calls the script several times; returns the replies, with errors in the place of replies.
 
-        A call is the number of its keys, the keys, and the arguments. Raises StoreUnavailableError, and what the client
-        raises.
+        A call is the number of its keys, the keys, and the arguments. `heard` is told how long replies took. Raises
+        StoreUnavailableError, and what the client raises.
         """
-        replies = await self._send(client, calls)
+        replies = await self._send(client, calls, heard)
         for everywhere in (False, True):  # the script is loaded, as in `run`
             unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
             if not unknown:
@@ -70,19 +80,29 @@ class Script:
             [failure] = await asyncio.gather(self.load(client, keys), return_exceptions=True)
             if failure is not None and not is_outage(failure):
                 raise failure
-            for at, reply in zip(unknown, await self._send(client, [calls[at] for at in unknown]), strict=True):
+            for at, reply in zip(unknown, await self._send(client, [calls[at] for at in unknown], heard), strict=True):
                 replies[at] = failure if failure and isinstance(reply, NoScriptError) else reply
         return replies
 
-    async def _send(self, client: Redis | RedisCluster, calls: Sequence[Sequence[Any]]) -> list[Any]:
+    async def _send(self, client: Redis | RedisCluster, calls: Sequence[Sequence[Any]], heard: Heard) -> list[Any]:
         commands = [("EVALSHA", self.sha, *call) for call in calls]
         if isinstance(client, RedisCluster):  # a pipeline over several nodes may run a command twice
-            sent = [client.execute_command(*command) for command in commands]
+            sent = [_timed(client.execute_command(*command), 1, heard) for command in commands]
             return await asyncio.gather(*sent, return_exceptions=True)
         async with client.pipeline(transaction=False) as pipeline:
             for command in commands:
                 pipeline.execute_command(*command)
-            return await pipeline.execute(raise_on_error=False)
+            replies: list[Any] = await _timed(pipeline.execute(raise_on_error=False), len(commands), heard)
+            return replies
+
+
+async def _timed(replies: Awaitable[Any], calls: int, heard: Heard) -> Any:
+    started = time.perf_counter()
+    try:
+        return await replies
+    finally:
+        if calls:
+            heard(calls, time.perf_counter() - started)
 
 
 async def write(client: Redis | RedisCluster, *commands: Command) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from operator import attrgetter
 from struct import Struct
-from typing import Any
+from typing import Any, Literal
 
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import TryAgainError
@@ -22,7 +22,7 @@ from service.store.layout.gaps import Gap, pack_gaps
 from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, Claim, Head, Live, check_layout, pack_expected
 from service.store.layout.keys import STRIPES, claims_key, head_key
 from service.store.redis.outages import reaching
-from service.store.redis.script import Script
+from service.store.redis.script import Heard, Script, unheard
 from service.store.redis.views import DamagedError, parse_stored_head
 from service.store.write.batch import ProjectBatch
 
@@ -46,6 +46,10 @@ _APPLY = Script(
     "apply/8_main.lua",
 )
 _TAKE_DOWN = Script("apply/2_claims.lua", "claim.lua")
+
+ScriptName = Literal["apply", "claim"]
+_SCRIPTS: Mapping[ScriptName, Script] = {"apply": _APPLY, "claim": _TAKE_DOWN}
+_NOBODY: Mapping[ScriptName, Heard] = dict.fromkeys(_SCRIPTS, unheard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +120,18 @@ class StoreWriter:
 
     `key_of_head` gives the key of the head that the fence checks; a generation that is being built has other heads.
     `transitions` counts by status the jobs that came into it with a batch that this writer has applied, as far as the
-    store has said so: an event that changes nothing is none.
+    store has said so: an event that changes nothing is none. `heard` is told by script how long replies took.
     """
 
-    def __init__(self, client: Redis | RedisCluster, key_of_head: Callable[[int], str] = head_key) -> None:
+    def __init__(
+        self,
+        client: Redis | RedisCluster,
+        key_of_head: Callable[[int], str] = head_key,
+        *,
+        heard: Mapping[ScriptName, Heard] = _NOBODY,
+    ) -> None:
         self.client = client
+        self._heard = heard
         self._key_of_head = key_of_head
         self.transitions = Counter(dict.fromkeys(JobStatus, 0))
         self._layout_version = LAYOUT_VERSION  # of heads that are made anew
@@ -161,7 +172,7 @@ class StoreWriter:
         changed, moved_ids, refused = 0, dict[int, bytes](), dict[int, RefusedError]()
         for turn in zip_longest(*calls):
             some = [call for call in turn if call and call.stripe not in refused]
-            replies = await self._run([self._arguments(call, partitions) for call in some])
+            replies = await self._run([self._arguments(call, partitions) for call in some], "apply")
             self._count_transitions(replies)
             for call, reply in zip(some, replies, strict=True):
                 try:
@@ -191,7 +202,7 @@ class StoreWriter:
             ids = b"".join(moved_ids[stripe] for stripe in group)
             calls.append([len(keys), *keys, facts, claim.bits, ids])
         moved = []
-        replies = await self._run(calls, _TAKE_DOWN)
+        replies = await self._run(calls, "claim")
         for group, reply in zip(filter(None, groups), replies, strict=True):
             if isinstance(reply, TryAgainError):
                 continue  # the slot is being moved; without the claim the stripe's as-of is only older
@@ -200,10 +211,10 @@ class StoreWriter:
             moved += [group[number - 1] for number in reply]
         return moved
 
-    async def _run(self, calls: Sequence[Sequence[Any]], script: Script = _APPLY) -> list[Any]:
+    async def _run(self, calls: Sequence[Sequence[Any]], name: ScriptName) -> list[Any]:
         """Calls a script with each of these arguments; returns the replies, with errors in the place of replies."""
         with reaching("calling a script"):
-            return await script.run_each(self.client, calls)
+            return await _SCRIPTS[name].run_each(self.client, calls, self._heard[name])
 
     def _count_transitions(self, replies: Sequence[Any]) -> None:
         for reply in replies:
