@@ -34,8 +34,8 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """Its lines, those that end in a backslash joined to the next, without comments."""
-        lines = re.sub(r"\\\n\s*", "", self.text).splitlines()
+        """Its lines without comments; what ends in a backslash or a pipe is joined to the next line."""
+        lines = re.sub(r"(?:\\|(\|))\n\s*", r"\1 ", self.text).splitlines()
         return [re.sub(r"\s+# .*", "", line) for line in lines if line.strip() and not line.startswith("#")]
 
     @property

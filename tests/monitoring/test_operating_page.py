@@ -84,8 +84,11 @@ async def run_once(stack: Stack, already: dict[str, str], command: str, exit_sta
 
 async def run(stack: Stack, command: str, exit_status: int) -> str:
     """What a command prints that is run as on the machine of the stack."""
-    if command.startswith("redis-cli"):
+    if "redis-cli" in command:
         require_part(shutil.which("redis-cli") is not None, "redis-cli")
+        assert command.count('redis-cli -u "$STATS_REDIS_URL"') == command.count("redis-cli"), (
+            "else it asks another Redis"
+        )
     command = command.replace(":8080/", f":{stack.api_port}/").replace(":9464/", f":{stack.metrics_port}/")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("STATS_")}
     path = f"{Path(sys.executable).parent}:{inherited['PATH']}"
