@@ -28,6 +28,7 @@ from service.store.errors import EvictionError, LayoutError, StoreDeniedError, S
 from service.store.layout.heads import LAYOUT_VERSION
 from service.store.redis.clock import system_now_ms
 from service.store.redis.eviction import check_eviction
+from service.store.redis.layouts import LayoutNotes
 from service.store.write.topic_name import TopicNameError, check_topic_name
 from service.store.write.writer import StoreWriter
 
@@ -44,7 +45,7 @@ async def _greet(writer: StoreWriter, topic: str) -> None:
     try:
         await check_eviction(writer.client)
         await check_topic_name(writer.client, topic)
-        await writer.read_heads()
+        LayoutNotes().note(*await writer.read_heads())
     except StoreDeniedError as error:
         _log.error("Redis denies us access", extra={"error": str(error)})
     except StoreUnavailableError as error:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from aiokafka.errors import KafkaError
 
-from consumers.commands import check, inspect_job, rebuild, replay_dead_letters, verify
+from consumers.commands import check, downgrade, inspect_job, rebuild, replay_dead_letters, upgrade, verify
 from consumers.commands.check import FileError
 from consumers.commands.terminal import OutputError, Terminal, write
 from consumers.kafka.denials import explain
@@ -73,6 +73,8 @@ COMMANDS: Mapping[str, Command] = {
     "inspect": inspect_job,
     "replay-dead-letters": replay_dead_letters,
     "rebuild": rebuild,
+    "upgrade": upgrade,
+    "downgrade": downgrade,
 }
 FILE_COMMANDS: Mapping[str, FileCommand] = {"check": check}
 

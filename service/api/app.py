@@ -10,6 +10,7 @@ from service.api.docs_page.page import render
 from service.api.openapi.document import describe
 from service.api.rate_limit import RateLimiter
 from service.api.resources import documents, operations, statistics
+from service.api.totals import TOTALS, TotalsExport
 from service.api.turns import Turns
 from service.auth.caller import Authenticator
 from service.events.asyncapi import describe_topics
@@ -50,6 +51,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     app[operations.REGISTRY] = registry
     app[operations.PROBE_SECONDS] = probe_seconds
     app[operations.READINESS] = operations.Readiness(limiter.monotonic_seconds)
+    app[TOTALS] = TotalsExport(store, registry, probe_seconds)
     app[operations.AS_OF_SECONDS] = operations.create_as_of_gauge(registry)
     description, schema = describe(limiter.limit, policy.prefix), job_event_schema()
     resources = {

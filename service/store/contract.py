@@ -1,7 +1,10 @@
 """The interface by which the API reads statistics. RedisStatisticsStore and WatchedStore implement it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+from service.events.event import JobStatus
 
 How = Literal["remembered", "looked", "read", "reread"]
 """How an answer was had: `remembered` and not even looked whether it holds; remembered, and a look has shown that it
@@ -33,6 +36,17 @@ class Freshness:
     newest_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoreTotals:
+    """What all projects count together: the number of jobs by status, and the bytes of their input.
+
+    Jobs that start before the horizon are in it until a sweep has taken them out.
+    """
+
+    jobs: Mapping[JobStatus, int]
+    size_bytes: int
+
+
 class StatisticsStore(Protocol):
     """A store that answers questions; each answer is made from one atomic view of the project."""
 
@@ -50,4 +64,11 @@ class StatisticsStore(Protocol):
 
     async def freshness(self) -> Freshness:
         """Returns how fresh answers are. Raises StoreUnavailableError, LayoutError."""
+        ...
+
+    async def totals(self) -> StoreTotals | None:
+        """Returns what all projects count together; None while that is not known, or is not kept in this layout.
+
+        Raises StoreUnavailableError, LayoutError.
+        """
         ...

@@ -23,7 +23,7 @@ from service.http.policy import DEFAULT_POLICY, HttpPolicy
 from service.http.server import STOPPING, serving
 from service.runtime.digests import digest_of
 from service.statistics import ProjectStatistics, UserStatistics
-from service.store.contract import Answer, Freshness
+from service.store.contract import Answer, Freshness, StoreTotals
 from service.store.errors import LayoutError
 
 SECRET = "a secret of tests that is long enough"
@@ -72,6 +72,7 @@ class FakeStore:
     error: Exception | None = None
     users: int = 1
     as_of_ms: int = AS_OF_MS
+    store_totals: StoreTotals | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[tuple[str, int | None, int | None, str | None]] = field(default_factory=list)
@@ -91,6 +92,11 @@ class FakeStore:
         """As fresh as the answer, unless it was told otherwise."""
         await self.ping()
         return Freshness(self.as_of_ms, self.as_of_ms)
+
+    async def totals(self) -> StoreTotals | None:
+        """What it was told."""
+        await self.ping()
+        return self.store_totals
 
     async def ping(self) -> None:
         """Raises the error it was told to; waits while the gate is closed."""

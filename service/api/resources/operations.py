@@ -8,6 +8,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
 from service.api.access import AUTHENTICATOR, STORE
+from service.api.totals import TOTALS
 from service.auth.caller import IdentityUnavailableError
 from service.http.errors import NOTHING_YET, STOPPING_MESSAGE, UNAVAILABLE, UNREACHABLE, ApiError, Message
 from service.http.metrics import exposition
@@ -111,10 +112,14 @@ async def _is_empty(app: web.Application) -> bool:
 
 async def get_metrics(request: web.Request) -> web.Response:
     """Answers the metrics of the process as `exposition` says. The as-of stands still while Redis is away."""
+    await asyncio.gather(_note_freshness(request.app), request.app[TOTALS].look())
+    return exposition(request, request.app[REGISTRY])
+
+
+async def _note_freshness(app: web.Application) -> None:
     try:
-        async with asyncio.timeout(request.app[PROBE_SECONDS]):
-            freshness = await request.app[STORE].freshness()
-        request.app[AS_OF_SECONDS].set(freshness.oldest_ms / 1000)
+        async with asyncio.timeout(app[PROBE_SECONDS]):
+            freshness = await app[STORE].freshness()
+        app[AS_OF_SECONDS].set(freshness.oldest_ms / 1000)
     except (StoreUnavailableError, LayoutError, TimeoutError) as error:
         _log.debug("the as-of is not known: %s", str(error) or "no answer in time")
-    return exposition(request, request.app[REGISTRY])

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.events.event import MAX_MS
+from service.events.event import MAX_MS, JobStatus
 from service.runtime.digests import digest_of
-from service.store.contract import Answer, Freshness, How
+from service.store.contract import Answer, Freshness, How, StoreTotals
 from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Live
 from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of, stripe_tag, trial_key
 from service.store.layout.projects import user_key
+from service.store.layout.totals import Totals
 from service.store.read.answer_cache import AnswerCache, Question, Remembered
 from service.store.read.bodies import Bodies, Doubts
 from service.store.read.cover import cover
@@ -21,8 +22,10 @@ from service.store.read.learning import Learning
 from service.store.read.node_checks import check_nodes
 from service.store.read.shared_read import SharedRead
 from service.store.read.stragglers import ask_all
+from service.store.read.totals import read_totals
 from service.store.read.view import Asked, Look, View, read_as_of_ms, read_view
 from service.store.redis.clock import system_now_ms
+from service.store.redis.layouts import LayoutNotes
 from service.store.redis.outages import find_remedy, is_outage, reaching
 from service.store.redis.shards import one_stripe_each
 from service.store.redis.views import DamagedError, parse_stored_head
@@ -56,6 +59,7 @@ class RedisStatisticsStore:
         self._bodies = Bodies(self._learning, self._known, key_of_user)
         self._answers = AnswerCache(MAX_CACHED_ANSWER_BYTES)
         self._live = [Live()] * STRIPES  # as last seen
+        self._layouts = LayoutNotes()
 
     async def ping(self) -> None:
         """Does what questions do, on each primary, to keys that are small, or not there.
@@ -76,7 +80,7 @@ class RedisStatisticsStore:
         key, missing = head_key(stripe), trial_key(stripe)
         [head, _] = await self._shared.mget(stripe_tag(stripe), [key, missing])
         try:
-            parse_stored_head(stripe, head)
+            self._layouts.note(parse_stored_head(stripe, head))
         except DamagedError as error:
             raise StoreUnavailableError(str(error), "damaged") from error
         await self._learning.try_rights(missing)
@@ -91,6 +95,21 @@ class RedisStatisticsStore:
                 each_ms.append(as_of_ms)
         now_ms = self._now_ms()
         return Freshness(min(*each_ms, now_ms), min(max(each_ms), now_ms))
+
+    async def totals(self) -> StoreTotals | None:
+        """See StatisticsStore.totals. On a single Redis all stripes are of one instant."""
+        known, is_known = Totals(), True
+        with reaching("reading totals"):
+            reads = [read_totals(self._shared, stripe, live.generation) for stripe, live in enumerate(self._live)]
+            for read in await ask_all(reads):
+                if isinstance(read, BaseException):
+                    raise read
+                head, totals = read
+                self._layouts.note(head)
+                is_known = is_known and totals is not None
+                known += totals or Totals()
+        jobs = dict(zip(JobStatus, known.jobs, strict=True))
+        return StoreTotals(jobs, known.size_bytes) if is_known else None
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
         """See StatisticsStore.read."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.contract import Answer, Freshness, StatisticsStore
+from service.store.contract import Answer, Freshness, StatisticsStore, StoreTotals
 from service.store.errors import EvictionError, LayoutError, StoreUnavailableError
 from service.store.read.metrics import QueryMetrics
 from service.store.redis.eviction import ASKING, check_policies, warn_of_silence
@@ -53,6 +53,10 @@ class WatchedStore:
     async def freshness(self) -> Freshness:
         """Returns how fresh answers are, as StatisticsStore.freshness says."""
         return await self._store.freshness()
+
+    async def totals(self) -> StoreTotals | None:
+        """Returns what all projects count together, as StatisticsStore.totals says."""
+        return await self._store.totals()
 
     async def run(self, look_seconds: float = LOOK_SECONDS) -> None:
         """Looks every `look_seconds` until cancelled. While Redis is away, the last result stays."""

@@ -15,11 +15,12 @@ local projects_key = PREFIX .. 'projects'
 local function add_node(sums, items)
   local is_leaf = byte(items) == 76
   local width = is_leaf and ENTRY or width_of(items)
-  if (#items - 1) % width > 0 then error({err = 'FAULT a topmost node has no whole items'}) end
+  if not find(items, '^[LrR]') or (#items - 1) % width > 0 then error({err = 'FAULT a topmost node is none'}) end
   for at = 2, #items, width do
     local delta
     if is_leaf then
       local lo, hi, _, status = unpack_s('<I4I3c6B', items, at + 7)
+      if status > 5 then error({err = 'FAULT a topmost node has a job of no status'}) end
       delta = {0, 0, 0, 0, 0, 0, lo, hi}
       delta[status + 1] = 1
     else
