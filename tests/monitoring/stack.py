@@ -38,15 +38,15 @@ class Stack:
     metrics_port: int
     http: aiohttp.ClientSession
 
-    async def ask(self, query: str = "", token: str | None = None) -> tuple[int, bytes]:
-        """Status and body of the answer to a question about the project."""
-        headers = {"X-Auth-Token": _token() if token is None else token}
+    async def ask(self, user_id: str, query: str = "", token: str | None = None) -> tuple[int, bytes]:
+        """Status and body of the answer to a question about the project, by an administrator of this id."""
+        headers = {"X-Auth-Token": _token(user_id) if token is None else token}
         url = f"http://127.0.0.1:{self.api_port}/v2.0/{PROJECT_ID}/gene/statistics{query}"
         async with self.http.get(url, headers=headers) as response:
             return response.status, await response.read()
 
     async def _is_counted(self) -> bool:
-        status, body = await self.ask()
+        status, body = await self.ask("boss")
         return status == 200 and json.loads(body)["total_running_num"] == _JOBS
 
 
@@ -62,7 +62,7 @@ async def run_stack(bootstrap: str, folder: Path) -> AsyncIterator[Stack]:
         "STATS_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
         "STATS_METRICS_PORT": str(metrics_port),
     }
-    of_api = {**environment, "STATS_HTTP_PORT": str(api_port), "STATS_JWT_SECRET": _SECRET, "STATS_RATE_LIMIT": "20"}
+    of_api = {**environment, "STATS_HTTP_PORT": str(api_port), "STATS_JWT_SECRET": _SECRET, "STATS_RATE_LIMIT": "2"}
     async with AsyncExitStack() as stack:
         await create_topics(bootstrap, {topic: _PARTITIONS, f"{topic}.dead-letters": 1})
         await _publish(bootstrap, topic)
@@ -102,8 +102,8 @@ def _event(number: int) -> JobEvent:
     )
 
 
-def _token() -> str:
+def _token(user_id: str) -> str:
     now_seconds = int(time.time())
     return sign_token(
-        _SECRET, user_id="boss", name="boss", project_id=PROJECT_ID, role="te_admin", now_seconds=now_seconds
+        _SECRET, user_id=user_id, name="boss", project_id=PROJECT_ID, role="te_admin", now_seconds=now_seconds
     )
