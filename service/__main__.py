@@ -100,11 +100,17 @@ async def run(settings: ServiceSettings) -> int:
         app = create_app(store, authenticator, limiter, registry, give_up, policy=create_policy(settings))
         try:
             server = serving(
-                app, settings.http_host, settings.http_port, drain_seconds=settings.http_drain_seconds, hurry=hurry
+                app,
+                settings.http_host,
+                settings.http_port,
+                is_shared=settings.http_reuse_port,
+                own_port=settings.http_own_port,
+                drain_seconds=settings.http_drain_seconds,
+                hurry=hurry,
             )
             port = await stack.enter_async_context(server)
         except OSError as error:
-            _log.critical("STATS_HTTP_HOST, STATS_HTTP_PORT: cannot listen there: %s", error)
+            _log.critical("STATS_HTTP_HOST, STATS_HTTP_PORT, STATS_HTTP_OWN_PORT: cannot listen there: %s", error)
             return EXIT_LISTEN
         look_rarely(50_000, 20)  # a large answer is many objects: the collector would take longer than the answer
         _log.info("listening", extra={"host": settings.http_host, "port": port})

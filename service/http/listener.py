@@ -20,20 +20,22 @@ _ACCEPTED_AT_ONCE = 128
 _WITHOUT_FILES_SECONDS = 1.0  # how long nothing is accepted after the system had no file for a connection
 
 
-async def bind(host: str | None, port: int) -> list[socket.socket]:
+async def bind(host: str | None, port: int, *, is_shared: bool = False) -> list[socket.socket]:
     """Returns sockets that listen at a host, None for every address of this machine, IPv4 and IPv6.
 
-    All have one port, a free one for 0. Raises OSError if it cannot listen there.
+    All have one port, a free one for 0. If it is shared, other processes of the same user may listen there as well, if
+    they share it, too; each gets a part of the connections. Raises OSError if it cannot listen there.
     """
+    listen = partial(socket.create_server, backlog=_BACKLOG, reuse_port=is_shared)
     if host is None and socket.has_dualstack_ipv6():
-        return [socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG)]
+        return [listen(("", port), family=socket.AF_INET6, dualstack_ipv6=True)]
     loop = asyncio.get_running_loop()
     places = await loop.getaddrinfo(host or _EVERY_IPV4_ADDRESS, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     bound: list[socket.socket] = []
     absent: list[OSError] = []
     for family, _, _, _, (name, _, *rest) in dict.fromkeys(places):
         try:
-            bound.append(socket.create_server((name, port, *rest), family=family, backlog=_BACKLOG))
+            bound.append(listen((name, port, *rest), family=family))
         except OSError as error:
             if error.errno not in _ABSENT:
                 for listening in bound:
@@ -82,11 +84,14 @@ class Listener:
             self._resume(listening)
 
     async def close(self) -> None:
-        """Accepts those who have connected already, and listens no more. Returns when their connections are there."""
+        """Accepts those who have connected already, and listens no more. Returns when their connections are there.
+
+        Linux resets those who connect between the last accept and the close, so nothing is done in between.
+        """
         for listening in self._sockets:
+            self._loop.remove_reader(listening)
             while self._accept_some(listening):
                 pass
-            self._loop.remove_reader(listening)
             listening.close()
         for handle in self._resuming.values():
             handle.cancel()

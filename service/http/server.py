@@ -30,6 +30,8 @@ async def serving(  # noqa: PLR0913 - each has a default that serves
     host: str | None,
     port: int,
     *,
+    is_shared: bool = False,
+    own_port: int | None = None,
     policy: ConnectionPolicy | None = None,
     limits: ConnectionLimits | None = None,
     drain_seconds: float = 0,
@@ -37,7 +39,8 @@ async def serving(  # noqa: PLR0913 - each has a default that serves
 ) -> AsyncIterator[int]:
     """Serves the application; yields the port (a free one for 0), raises OSError if it cannot listen there.
 
-    Without a host it listens at all addresses of this machine, IPv4 and IPv6.
+    Without a host it listens at all addresses of this machine, IPv4 and IPv6. Several processes may share a port; each
+    may serve on a port of its own as well.
 
     At the end, unless that is an exception, it answers requests for `drain_seconds` more, or until `hurry` is set:
     each answer then ends its connection. After that it listens no more, and finishes the requests under way, for at
@@ -55,7 +58,15 @@ async def serving(  # noqa: PLR0913 - each has a default that serves
         return Connection(server, metrics, policy or ConnectionPolicy(), stopping, lost)
 
     try:
-        listener = Listener(await bind(host, port), connect, open_connections, metrics)
+        sockets = await bind(host, port, is_shared=is_shared)
+        if own_port is not None:
+            try:
+                sockets += await bind(host, own_port)
+            except OSError:
+                for listening in sockets:
+                    listening.close()
+                raise
+        listener = Listener(sockets, connect, open_connections, metrics)
         listener.start()
         try:
             yield listener.port

@@ -162,6 +162,10 @@ class ServiceSettings(CommonSettings):
 
     http_host: Host = Field("127.0.0.1", description="an address or name of this machine")
     http_port: Port = Field(8080, description="0 to 65535 (0: any free port)")
+    http_reuse_port: bool = Field(False, description="true or false: several processes share STATS_HTTP_PORT")
+    http_own_port: Annotated[Port, Field(ge=1)] | None = Field(
+        None, description="1 to 65535: a second port, of this process alone"
+    )
     http_prefix: UrlPath | None = Field(None, description="a path such as /statistics")
     http_cors_origins: Annotated[Origins | None, NoDecode] = Field(
         None, description="origins such as https://console.example, with commas between; or *"
