@@ -14,9 +14,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from opentelemetry.trace import Tracer
 
 from consumers.consumer import Consumer
 from consumers.health import serve_health
+from consumers.ingest.traced import TracedQueue, TracedReading, TracedWriter
 from consumers.metrics import ConsumerMetrics
 from consumers.store_client import store_client
 from consumers.transitions import TransitionsCollector
@@ -24,6 +29,7 @@ from service.runtime import log
 from service.runtime.garbage import look_rarely
 from service.runtime.metrics import create_registry
 from service.runtime.settings import ConsumerSettings, SettingsError, load
+from service.runtime.tracing import tracing
 from service.store.errors import EvictionError, LayoutError, StoreDeniedError, StoreUnavailableError
 from service.store.layout.heads import LAYOUT_VERSION
 from service.store.redis.clock import system_now_ms
@@ -52,7 +58,21 @@ async def _greet(writer: StoreWriter, topic: str) -> None:
         _log.warning("Redis is away", extra={"error": str(error)})
 
 
-async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = system_now_ms) -> int:
+def _traced(tracer: Tracer, settings: ConsumerSettings) -> dict[str, Any]:
+    """Returns the parts of a consumer that make spans."""
+    attributes = {
+        "messaging.destination.name": settings.kafka_topic,
+        "messaging.consumer.group.name": settings.kafka_group_id,
+    }
+    return {
+        "create_reading": partial(TracedReading, tracer, attributes),
+        "create_queue": partial(TracedQueue, tracer),
+    }
+
+
+async def run(
+    settings: ConsumerSettings, local_now_ms: Callable[[], int] = system_now_ms, tracer: Tracer | None = None
+) -> int:
     """Runs the consumer process until a signal stops it, and returns its exit status.
 
     `local_now_ms` is this machine's clock (Unix ms). Raises SettingsError.
@@ -60,9 +80,11 @@ async def run(settings: ConsumerSettings, local_now_ms: Callable[[], int] = syst
     registry = create_registry(LAYOUT_VERSION)
     async with AsyncExitStack() as stack:
         metrics = ConsumerMetrics(registry)
-        writer = StoreWriter(await stack.enter_async_context(store_client(settings)), heard=metrics.scripts)
+        create_writer = StoreWriter if tracer is None else partial(TracedWriter, tracer)
+        writer = create_writer(await stack.enter_async_context(store_client(settings)), heard=metrics.scripts)
         TransitionsCollector(writer.transitions, registry)
-        consumer = Consumer(settings, writer, metrics, local_now_ms=local_now_ms)
+        parts = {} if tracer is None else _traced(tracer, settings)
+        consumer = Consumer(settings, writer, metrics, local_now_ms=local_now_ms, **parts)
         try:
             await stack.enter_async_context(
                 serve_health(settings.metrics_host, settings.metrics_port, registry, consumer.not_ready, consumer.pulse)
@@ -94,7 +116,8 @@ def main() -> int:
         settings = load(ConsumerSettings)
         log.configure(settings.log_level)
         log.take_strays()
-        return asyncio.run(run(settings))
+        with tracing(settings.otlp_endpoint, "gene-statistics-consumer") as tracer:
+            return asyncio.run(run(settings, tracer=tracer))
     except SettingsError as error:
         log.say(*error.lines)
         return EXIT_SETTINGS

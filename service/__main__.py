@@ -11,16 +11,21 @@ import resource
 import sys
 from contextlib import AsyncExitStack
 
+from opentelemetry.trace import Tracer
+
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
+from service.auth.caller import Authenticator
 from service.auth.factory import create_authenticator
 from service.auth.metrics import IdentityMetrics
+from service.auth.traced import TracedAuthenticator
 from service.http.policy import create_policy
 from service.http.server import serving
 from service.runtime import log
 from service.runtime.garbage import look_rarely
 from service.runtime.metrics import create_registry
 from service.runtime.settings import ServiceSettings, SettingsError, load
+from service.runtime.tracing import tracing
 from service.store.errors import LayoutError, StoreDeniedError, StoreUnavailableError
 from service.store.layout.heads import LAYOUT_VERSION
 from service.store.read.client import create_reader_store
@@ -55,13 +60,14 @@ def main() -> int:
         log.configure(settings.log_level)
         log.take_strays()
         _allow_open_files()
-        return asyncio.run(run(settings))
+        with tracing(settings.otlp_endpoint, "gene-statistics-api") as tracer:
+            return asyncio.run(run(settings, tracer))
     except SettingsError as error:
         log.say(*error.lines)
         return EXIT_SETTINGS
 
 
-async def run(settings: ServiceSettings) -> int:
+async def run(settings: ServiceSettings, tracer: Tracer | None = None) -> int:
     """Serves the API until a signal comes; returns the exit status, raises SettingsError. `main` runs it."""
     stop, hurry = asyncio.Event(), asyncio.Event()
 
@@ -70,7 +76,9 @@ async def run(settings: ServiceSettings) -> int:
 
     registry = create_registry(LAYOUT_VERSION)
     async with AsyncExitStack() as stack:
-        authenticator = await stack.enter_async_context(create_authenticator(settings, IdentityMetrics(registry)))
+        authenticator: Authenticator = await stack.enter_async_context(
+            create_authenticator(settings, IdentityMetrics(registry))
+        )
         store = await stack.enter_async_context(
             create_reader_store(
                 settings.redis_url,
@@ -78,8 +86,11 @@ async def run(settings: ServiceSettings) -> int:
                 cafile=settings.redis_cafile,
                 key_prefix=settings.redis_key_prefix,
                 metrics=QueryMetrics(registry),
+                tracer=tracer,
             )
         )
+        if tracer is not None:
+            authenticator = TracedAuthenticator(authenticator, tracer)
         try:
             await store.ping()
         except LayoutError as error:
@@ -97,7 +108,9 @@ async def run(settings: ServiceSettings) -> int:
             stop.set()
 
         stop_on_signals(asyncio.get_running_loop(), end)
-        app = create_app(store, authenticator, limiter, registry, give_up, policy=create_policy(settings))
+        app = create_app(
+            store, authenticator, limiter, registry, give_up, policy=create_policy(settings), tracer=tracer
+        )
         try:
             server = serving(
                 app,

@@ -33,7 +33,7 @@ class Batch:
     """
 
     def __init__(self, timed: Timed = untimed) -> None:
-        self._timed = timed
+        self.timed = timed
         self._fold = RecordFold()
         self.portions: list[Portion] = []
         self.stripes: dict[int, list[ProjectBatch]] = {}
@@ -53,7 +53,7 @@ class Batch:
         count = 0
         for tp, records in polled.items():
             for some in self._split(records):
-                with self._timed("decode"):
+                with self.timed("decode"):
                     self._fold.add(tp, some)
                 self.portions.append((tp, some))
                 await asyncio.sleep(0)
@@ -65,7 +65,7 @@ class Batch:
 
     def close(self) -> None:
         """Packs the events by stripe, while the batch before is still written; nothing is added afterwards."""
-        with self._timed("pack"):
+        with self.timed("pack"):
             self.stripes = self._fold.stripes()
 
     def _split(self, records: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -81,20 +81,19 @@ class Batch:
 
 
 async def read_batch(
+    batch: Batch,
     consumer: AIOKafkaConsumer,
     timeout_ms: int,
     max_records: int,
     is_ours: Callable[[], bool],
-    timed: Timed = untimed,
 ) -> Batch | None:
-    """Polls until no more records have been fetched or the batch is full, and returns the batch.
+    """Polls into an empty batch until no more records have been fetched or it is full, and returns it.
 
     Returns None as soon as the partitions are no longer this consumer's. Waits `timeout_ms` at most for the first
     records. Raises the KafkaErrors of `getmany`.
     """
-    batch = Batch(timed)
     while not batch.drained and batch.records < max_records and batch.size_bytes < _MOST_BYTES:
-        with timed("poll"):
+        with batch.timed("poll"):
             polled = await consumer.getmany(timeout_ms=0 if batch.records else timeout_ms, max_records=POLL_RECORDS)
         if not is_ours():
             return None

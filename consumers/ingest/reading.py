@@ -70,7 +70,10 @@ class Reading:
     async def poll(self, is_ours: Callable[[], bool]) -> Batch | None:
         """Returns the next batch, or None if the partitions are no longer this consumer's; awaits read_batch."""
         most = self._policy.sifted_batch_records if self._has_refusals else self._policy.max_batch_records
-        return await read_batch(self._consumer, self._policy.poll_timeout_ms, most, is_ours, self._metrics.timed)
+        return await read_batch(self._begin_batch(), self._consumer, self._policy.poll_timeout_ms, most, is_ours)
+
+    def _begin_batch(self) -> Batch:
+        return Batch(self._metrics.timed)
 
     async def check(self, batch: Batch) -> None:
         """Checks that the topic is still the one that is read, and that no partition has stalled; the worker awaits it.

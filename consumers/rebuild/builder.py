@@ -173,7 +173,7 @@ class Rebuild:
         self._counts.dead_letters += counts.dead_letters
 
     async def _read(self) -> Batch:
-        batch = await read_batch(self.consumer, _POLL_TIMEOUT_MS, self.policy.batch_records, lambda: True)
+        batch = await read_batch(Batch(), self.consumer, _POLL_TIMEOUT_MS, self.policy.batch_records, lambda: True)
         assert batch is not None  # noqa: S101 - a reader without a group keeps its partitions
         self.consumer.check_readable()
         return batch

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from aiohttp import web
+from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 
 from service.api import access
@@ -19,6 +20,7 @@ from service.http.metrics import METRICS, HttpMetrics
 from service.http.middleware import create_middleware
 from service.http.policy import DEFAULT_POLICY, HttpPolicy
 from service.http.representations import GZIP, Gzip
+from service.http.traced import trace_requests
 from service.store.contract import StatisticsStore
 from service.store.errors import LayoutError
 
@@ -32,6 +34,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     *,
     policy: HttpPolicy = DEFAULT_POLICY,
     probe_seconds: float = 2.0,
+    tracer: Tracer | None = None,
 ) -> web.Application:
     """Returns the API over a store. The caller closes store and authenticator, after the application has ended.
 
@@ -40,7 +43,10 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     from inside, past the proxy.
     """
     metrics = HttpMetrics(registry)
-    app = web.Application(middlewares=[create_middleware(metrics, give_up, policy, limiter.monotonic_seconds)])
+    middlewares = [create_middleware(metrics, give_up, policy, limiter.monotonic_seconds)]
+    if tracer is not None:
+        middlewares.insert(0, trace_requests(tracer, policy.prefix))
+    app = web.Application(middlewares=middlewares)
     app[METRICS] = metrics
     app[access.STORE] = store
     app[access.AUTHENTICATOR] = authenticator

@@ -8,8 +8,8 @@ from multidict import istr
 
 from service.http.responses import REQUEST_ID, REQUEST_ID_PATTERN
 from service.runtime.log import add_fields
+from service.runtime.tracing import TRACEPARENT
 
-TRACEPARENT = "traceparent"
 _ID = istr(REQUEST_ID)
 _REQUEST_ID = re.compile(REQUEST_ID_PATTERN.strip("^$"))
 # https://www.w3.org/TR/trace-context/: versions after 00 may add fields, ff is none, and ids of zeros are none.

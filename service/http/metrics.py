@@ -8,7 +8,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from service.runtime.metrics import Timing, Timings
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _OPENMETRICS = "application/openmetrics-text"
 _OPENMETRICS_HEADERS = {hdrs.CONTENT_TYPE: openmetrics.CONTENT_TYPE_LATEST, hdrs.VARY: hdrs.ACCEPT}
@@ -47,7 +47,7 @@ class HttpMetrics:
 
     def answered(self, route: str, method: str, status: int, duration_seconds: float) -> None:
         """Counts a request of a route with its answer's status. The middleware calls it."""
-        requests, duration = self._series(route, method if method in _METHODS else "other", status)
+        requests, duration = self._series(route, method if method in METHODS else "other", status)
         requests.inc()
         duration.observe(duration_seconds)
 

@@ -74,6 +74,11 @@ class CommonSettings(_Settings):
     redis_key_prefix: KeyPrefix | None = Field(
         None, description="1 to 32 of A-Z a-z 0-9 . : _ -, before the name of each key (unset: none)"
     )
+    otlp_endpoint: HttpUrl | None = Field(
+        None,
+        repr=False,
+        description="an http:// or https:// URL of a collector of traces (OTLP over HTTP); needs the extra `otel`",
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], UpperCase] = Field(
         "INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )

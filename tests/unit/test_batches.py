@@ -54,7 +54,7 @@ class Endless:
 )
 async def test_a_batch_is_full_of_records_or_of_bytes(value_bytes: int, header_bytes: int, records: int) -> None:
     """All of its records stay in memory until it is written, in portions that are decoded without a pause."""
-    batch = await read_batch(Endless(value_bytes, header_bytes), 50, 20_000, lambda: True)
+    batch = await read_batch(Batch(), Endless(value_bytes, header_bytes), 50, 20_000, lambda: True)
     assert batch is not None
     assert (batch.records, batch.drained) == (records, False)
     assert sum(len(some) for _, some in batch.portions) == records

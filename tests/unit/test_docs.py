@@ -13,12 +13,12 @@ from consumers.dead_letters import letter
 from service.api.access import TOKEN
 from service.api.resources import statistics
 from service.events.decoding import Reason
-from service.http.correlation import TRACEPARENT
 from service.http.errors import CATALOGUE
 from service.http.languages import ACCEPT_LANGUAGE, X_LANGUAGE
 from service.http.responses import REQUEST_ID
 from service.runtime import early
 from service.runtime.settings import ConsumerSettings, ServiceSettings
+from service.runtime.tracing import TRACEPARENT
 from tests.docs import documents, everything, quoted, table
 
 README, OPERATING, STABILITY, PRODUCERS = (

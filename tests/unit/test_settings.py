@@ -69,6 +69,7 @@ def test_defaults_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
         "redis_cafile": None,
         "redis_cluster": False,
         "redis_key_prefix": None,
+        "otlp_endpoint": None,
         "log_level": "INFO",
         "http_host": "127.0.0.1",
         "http_port": 8080,
@@ -101,6 +102,7 @@ def test_consumer_needs_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         "redis_cafile": None,
         "redis_cluster": False,
         "redis_key_prefix": None,
+        "otlp_endpoint": None,
         "log_level": "INFO",
         "kafka_bootstrap_servers": "localhost:9092",
         "kafka_topic": "gene-job-events",
@@ -177,6 +179,7 @@ GOOD: list[tuple[type[Any], dict[str, str], str, object]] = [
     ),
     (ServiceSettings, {**JWT, "STATS_HTTP_CORS_ORIGINS": "*"}, "http_cors_origins", frozenset({"*"})),
     (ServiceSettings, KEYSTONE, "keystone_url", "https://id.example:5000/v3"),
+    (ConsumerSettings, {"STATS_OTLP_ENDPOINT": "http://collector:4318"}, "otlp_endpoint", "http://collector:4318"),
 ]
 
 
@@ -444,7 +447,7 @@ def test_errors_tell_no_secret(monkeypatch: pytest.MonkeyPatch, variables: dict[
 def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """The text of settings holds no password, secret or URL that may have one."""
     variables = {**KEYSTONE, **SASL, **JWT, "STATS_REDIS_URL": "redis://:s3cr3t@h"}
-    variables["STATS_KEYSTONE_URL"] = "https://u:s3cr3t@h"
+    variables["STATS_KEYSTONE_URL"] = variables["STATS_OTLP_ENDPOINT"] = "https://u:s3cr3t@h"
     for model in (ServiceSettings, ConsumerSettings):
         assert "s3cr3t" not in repr(loaded(monkeypatch, model, variables))
 

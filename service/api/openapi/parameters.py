@@ -4,10 +4,10 @@ from typing import Any, get_args
 
 from service.api.access import PROJECT_ID_PATTERN
 from service.events.event import MAX_MS
-from service.http.correlation import TRACEPARENT
 from service.http.errors import Language
 from service.http.languages import ACCEPT_LANGUAGE, X_LANGUAGE
 from service.http.responses import REQUEST_ID
+from service.runtime.tracing import TRACEPARENT
 
 
 def _parameter(name: str, place: str, description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
+from opentelemetry.trace import Tracer
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
@@ -15,6 +17,7 @@ from service.runtime.tasks import cancel
 from service.store.errors import StoreUnavailableError
 from service.store.read.metrics import QueryMetrics
 from service.store.read.reader import RedisStatisticsStore
+from service.store.read.traced import TracedStatisticsStore
 from service.store.read.watched import LOOK_SECONDS, WatchedStore
 from service.store.redis.client import create_client
 from service.store.redis.pool import Pool
@@ -106,13 +109,15 @@ async def create_reader_store(  # noqa: PLR0913 - settings, each by its name
     cafile: str | None = None,
     key_prefix: str | None = None,
     metrics: QueryMetrics | None = None,
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[WatchedStore]:
     """Yields the store that the API reads, watched from the beginning; ends the watch and closes the client at the end.
 
     The program enters it at its start, also while Redis cannot be reached.
     """
     client = create_reader_client(url, cluster, cafile=cafile, key_prefix=key_prefix)
-    store = WatchedStore(RedisStatisticsStore(client, _REMEMBERED_SECONDS), client, metrics)
+    create = RedisStatisticsStore if tracer is None else partial(TracedStatisticsStore, tracer)
+    store = WatchedStore(create(client, _REMEMBERED_SECONDS), client, metrics)
     with suppress(StoreUnavailableError):  # the first question or ping raises it again
         await store.look()
     watching = asyncio.create_task(store.run(look_seconds))
