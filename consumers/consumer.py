@@ -20,13 +20,12 @@ from consumers.ingest.applier import Applier
 from consumers.ingest.mending import Mender
 from consumers.ingest.reading import Reading
 from consumers.ingest.worker import Worker
-from consumers.kafka.absence import why_away
 from consumers.kafka.aiokafka_private import Reader
 from consumers.kafka.clients import connection_options, create_consumer, prepare_topics
-from consumers.kafka.denials import explain
 from consumers.kafka.stall import StalledError
 from consumers.kafka.stopping import stop_client
 from consumers.kafka.topic_watch import TopicWatch
+from consumers.kafka.trouble import KafkaTrouble
 from consumers.metrics import ConsumerMetrics
 from consumers.offsets.synchronizer import Synchronized, Synchronizer
 from consumers.policy import WorkerPolicy, policy_of
@@ -79,7 +78,7 @@ class Consumer:
         self._create_reading = create_reading
         self._worker: Worker | None = None
         self._letters = WrittenLetters(metrics.dead_letters)  # kept when the clients are made anew
-        self._denial, self._away, self._missing_topic = Trouble(), Trouble(), Trouble()
+        self._trouble, self._missing_topic = KafkaTrouble(), Trouble()
         self._stop = asyncio.Event()
         self.pulse = pulse or Pulse(time.monotonic)
 
@@ -94,7 +93,7 @@ class Consumer:
         missing = self._worker.not_ready() if self._worker is not None else ["kafka"]
         if missing != ["kafka"]:
             return missing
-        denial = self._denial.text()
+        denial = self._trouble.denial
         return [f"kafka: {denial}" if denial else "kafka", *([] if await self._has_store() else ["redis"])]
 
     async def _has_store(self) -> bool:
@@ -122,28 +121,8 @@ class Consumer:
                 delay_seconds = backoff.compute(failures)
                 if isinstance(error, StalledError):
                     self._metrics.stalls.inc()
-                self._tell_failure(error, delay_seconds)
+                self._trouble.failed(error, delay_seconds)
                 await pause(self._stop, delay_seconds)
-
-    def _tell_failure(self, error: KafkaError, delay_seconds: float) -> None:
-        """Logs why the clients are made anew. A denial stays until somebody mends it."""
-        denial, retry_seconds = explain(error), round(delay_seconds, 3)
-        reason = denial or why_away(error)
-        fields = (self._denial if denial else self._away).note(reason)
-        if fields is None:
-            return
-        fields |= {"reason": reason, "retry_seconds": retry_seconds}
-        if denial:
-            _log.error("Kafka denies us access, trying again", extra=fields)
-        else:
-            _log.warning("Kafka is not usable, trying again", extra=fields)
-
-    def _tell_success(self) -> None:
-        """Logs that what kept the clients from working is over, once all of them have connected."""
-        for trouble in (self._denial, self._away):
-            fields = trouble.end()
-            if fields is not None:
-                _log.info("Kafka is usable again", extra=fields)
 
     async def _work(self) -> None:
         """Makes Kafka clients, and reads with them until they fail or the process stops. Raises KafkaError."""
@@ -165,7 +144,7 @@ class Consumer:
                 stack.push_async_callback(stop_client, each)
                 await unless_set(self._stop, each.start())
             if not self._stop.is_set():
-                self._tell_success()
+                self._trouble.passed()
                 letters = self._create_queue(producer, settings.kafka_dead_letter_topic, self._letters)
                 await self._read(consumer, TopicWatch(client, policy.topic, clock.now_ms), letters, clock)
 

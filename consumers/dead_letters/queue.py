@@ -34,6 +34,11 @@ def create_producer(bootstrap_servers: str, **connection: Any) -> AIOKafkaProduc
 class LetterTooLargeError(MessageSizeTooLargeError):  # type: ignore[misc]  # aiokafka has no types
     """Says that a letter is too large for the dead-letter topic; the text names the letter and the limit."""
 
+    def __init__(self, text: str, partition: int, offset: int) -> None:
+        super().__init__(text)
+        self.partition = partition
+        self.offset = offset
+
 
 class WrittenLetters:
     """Remembers and counts the letters that this process has written, the last `most` of them.
@@ -111,5 +116,7 @@ class DeadLetterQueue:
         first = letters[error.first]
         return LetterTooLargeError(
             f"{error.size_bytes} bytes, {error.records} letters from offset {first.offset} of partition"
-            f" {first.partition} on, are more than max.message.bytes of {self._topic} allows: raise it there"
+            f" {first.partition} on, are more than max.message.bytes of {self._topic} allows: raise it there",
+            first.partition,
+            first.offset,
         )

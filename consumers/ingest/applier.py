@@ -15,6 +15,7 @@ from consumers.ingest.sifting import Mend, sift
 from consumers.kafka.denials import explain
 from consumers.kafka.metadata import TopicState
 from consumers.offsets.stripe_offsets import StripeOffsets
+from service.runtime.trouble import Trouble
 from service.store.errors import RefusedError
 from service.store.layout.heads import Claim, pack_partitions
 from service.store.write.batch import ProjectBatch
@@ -49,6 +50,7 @@ class Applier:
     topic: TopicState
     now_ms: Callable[[], int]
     timed: Timed = untimed
+    refusals: Trouble = field(default_factory=Trouble)
 
     async def apply(
         self, batch: Batch, watermarks_ms: Mapping[int, int], others: Iterable[int], horizon_ms: int
@@ -122,9 +124,10 @@ class Applier:
             await self.dead_letters.send(letters)
         except KafkaError as error:
             if isinstance(error, LetterTooLargeError):
-                _log.error(
-                    "a dead letter is too large for its topic; its partition waits", extra={"detail": str(error)}
-                )
+                told = self.refusals.note("too large")
+                if told is not None:
+                    about = {"partition": error.partition, "offset": error.offset, "detail": str(error)}
+                    _log.error("a dead letter is too large for its topic; its partition waits", extra={**about, **told})
             why = explain(error) or repr(error)
             raise DeadLettersUnavailableError(f"writing {len(letters)} dead letters: {why}") from error
 
@@ -133,11 +136,11 @@ class Applier:
     ) -> Sequence[DeadLetter]:
         """Applies all of a stripe's batch except the events that the store refuses, and moves the stripe past them."""
         letters = await sift(self.writer, self.topic.partitions, batch, portions, self.mend)
-        if letters:
-            _log.error(
-                "the store refuses events; they become dead letters",
-                extra={"stripe": batch.stripe, "letters": len(letters), "detail": str(refusal)},
-            )
+        told = self.refusals.note(f"{refusal.project_id} {refusal.problem}") if letters else None
+        if told is not None:
+            about = {"stripe": batch.stripe, "project_id": refusal.project_id, "detail": refusal.problem}
+            about |= {"letters": len(letters), "partition": letters[0].partition, "offset": letters[0].offset}
+            _log.error("the store refuses events; they become dead letters", extra={**about, **told})
         await self._send(letters)
         await self._write([replace(batch, projects=())])
         return letters

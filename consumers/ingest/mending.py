@@ -52,7 +52,13 @@ class Mender:
         mended = len(repair.found) - len(repair.left) + is_list
         _log.error(
             "a project was in disorder",
-            extra={"project_id": refusal.project_id, "detail": refusal.problem, "mended": mended, **describe(repair)},
+            extra={
+                "project_id": refusal.project_id,
+                "stripe": refusal.stripe,
+                "detail": refusal.problem,
+                "mended": mended,
+                **describe(repair),
+            },
         )
         self.metrics.mended_keys.labels("script").inc(mended)
         self.hurry()

@@ -90,7 +90,7 @@ async def _judge_some(reads: ProjectReads, nodes: Collection[Node], findings: Fi
     if looks:
         _log.warning(
             "some nodes changed under every scan and were not judged",
-            extra={"project": reads.project_id, "nodes": len(looks), "one_of_them": node_name(min(looks))},
+            extra={"project_id": reads.project_id, "nodes": len(looks), "one_of_them": node_name(min(looks))},
         )
 
 
