@@ -27,7 +27,7 @@ def _dashboard() -> dashboard.Dashboard:
     built = (
         dashboard.Dashboard("Gene job statistics")
         .uid("gene-job-statistics")
-        .description("Is it right, is it fast, is it full? docs/operating.md says what to do.")
+        .description("Is it right, is it fast, is it full, what do the jobs do? docs/operating.md says what to do.")
         .tags(["gene-job-statistics"])
         .timezone("browser")
         .time("now-3h", "now")

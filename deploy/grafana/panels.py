@@ -7,7 +7,7 @@ questions about a project.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDE, HALF, THIRD, QUARTER = 24, 12, 8, 6
+WIDE, THREE_QUARTERS, HALF, THIRD, QUARTER = 24, 18, 12, 8, 6
 _AS_OF_STEPS = ((None, "green"), (60, "yellow"), (300, "red"))
 _NONE_IS_GOOD = ((None, "green"), (1, "red"))
 
@@ -113,11 +113,14 @@ RIGHT = Row(
             ],
         ),
         Chart(
-            "Since the scrub's last whole pass",
-            "A day without one is StatsScrubNotFinished.",
+            "The scrub",
+            "How long ago the last whole pass ended, and how long it took. A day without one is StatsScrubNotFinished.",
             "s",
             THIRD,
-            [Query("time() - (stats_consumer_scrub_timestamp_seconds{$of} > 0)", "{{instance}}")],
+            [
+                Query("time() - (stats_consumer_scrub_timestamp_seconds{$of} > 0)", "{{instance}}, ended ago"),
+                Query("stats_consumer_scrub_pass_seconds{$of}", "{{instance}}, took"),
+            ],
             empty_when="no pass of the scrub has ended yet",
         ),
         Chart(
@@ -217,6 +220,24 @@ FAST = Row(
             [Query("sum by (phase) (rate(stats_consumer_phase_seconds_total{$of}[$__rate_interval]))", "{{phase}}")],
         ),
         Chart(
+            "Time of scripts",
+            "99th percentile of calls sent together until the last reply, and mean of one call, over all consumers.",
+            "s",
+            THIRD,
+            [
+                Query(
+                    "histogram_quantile(0.99, sum by (script, le) (rate("
+                    "stats_consumer_script_seconds_bucket{$of}[$__rate_interval])))",
+                    "{{script}}, p99",
+                ),
+                Query(
+                    "sum by (script) (rate(stats_consumer_script_seconds_sum{$of}[$__rate_interval]))"
+                    " / sum by (script) (rate(stats_consumer_script_calls_total{$of}[$__rate_interval]))",
+                    "{{script}}, one call",
+                ),
+            ],
+        ),
+        Chart(
             "Time of a batch in the store",
             "Quantiles over all consumers, from the first script sent to the last reply.",
             "s",
@@ -254,7 +275,7 @@ FAST = Row(
             "Identity service",
             "Requests a second to Keystone or for a JWKS, by result; and tokens that were remembered.",
             "reqps",
-            HALF,
+            THIRD,
             [
                 Query(
                     "sum by (request, result) (rate(stats_identity_requests_total{$of}[$__rate_interval]))",
@@ -268,7 +289,7 @@ FAST = Row(
             "Time of the identity service",
             "The 99th percentile until a request was answered or given up. Callers with new tokens wait so long.",
             "s",
-            HALF,
+            THIRD,
             [
                 Query(
                     "histogram_quantile(0.99, sum by (request, le) (rate("
@@ -284,6 +305,34 @@ FAST = Row(
 FULL = Row(
     "Is it full?",
     (
+        Chart(
+            "Fullest primary of Redis",
+            "Memory in use over maxmemory. At 100 % nothing is counted any more.",
+            "percentunit",
+            QUARTER,
+            [Query("max(stats_redis_fullest_memory_ratio{$of})", "used")],
+            ((None, "green"), (0.7, "yellow"), (0.85, "red")),
+            empty_when="Redis has no maxmemory, or its user may not run INFO",
+        ),
+        Chart(
+            "Memory of Redis",
+            "Used memory and maxmemory of all primaries together.",
+            "bytes",
+            THREE_QUARTERS,
+            [
+                Query("max(stats_redis_used_memory_bytes{$of})", "used"),
+                Query("max(stats_redis_max_memory_bytes{$of})", "maxmemory"),
+            ],
+            empty_when="Redis has no maxmemory, or its user may not run INFO",
+        ),
+        Chart(
+            "Memory of Redis, by kind of key",
+            "Estimated by the scrub in its last pass, over all consumers. Nodes grow with jobs and users.",
+            "bytes",
+            THIRD,
+            [Query("sum by (kind) (stats_redis_memory_bytes{$of})", "{{kind}}")],
+            empty_when="no pass of the scrub has ended yet",
+        ),
         Chart(
             "Memory of the processes",
             "Resident memory, by process.",
@@ -330,7 +379,7 @@ FULL = Row(
             "What runs",
             "Processes by version, and by the layout of the store that they read and write.",
             "short",
-            THIRD,
+            WIDE,
             [
                 Query(
                     "count by (job, version, layout) (stats_build_info{$of})", "{{job}} {{version}}, layout {{layout}}"
@@ -340,4 +389,31 @@ FULL = Row(
     ),
 )
 
-ROWS = (RIGHT, FAST, FULL)
+PLATFORM = Row(
+    "What do the jobs do?",
+    (
+        Chart(
+            "Jobs, by state",
+            "Jobs of all projects that count now, exact.",
+            "short",
+            THIRD,
+            [Query("max by (status) (stats_jobs{$of})", "{{status}}")],
+        ),
+        Chart(
+            "Transitions, by state",
+            "Jobs that came into a state, a second. Duplicates and replays are none.",
+            "cps",
+            THIRD,
+            [Query("sum by (status) (rate(stats_consumer_transitions_total{$of}[$__rate_interval]))", "{{status}}")],
+        ),
+        Chart(
+            "Input",
+            "Bytes of input of all jobs that count now.",
+            "bytes",
+            THIRD,
+            [Query("max(stats_jobs_input_bytes{$of})", "input")],
+        ),
+    ),
+)
+
+ROWS = (RIGHT, FAST, FULL, PLATFORM)

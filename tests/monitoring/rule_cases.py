@@ -93,6 +93,14 @@ CASES = (
         {**_OF_CONSUMER, "reason": "not_json"},
     ),
     Case(
+        "StatsJobsUnknown",
+        "a store of the former layout, until it is upgraded",
+        {f"stats_jobs_timestamp_seconds{{{API}}}": "0+0x20 1260+60x10"},
+        *("14m", "16m", "22m"),
+        "a cannot say how many jobs there are (read at 0). Answers are not affected.",
+        _OF_API,
+    ),
+    Case(
         "StatsScrubNotFinished",
         "a first pass that takes more than a day",
         {
@@ -262,6 +270,17 @@ CASES = (
         *("20m", "40m", "75m"),
         "1 requests a second are above the limit of one caller (429): more than one in twenty.",
         {"limit": "caller"},
+    ),
+    Case(
+        "StatsRedisFillsUp",
+        "one of two primaries fills up, and gets memory; each consumer tells of it",
+        {
+            f"stats_redis_fullest_memory_ratio{{{CONSUMER}}}": "0.8+0.01x14 0.5+0x10",
+            'stats_redis_fullest_memory_ratio{job="stats-consumer",instance="d"}': "0.8+0.01x14 0.5+0x10",
+        },
+        *("9m", "12m", "16m"),
+        "92% of maxmemory are used on the fullest primary. At 100% nothing is counted any more.",
+        {},
     ),
     Case(
         "StatsConnectionsRefused",

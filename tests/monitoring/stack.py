@@ -66,7 +66,8 @@ async def run_stack(bootstrap: str, folder: Path) -> AsyncIterator[Stack]:
     async with AsyncExitStack() as stack:
         await create_topics(bootstrap, {topic: _PARTITIONS, f"{topic}.dead-letters": 1})
         await _publish(bootstrap, topic)
-        redis = start_redis(redis_program(), redis_port, folder / "redis", folder / "redis.log")
+        limit = ("--maxmemory", "256mb")
+        redis = start_redis(redis_program(), redis_port, folder / "redis", folder / "redis.log", limit)
         stack.callback(redis.stop)
         processes = Processes(folder)
         stack.callback(processes.stop_all)
