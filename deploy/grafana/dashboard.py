@@ -1,4 +1,4 @@
-"""Makes Grafana's dashboard of the rows of `panels`."""
+"""Makes Grafana's dashboard of its rows."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 
-from deploy.grafana.panels import ROWS, Chart, Query
+from deploy.grafana.panels import Chart, Query
+from deploy.grafana.rows import ROWS
 
 PATH = Path(__file__).with_name("job-statistics.json")
 _OF = 'job=~"$job",instance=~"$instance"'

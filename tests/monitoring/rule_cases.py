@@ -115,8 +115,13 @@ CASES = (
     ),
     Case(
         "StatsScrubNotFinished",
-        "a scrub that has stopped",
-        {f"stats_consumer_scrub_timestamp_seconds{{{CONSUMER}}}": "60+0x52 95400+0x10"},
+        "a scrub that has stopped; another consumer has lost its partitions since",
+        {
+            f"stats_consumer_assigned_partitions{{{CONSUMER}}}": "4+0x60",
+            f"stats_consumer_scrub_timestamp_seconds{{{CONSUMER}}}": "60+0x52 95400+0x10",
+            'stats_consumer_assigned_partitions{job="stats-consumer",instance="d"}': "0+0x60",
+            'stats_consumer_scrub_timestamp_seconds{job="stats-consumer",instance="d"}': "60+0x60",
+        },
         *("24h", "25h30m", "27h"),
         "c ended no whole pass for 1d 1h 29m 0s: drift would go unnoticed.",
         _OF_CONSUMER,

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.grafana.dashboard import expression
-from deploy.grafana.panels import ROWS, Query
+from deploy.grafana.panels import Query
+from deploy.grafana.rows import ROWS
 from tests.conftest import require_part
 from tests.monitoring.live_prometheus import Prometheus, run_prometheus
 from tests.monitoring.rule_cases import CASES
