@@ -3,7 +3,7 @@
 Progress goes to standard output, one JSON object a line:
 `{"phase": "history", "events": 1000, "of": 57000, "jobs": 400}`. The last line of the history has the phase
 "complete" and `"totals": {project_id: {"total_user_num": 3, ...}}`.
-Standard input must be a pipe or a terminal.
+It waits only where standard input is a pipe or a terminal: for /dev/null, or a file, it goes on at once.
 """
 
 import asyncio
@@ -86,7 +86,10 @@ async def wait_for_go_ahead(stopping: asyncio.Event) -> None:
     """Waits for a line on standard input, the end of the input, or the request to stop."""
     loop = asyncio.get_running_loop()
     line_came = asyncio.Event()
-    loop.add_reader(sys.stdin, line_came.set)
+    try:
+        loop.add_reader(sys.stdin, line_came.set)
+    except PermissionError:  # the kernel: it is neither, so nobody is there to give it
+        return
     waits = [asyncio.create_task(line_came.wait()), asyncio.create_task(stopping.wait())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     loop.remove_reader(sys.stdin)

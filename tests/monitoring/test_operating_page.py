@@ -25,6 +25,7 @@ INLINE_ELSEWHERE = {
     "python -m consumers check FILE": "tests/commands/test_check.py",
     "python -m service": "tests/end_to_end/test_end_to_end.py",
     "python -m consumers": "tests/end_to_end/test_end_to_end.py",
+    "docker compose up --build --detach --wait": "tests/shipped/test_compose.py",
     "python -m service.runtime.probe /readyz": "tests/unit/test_probe.py",
     "docker run --init": "tests/faults/test_signals.py",
     'redis-cli -u "$NEW_REDIS_URL" REPLICAOF NO ONE': "tests/end_to_end/test_moves.py",

@@ -33,20 +33,22 @@ class Engine:
     child: Child
     host: str
 
-    def docker(self, *arguments: str, variables: dict[str, str] | None = None) -> str:
+    @property
+    def variables(self) -> dict[str, str]:
+        """Returns an environment in which Docker's programs find the engine."""
+        return {**os.environ, "DOCKER_HOST": self.host, "DOCKER_BUILDKIT": "1"}
+
+    def docker(self, *arguments: str) -> str:
         """Returns what a command of Docker's prints. Raises AssertionError, with its errors, if it fails."""
-        done = self.run(*arguments, variables=variables)
+        done = self.run(*arguments)
         assert done.returncode == 0, f"docker {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
         return done.stdout.strip()
 
-    def run(self, *arguments: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs a command of Docker's to its end."""
+        command = [self.program, *arguments]
         return subprocess.run(  # noqa: S603 - a tool
-            [self.program, *arguments],
-            env={**os.environ, "DOCKER_HOST": self.host, "DOCKER_BUILDKIT": "1", **(variables or {})},
-            check=False,
-            capture_output=True,
-            text=True,
+            command, env=self.variables, check=False, capture_output=True, text=True
         )
 
     def inspect(self, container: str) -> dict[str, Any]:

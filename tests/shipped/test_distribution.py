@@ -36,7 +36,7 @@ def metadata(distribution: Distribution, names: set[str]) -> email.message.Messa
 
 @pytest.fixture(scope="module")
 def environment(distribution: Distribution, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment with the wheel, as docs/operating.md makes it with `python3 -m venv` and pip.
+    """A new environment with the wheel: docs/operating.md makes it by `python3 -m venv` and `venv/bin/pip install`.
 
     Its requirements are those of the tests' own environment: the image's are installed, by their hashes, in the image.
     """

@@ -11,6 +11,7 @@ import pytest
 from deploy.local.waiting import eventually
 from tests.shipped.engine import Engine
 
+pytestmark = pytest.mark.timeout(600)  # the image is built first
 API, CONSUMER = "gene-statistics-api", "gene-statistics-consumer"
 _HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
 _SECRET = "--env=STATS_JWT_SECRET=a secret of tests that is long enough"

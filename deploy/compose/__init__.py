@@ -1,0 +1,1 @@
+"""What `compose.yaml` runs from the checkout, beside the image."""
