@@ -23,14 +23,19 @@ async def topic(kafka_bootstrap: str) -> str:
 
 
 @pytest.fixture
-async def system(kafka_bootstrap: str, redis_flushed: str, topic: str, processes: Processes) -> AsyncIterator[System]:
-    """The system over an empty topic and an empty Redis."""
-    environment = {
+def environment(kafka_bootstrap: str, redis_flushed: str, topic: str) -> dict[str, str]:
+    """The settings of every process: an empty topic and an empty Redis."""
+    return {
         "STATS_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
         "STATS_KAFKA_TOPIC": topic,
         "STATS_KAFKA_DEAD_LETTER_TOPIC": f"{topic}.dead-letters",
         "STATS_REDIS_URL": redis_flushed,
     }
+
+
+@pytest.fixture
+async def system(environment: dict[str, str], processes: Processes) -> AsyncIterator[System]:
+    """The system over an empty topic and an empty Redis."""
     async with aiohttp.ClientSession() as http:
         yield System(processes, environment, http)
 
