@@ -3,6 +3,7 @@
 A batch has records of many traces, so its own trace begins with it, and has links to theirs.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,10 +27,13 @@ from consumers.dead_letters.queue import DeadLetterQueue, WrittenLetters
 from consumers.ingest.batch import Batch
 from consumers.ingest.phases import Timed
 from consumers.ingest.reading import Reading
-from service.runtime.tracing import span_context_of, span_of
+from service.runtime.tracing import TRACEPARENT, span_context_of, span_of
 from service.store.write.writer import Applied, StoreWriter, StripeBatch
 
 _MOST_LINKS = 128  # the SDK keeps no more
+_MOST_PARSED = 1_000  # contexts of a batch: what is no context may look like one
+_FLAGS_END = 55
+_EVEN = frozenset({b"0", b"2", b"4", b"6", b"8", b"a", b"c", b"e"})
 
 
 class TracedBatch(Batch):
@@ -65,7 +69,7 @@ class TracedReading(Reading):
         """See Reading.poll."""
         batch = await super().poll(is_ours)
         if isinstance(batch, TracedBatch) and batch.records:
-            links = links_of(batch)
+            links = await links_of(batch)
             if links is not None:
                 self._begin_trace(batch, links)
         return batch
@@ -101,7 +105,7 @@ class TracedReading(Reading):
             return await super()._write(batch, *args)
 
 
-def links_of(batch: Batch) -> list[Link] | None:
+async def links_of(batch: Batch) -> list[Link] | None:
     """Returns links to the traces that records of a batch are of, or None if the batch is not to be traced.
 
     A link is made only to a trace that is sampled, as nothing is stored of others, and once to each span. If records
@@ -109,19 +113,29 @@ def links_of(batch: Batch) -> list[Link] | None:
     sampler decides.
     """
     links: dict[tuple[int, int], Link] = {}
+    seen: set[bytes] = set()  # a producer may publish thousands of records in one span
     has_unsampled = False
     for _, records in batch.portions:
+        await asyncio.sleep(0)  # as between portions that are decoded
         for record in records:
-            context = span_context_of(record.headers) if record.headers else None
-            if context is None:
+            traceparent = next((value for name, value in record.headers or () if name == TRACEPARENT), None)
+            if traceparent is None or traceparent in seen:
                 continue
-            if context.trace_flags.sampled:
-                links.setdefault((context.trace_id, context.span_id), Link(context))
-                if len(links) == _MOST_LINKS:
-                    return list(links.values())
-            else:
+            if _is_unsampled(traceparent):
                 has_unsampled = True
+                continue
+            seen.add(traceparent)
+            context = span_context_of(record.headers)
+            if context is not None:
+                links.setdefault((context.trace_id, context.span_id), Link(context))
+            if len(links) == _MOST_LINKS or len(seen) == _MOST_PARSED:
+                return list(links.values())
     return None if has_unsampled and not links else list(links.values())
+
+
+def _is_unsampled(traceparent: bytes) -> bool:
+    """Tells whether a context says that its trace is not sampled, by the last bit of its flags: no more is parsed."""
+    return len(traceparent) >= _FLAGS_END and traceparent[_FLAGS_END - 1 : _FLAGS_END] in _EVEN
 
 
 class TracedWriter(StoreWriter):

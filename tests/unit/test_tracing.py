@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
+from consumers.ingest import traced
 from consumers.ingest.batch import Batch
 from consumers.ingest.traced import links_of
 from service.runtime.settings import SettingsError
 from service.runtime.tracing import tracing
 
+Headers = list[tuple[str, bytes | None]]
 _TP = TopicPartition("events", 0)
 
 
-def batch_of(*headers: list[tuple[str, bytes | None]]) -> Batch:
+def batch_of(*headers: Headers) -> Batch:
     """A batch with a record for each list of headers."""
     batch = Batch()
     batch.portions.append((_TP, [SimpleNamespace(headers=each) for each in headers]))
@@ -27,28 +29,40 @@ def traceparent(number: int, flags: str = "01") -> tuple[str, bytes | None]:
     return "traceparent", f"00-{number:032x}-{number:016x}-{flags}".encode()
 
 
-def test_links_are_to_sampled_traces_once_each_and_few() -> None:
+async def test_links_are_to_sampled_traces_once_each_and_few() -> None:
     """Unsampled ones and what is no context are left out, and so is what is more than 128."""
     odd: list[tuple[str, bytes | None]] = [("traceparent", None), ("traceparent", b"\xff" * 55), ("other", b"")]
     batch = batch_of([traceparent(1)], [traceparent(1)], [traceparent(2, "00")], [traceparent(3, "03")], [], odd)
-    links = links_of(batch)
+    links = await links_of(batch)
     assert links is not None
     assert [each.context.trace_id for each in links] == [1, 3]
-    many = links_of(batch_of(*[[traceparent(number)] for number in range(1, 1_000)]))
+    many = await links_of(batch_of(*[[traceparent(number)] for number in range(1, 1_000)]))
     assert many is not None
     assert len(many) == 128
 
 
-def test_a_batch_is_traced_unless_all_who_decide_decide_against_it() -> None:
+async def test_a_batch_is_traced_unless_all_who_decide_decide_against_it() -> None:
     """Without a context nobody has decided."""
-    assert links_of(batch_of([], [("other", b"a")])) == []
-    assert links_of(batch_of([], [traceparent(1, "00")])) is None
-    assert links_of(batch_of([traceparent(1, "00")], [traceparent(2)])) != []
+    assert await links_of(batch_of([], [("other", b"a")])) == []
+    assert await links_of(batch_of([], [traceparent(1, "00")])) is None
+    assert await links_of(batch_of([traceparent(1, "00")], [traceparent(2)])) != []
 
 
-def test_a_tracestate_goes_with_its_trace() -> None:
+async def test_few_contexts_of_a_batch_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty thousand records of one span, of traces that nobody samples, and of no traces: a thousand at most."""
+    parsed: list[object] = []
+    monkeypatch.setattr(traced, "span_context_of", parsed.append)
+    headers: list[Headers] = [[traceparent(1)], *([traceparent(number, "00")] for number in range(1, 10_000))]
+    assert await links_of(batch_of(*headers * 2)) is None
+    assert len(parsed) == 1
+    odd: list[Headers] = [[("traceparent", b"%055d" % number)] for number in range(1, 20_000, 2)]
+    await links_of(batch_of(*odd))
+    assert len(parsed) == 1 + 1_000
+
+
+async def test_a_tracestate_goes_with_its_trace() -> None:
     """What a vendor adds stays with the context."""
-    links = links_of(batch_of([("tracestate", b"vendor=1"), traceparent(1)]))
+    links = await links_of(batch_of([("tracestate", b"vendor=1"), traceparent(1)]))
     assert links is not None
     assert links[0].context.trace_state.get("vendor") == "1"
 
