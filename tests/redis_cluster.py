@@ -67,6 +67,7 @@ class ThreePrimaries:
         self._program, self._folder = program, folder
         self.nodes = [ClusterNode(program, folder / f"node-{number}") for number in range(2 * PRIMARIES)]
         self.url = f"redis://127.0.0.1:{self.nodes[0].port}/0"
+        self.seen_from = self.nodes[0]  # who is asked where slots are
         primaries, replicas = self.nodes[:PRIMARIES], self.nodes[PRIMARIES:]
         for number, node in enumerate(primaries):
             node.ask("ADDSLOTSRANGE", SLOTS * number // PRIMARIES, SLOTS * (number + 1) // PRIMARIES - 1)
@@ -92,7 +93,7 @@ class ThreePrimaries:
 
     def owner(self, slot: int) -> ClusterNode:
         """The primary that serves a slot."""
-        for first, last, [_, port, *_], *_ in self.nodes[0].ask("SLOTS"):
+        for first, last, [_, port, *_], *_ in self.seen_from.ask("SLOTS"):
             if first <= slot <= last:
                 return next(node for node in self.nodes if node.port == port)
         raise AssertionError(f"nobody serves slot {slot}")

@@ -278,9 +278,9 @@ async def test_cluster_users(redis_cluster_url: str) -> None:
         await assert_equals_oracle(store, events, [("project", None, None, None), ("project", 1, None, "user3")])
         await assert_no_drift(writing, events)
         assert await admin.acl_log() == []
-        for right in more[:2]:
-            await acl(admin, "SETUSER", "stats-api", right.replace("+", "-"))
-            async with aclosing(create_reader_client(urls["stats-api"], True)) as client:
-                with pytest.raises(StoreDeniedError, match="grant"):
-                    await RedisStatisticsStore(client).ping()
-            await acl(admin, "SETUSER", "stats-api", right)
+        slots = more[0]
+        await acl(admin, "SETUSER", "stats-api", slots.replace("+", "-"))
+        async with aclosing(create_reader_client(urls["stats-api"], True)) as client:
+            with pytest.raises(StoreDeniedError, match="grant"):
+                await RedisStatisticsStore(client).ping()
+        await acl(admin, "SETUSER", "stats-api", slots)
