@@ -23,8 +23,11 @@ CHART = PROJECT / "deploy" / "chart"
 OLDEST, NEWEST = "1.28.0", "1.37.0"
 
 SECRETS = {"STATS_JWT_SECRET", "STATS_KEYSTONE_PASSWORD", "STATS_KAFKA_SASL_PASSWORD"}
-# The chart gives these itself.
-BY_THE_CHART = {"STATS_HTTP_PORT", "STATS_HTTP_DRAIN_SECONDS", "STATS_METRICS_HOST", "STATS_METRICS_PORT"}
+# The chart gives these itself, or has no use for them: a pod is one process.
+BY_THE_CHART = {
+    *("STATS_HTTP_PORT", "STATS_HTTP_DRAIN_SECONDS", "STATS_HTTP_REUSE_PORT", "STATS_HTTP_OWN_PORT"),
+    *("STATS_METRICS_HOST", "STATS_METRICS_PORT"),
+}
 OF_OPERATORS = {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule"}
 
 Values = dict[str, Any]
