@@ -111,6 +111,17 @@ def test_what_is_not_known_has_no_series() -> None:
     assert registry.get_sample_value("many", {"kind": "b"}) is None
 
 
+def test_a_consumer_that_has_seen_nothing_says_nothing_good() -> None:
+    """Of its gauges those alone have a series that are true: it has no partition, and an instant is 0, which is old."""
+    said = {family.name for family in of_consumers().collect() if family.type == "gauge" and family.samples}
+    assert {name for name in said if name.startswith("stats_")} == {
+        "stats_consumer_assigned_partitions",
+        "stats_consumer_last_applied_record_timestamp_seconds",
+        "stats_consumer_scrub_timestamp_seconds",
+        "stats_http_connections",
+    }
+
+
 class Clock:
     """Seconds, as a test sets them."""
 
