@@ -59,7 +59,7 @@ constraints: $(VENV)/.ready-test ## choose the exact versions that are installed
 	@$(MAKE) --no-print-directory requirements
 
 requirements: $(VENV)/.ready-test ## write the versions of constraints.txt with hashes, for the image
-	@$(UV_COMPILE) --generate-hashes --constraint constraints.txt pyproject.toml \
+	@$(UV_COMPILE) --generate-hashes --constraint constraints.txt --extra otel pyproject.toml \
 		--output-file deploy/image/requirements.txt
 	@echo hatchling | $(UV_COMPILE) --generate-hashes --constraint constraints.txt - \
 		--output-file deploy/image/build-requirements.txt

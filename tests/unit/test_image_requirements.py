@@ -33,9 +33,10 @@ def test_versions_are_those_of_the_constraints(name: str) -> None:
 
 
 def test_all_that_is_required_is_there() -> None:
-    """The image has what the service requires, and what builds the wheel."""
+    """The image has what the service requires, also to send traces, and what builds the wheel."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
-    assert required(project["project"]["dependencies"]) <= names(IMAGE / "requirements.txt")
+    extras = project["project"]["optional-dependencies"]
+    assert required([*project["project"]["dependencies"], *extras["otel"]]) <= names(IMAGE / "requirements.txt")
     assert required(project["build-system"]["requires"]) <= names(IMAGE / "build-requirements.txt")
 
 
