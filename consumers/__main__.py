@@ -29,7 +29,7 @@ from service.runtime import log
 from service.runtime.garbage import look_rarely
 from service.runtime.metrics import create_registry
 from service.runtime.settings import ConsumerSettings, SettingsError, load
-from service.runtime.tracing import tracing
+from service.runtime.tracing import ids_of_trace, tracing
 from service.store.errors import EvictionError, LayoutError, StoreDeniedError, StoreUnavailableError
 from service.store.layout.heads import LAYOUT_VERSION
 from service.store.redis.clock import system_now_ms
@@ -114,7 +114,7 @@ def main() -> int:
         return run_command(sys.argv[1:])
     try:
         settings = load(ConsumerSettings)
-        log.configure(settings.log_level)
+        log.configure(settings.log_level, ids_of_trace)
         log.take_strays()
         with tracing(settings.otlp_endpoint, "gene-statistics-consumer") as tracer:
             return asyncio.run(run(settings, tracer=tracer))

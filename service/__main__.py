@@ -25,7 +25,7 @@ from service.runtime import log
 from service.runtime.garbage import look_rarely
 from service.runtime.metrics import create_registry
 from service.runtime.settings import ServiceSettings, SettingsError, load
-from service.runtime.tracing import tracing
+from service.runtime.tracing import ids_of_trace, tracing
 from service.store.errors import LayoutError, StoreDeniedError, StoreUnavailableError
 from service.store.layout.heads import LAYOUT_VERSION
 from service.store.read.client import create_reader_store
@@ -57,7 +57,7 @@ def main() -> int:
             return EXIT_SETTINGS
     try:
         settings = load(ServiceSettings)
-        log.configure(settings.log_level)
+        log.configure(settings.log_level, ids_of_trace)
         log.take_strays()
         _allow_open_files()
         with tracing(settings.otlp_endpoint, "gene-statistics-api") as tracer:

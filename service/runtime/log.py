@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -15,6 +15,8 @@ from service.runtime.repetitions import Repetitions
 
 Raised: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
+Context: TypeAlias = Callable[[], Mapping[str, object]]
+
 _log = logging.getLogger(__name__)
 _FIELDS: ContextVar[Mapping[str, object]] = ContextVar("fields", default=MappingProxyType({}))
 _OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -24,8 +26,12 @@ class JsonFormatter(logging.Formatter):
     """Formats a log record as JSON.
 
     The object has time (ISO 8601, UTC, milliseconds), level, logger, message, an exception, every `extra` field, and
-    the fields that `add_fields` has added in the context that logs.
+    the fields that `add_fields` has added in the context that logs, and those of `context`, such as the trace.
     """
+
+    def __init__(self, context: Context = dict) -> None:
+        super().__init__()
+        self.context = context
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns one line of JSON; a value of a type that JSON does not have is written as its `str`."""
@@ -42,7 +48,7 @@ class JsonFormatter(logging.Formatter):
         for name, value in vars(record).items():
             if name not in _OWN_ATTRIBUTES:
                 line.setdefault(name, value)
-        for name, value in _FIELDS.get().items():
+        for name, value in (*_FIELDS.get().items(), *self.context().items()):
             line.setdefault(name, value)
         return json.dumps(line, default=str)
 
@@ -55,10 +61,10 @@ def add_fields(fields: Mapping[str, object]) -> None:
     _FIELDS.set(fields)
 
 
-def configure(level: str) -> None:
+def configure(level: str, context: Context = dict) -> None:
     """Sends log records of `level` (a name such as `INFO`) or above to stderr, as JSON lines, but no floods of them."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(context))
     handler.addFilter(Repetitions())
     logging.basicConfig(level=level, handlers=[handler], force=True)
 

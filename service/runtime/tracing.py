@@ -4,11 +4,20 @@ What is traced is wrapped where a program puts its parts together, and only if t
 trace pays nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanContext, SpanKind, StatusCode, Tracer, get_current_span
+from opentelemetry.trace import (
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    Tracer,
+    format_span_id,
+    format_trace_id,
+    get_current_span,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import Attributes
 
@@ -55,6 +64,14 @@ def span_context_of(headers: Iterable[tuple[str, bytes | None]]) -> SpanContext 
         return None
     context = get_current_span(context_of(texts[TRACEPARENT], texts.get(TRACESTATE, ""))).get_span_context()
     return context if context.is_valid else None
+
+
+def ids_of_trace() -> Mapping[str, object]:
+    """Returns `trace_id` and `span_id` of the current span for a line of the log; nothing without a trace."""
+    context = get_current_span().get_span_context()
+    if not context.is_valid:
+        return {}
+    return {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
 
 
 @contextmanager

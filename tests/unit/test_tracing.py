@@ -1,17 +1,21 @@
 """Traces: which records are linked, and what keeps a process that is to trace from starting."""
 
+import json
+import logging
 import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
 
 from consumers.ingest import traced
 from consumers.ingest.batch import Batch
 from consumers.ingest.traced import links_of
+from service.runtime.log import JsonFormatter
 from service.runtime.settings import SettingsError
-from service.runtime.tracing import tracing
+from service.runtime.tracing import ids_of_trace, tracing
 
 Headers = list[tuple[str, bytes | None]]
 _TP = TopicPartition("events", 0)
@@ -84,3 +88,16 @@ def test_without_the_extra_the_process_does_not_start(monkeypatch: pytest.Monkey
     [line] = raised.value.lines
     assert line.startswith("STATS_OTLP_ENDPOINT: ")
     assert "gene-job-statistics[otel]" in line
+
+
+def test_a_line_of_the_log_names_its_trace() -> None:
+    """Where a span is under way, a line has its ids; elsewhere it has none."""
+
+    def line() -> dict[str, object]:
+        written: dict[str, object] = json.loads(JsonFormatter(ids_of_trace).format(logging.makeLogRecord({"msg": "m"})))
+        return {name: written.get(name) for name in ("trace_id", "span_id")}
+
+    span = NonRecordingSpan(SpanContext(10, 11, is_remote=False))
+    with use_span(span):
+        assert line() == {"trace_id": f"{10:032x}", "span_id": f"{11:016x}"}
+    assert line() == {"trace_id": None, "span_id": None}
