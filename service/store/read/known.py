@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from service.store.layout.tree import Shape
 from service.store.read.names import Names
 from service.store.read.view import Look
 
-QUESTION_SECONDS = 1.0  # that a question waits for Redis in all
+QUESTION_SECONDS = 1.0  # that a question waits for an answer of Redis
 MAX_PROJECTS = 4_096
 MAX_USERS = 500_000  # of all projects together: some 300 bytes each
 
@@ -30,12 +32,22 @@ class Known:
     look: Look | None = None
     wants_namings: bool = True  # whether the last look saw another names id: the next read then asks for `t`, too
     fetching_names: asyncio.Lock = field(default_factory=asyncio.Lock)
-    limits: set[asyncio.Timeout] = field(default_factory=set)  # of the questions that wait for Redis
+    _limits: set[asyncio.Timeout] = field(default_factory=set)  # of the questions that wait for names
 
-    def give_time(self, seconds: float) -> None:
-        """Lets all questions of the project that are under way wait so long from now on: Redis has answered."""
-        until = asyncio.get_running_loop().time() + seconds
-        for limit in self.limits:
+    @asynccontextmanager
+    async def limit(self) -> AsyncIterator[None]:
+        """Raises TimeoutError once nothing has been fetched for `QUESTION_SECONDS`, by whichever question."""
+        async with asyncio.timeout(QUESTION_SECONDS) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
+
+    def give_time(self) -> None:
+        """Lets all questions of the project that wait for names wait anew: Redis has answered."""
+        until = asyncio.get_running_loop().time() + QUESTION_SECONDS
+        for limit in self._limits:
             if not limit.expired():
                 limit.reschedule(until)
 

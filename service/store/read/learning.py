@@ -9,7 +9,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 from service.store.layout.keys import head_key, project_prefix, stripe_of
 from service.store.layout.projects import parse_meta, parse_shape, parse_user
 from service.store.layout.tree import TOP_LEVEL, Shape
-from service.store.read.known import QUESTION_SECONDS, Known, KnownShape
+from service.store.read.known import Known, KnownShape
 from service.store.read.names import Names, Namings
 from service.store.read.node_checks import check_shape, parsed
 from service.store.redis.views import DamagedError, is_foreign
@@ -106,13 +106,13 @@ class Learning:
 
     async def names(self, project_id: str, generation: int, known: Known, namings: Namings) -> Names:
         """Fetches the names that a view has otherwise than the reader; returns all names: the view's, or newer ones."""
-        async with known.fetching_names:  # a read that has waited finds the names that others have fetched
+        async with known.limit(), known.fetching_names:  # who has waited finds the names that others have fetched
             names, key = known.names, f"{project_prefix(project_id, generation)}u"
             lacking = names.lacking(namings)
             fetched: dict[bytes, bytes | None] = {}
             for at in range(0, len(lacking), _NAMES_PER_CALL):
                 fields = lacking[at : at + _NAMES_PER_CALL]
                 fetched.update(zip(fields, await self._fields(key, fields), strict=True))
-                known.give_time(QUESTION_SECONDS)  # else a project with a crowd of new users would never be answered
+                known.give_time()  # else a project with a crowd of new users would never be answered
             names.update({field: value for field, value in fetched.items() if value is not None})
         return names

@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 _MAX_KEYS = 2_000  # with more keys a command would block Redis for too long
 
@@ -33,7 +34,7 @@ class SharedRead:
     async def _read(self, group: str) -> None:
         try:
             while turn := self._take(group):
-                await self._serve(turn)
+                await self._serve(group, turn)
         finally:
             del self._readers[group]
 
@@ -48,11 +49,13 @@ class SharedRead:
             del self._waiting[group]
         return waiting[:count]
 
-    async def _serve(self, turn: list[tuple[list[str], asyncio.Future[list[Any]]]]) -> None:
+    async def _serve(self, group: str, turn: list[tuple[list[str], asyncio.Future[list[Any]]]]) -> None:
         try:
             replies = await self._client.mget([key for keys, _ in turn for key in keys])
         except Exception as error:  # noqa: BLE001 - each waiting read raises it, whatever it is
-            for _, future in turn:
+            # who waits behind a read that got no answer has waited as long, and would wait as long again
+            behind = self._waiting.pop(group, []) if isinstance(error, RedisTimeoutError) else []
+            for _, future in (*turn, *behind):
                 if not future.done():
                     future.set_exception(error)
             return
