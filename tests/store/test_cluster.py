@@ -16,7 +16,7 @@ from service.store.layout.heads import Progress
 from service.store.layout.keys import STRIPES, head_key, stripe_tag
 from service.store.read.client import create_reader_client
 from service.store.read.reader import RedisStatisticsStore
-from service.store.redis.client import create_writer_client
+from service.store.redis.client import WRITE_TIMEOUT_SECONDS, create_writer_client
 from service.store.write.writer import Step, StoreWriter, StripeBatch
 from tests.redis_cluster import forget_scripts
 from tests.servers import CLUSTER_SLOTS
@@ -97,7 +97,7 @@ async def test_many_first_commands_at_once(any_cluster_url: str) -> None:
 async def test_more_commands_than_connections(any_cluster_url: str) -> None:
     """Whoever finds no connection free waits for one, in a reader and in a writer."""
     for create in (create_writer_client, create_reader_client):
-        client = create(any_cluster_url, cluster=True)
+        client = create(any_cluster_url, True, WRITE_TIMEOUT_SECONDS)
         assert await asyncio.gather(*[client.get(head_key(7)) for _ in range(500)]) == [None] * 500
         await client.aclose()
 

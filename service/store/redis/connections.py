@@ -19,7 +19,7 @@ from service.store.redis.key_prefix import with_prefix
 Address = tuple[str, int]
 
 _SENTINEL_SECONDS = 0.3  # a sentinel that takes longer is passed over
-_HANDSHAKE_SHARE = 0.9  # of the time that connecting may take
+_HANDSHAKE_SHARE = 0.7  # of the time that connecting may take
 
 
 class TlsConnection(Connection):
