@@ -17,7 +17,7 @@ from service.store.layout.keys import project_prefix, projects_key, stripe_of, t
 from service.store.layout.totals import Totals, parse_totals
 from service.store.redis.views import read_head
 from tests.store.histories import History, heavy_histories, histories
-from tests.store.support import Event, Store, event, stored
+from tests.store.support import Event, Store, event, stored, stored_hash
 from tests.store.test_generations import EVENTS, build, fill
 from tests.store.test_retention import DAY_MS, move_horizon, no_pause, sweep_all
 from tests.store.totals import expected_totals, stored_totals, sum_of_totals
@@ -81,10 +81,10 @@ async def test_a_count_goes_on_while_projects_are_written(client: Redis, history
 async def test_projects_that_come_beside_a_list_that_was_read_are_counted(client: Redis, store: Store) -> None:
     """A project that is begun between those that a count is about to pass is not passed over."""
     names = sorted(BESIDE[:40])
-    events = [event(job, project_id=name) for job, name in enumerate(names[::2])]
+    events = [event(job, project_id=name) for job, name in enumerate(names[1::2])]
     await store.apply(events)
     await client.delete(KEY)
-    late = [event(job, project_id=name) for job, name in enumerate(names[1::2])]
+    late = [event(job, project_id=name) for job, name in enumerate(names[::2])]
     calls = 0
 
     async def write() -> None:
@@ -215,6 +215,16 @@ async def test_a_project_that_is_mended_is_counted_anew(client: Redis, store: St
     assert await stored_totals(client, STRIPE) is None
     assert (await mend_project(client, "project")).left == []
     assert await sum_of_totals(client) == expected_totals(events)
+
+
+async def test_a_repair_that_changes_what_counts_changes_the_totals(client: Redis, store: Store) -> None:
+    """A record of another hand is taken for the truth: its job counts as the record says, in the totals as well."""
+    await store.apply([event(job) for job in range(20)])
+    key, record = next(iter((await stored_hash(client, f"{project_prefix('project')}j:0")).items()))
+    await client.hset(f"{project_prefix('project')}j:0", key, record[:-1] + bytes([JobStatus.FAILED]))
+    assert (await mend_project(client, "project")).left == []
+    assert await sum_of_totals(client) == Totals((0, 19, 0, 1, 0, 0), 20 * 7)
+    assert await audit_totals(client, STRIPE) == Repair([], [])
 
 
 async def test_a_stripe_without_projects_counts_nothing(client: Redis, store: Store) -> None:
