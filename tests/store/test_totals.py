@@ -129,6 +129,27 @@ async def test_a_count_that_was_broken_off_is_gone_on_with(client: Redis, store:
     assert parse_totals(await stored(client, KEY)).cursor is None
 
 
+@pytest.mark.parametrize("how", ["ended", "given up"])
+async def test_a_count_that_others_end_or_give_up_passes_over_no_project(client: Redis, store: Store, how: str) -> None:
+    """Two processes count a stripe, or a project is mended meanwhile: the count begins anew, from its first project."""
+    events = [event(job, project_id=BESIDE[job % 700]) for job in range(1_400)]
+    await store.apply(events)
+    calls = 0
+
+    async def interfere() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:  # 500 projects have been counted
+            if how == "ended":
+                assert await audit_totals(client, STRIPE, is_repair=True) == Repair([], [])
+            else:
+                await client.setrange(KEY, 0, b"\0")
+
+    assert (await audit_totals(client, STRIPE, interfere, is_repair=True)).left == []
+    assert calls > 2
+    assert await sum_of_totals(client) == expected_totals(events)
+
+
 async def test_sums_beyond_64_bits_are_exact(client: Redis, store: Store) -> None:
     """Bytes of input have 128 bits, kept by writes and in a count; they fall again with deletions."""
     events: list[Event] = [

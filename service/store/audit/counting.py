@@ -67,7 +67,7 @@ class Counting:
         while True:
             first = bisect_right(projects, cursor)
             some = projects[first : first + _PROJECTS_PER_CALL]
-            word, *reply = await self._run(_COUNT, len(projects), *some)
+            word, *reply = await self._run(_COUNT, len(projects), cursor, *some)
             if word == b"refused":
                 raise UncountedError(reply[0].decode(errors="replace"), reply[1].decode(errors="replace"))
             cursor, is_current = reply

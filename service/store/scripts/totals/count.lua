@@ -2,11 +2,14 @@
 -- under way. It comes after sweep/fence.lua. From then on writes keep the count right for the projects up to the cursor.
 --
 -- ARGV[4]  number of projects in the stripe's list when the caller read it
--- ARGV[5]  and further: ids of that list, ascending, without a gap; those up to the cursor are passed over
+-- ARGV[5]  the cursor as the caller knows it
+-- ARGV[6]  and further: ids of that list from behind this cursor on, ascending, without a gap; those up to the cursor that
+--          there is by now are passed over
 --
 -- Returns 'ok', the cursor, and whether the list still has so many projects (1 or 0); or 'refused', a project and why it
 -- cannot be counted, and has written nothing. A call counts one project at least, and no more once it has read BYTES of
--- nodes.
+-- nodes. It counts none if the cursor has gone back: somebody has ended the count that the caller knows, or has given it
+-- up, and those before the ids of the caller are still to be counted.
 
 local BYTES = 131072
 local projects_key = PREFIX .. 'projects'
@@ -59,13 +62,16 @@ local function listed(cursor, last)
   return found
 end
 
+if layout < TOTALS_LAYOUT then return {'fenced'} end  -- the stripe was taken back to the layout without totals
 local totals = read_totals() or {state = COUNTING, sums = no_sums()}
 if not totals.counted then totals.counted, totals.cursor = no_sums(), '' end
+local is_current = call('SCARD', projects_key) == tonumber(ARGV[4])
+if greater(ARGV[5], totals.cursor) then return {'ok', totals.cursor, is_current and 1 or 0} end
 local waiting = {}
-for i = 5, #ARGV do
+for i = 6, #ARGV do
   if greater(ARGV[i], totals.cursor) then waiting[#waiting + 1] = ARGV[i] end
 end
-local cursor, is_current = waiting[#waiting], call('SCARD', projects_key) == tonumber(ARGV[4])
+local cursor = waiting[#waiting]
 if not is_current and cursor then  -- there may be others between those that the caller knows
   cursor = waiting[1]
   waiting = listed(totals.cursor, cursor)
