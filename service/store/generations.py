@@ -11,7 +11,7 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster
 
 from service.store.deletion import delete_generations
-from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, TOTALS_VERSION, Head, Live, pack_head
+from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, Head, Live, pack_head
 from service.store.layout.keys import STRIPES, building_head_key, head_key, retired_key, totals_key
 from service.store.layout.totals import Totals, pack_totals
 from service.store.redis.outages import reaching
@@ -70,6 +70,7 @@ class Generations:
 
     def __init__(self, client: Redis | RedisCluster) -> None:
         self.client = client
+        self._begin = Script("begin.lua")
         self._swap = Script("swap.lua")
 
     async def look(self) -> Building:
@@ -89,16 +90,12 @@ class Generations:
     async def begin(self, building: Building, topic_id: bytes = NO_TOPIC) -> None:
         """Makes the missing heads of the new generation; the topic with that id is to be read into it."""
         generation = building.generation
+        head = pack_head(Head(LAYOUT_VERSION, (), Live(generation), topic_id=topic_id))
         with reaching("beginning a generation"):
             for stripe in building.stripes:
-                if building.heads[stripe] is not None:
-                    continue
-                version = building.live[stripe].layout_version
-                head = pack_head(Head(version, (), Live(generation), topic_id=topic_id))
-                commands = [("SET", building_head_key(stripe, generation), head, "NX")]
-                if version >= TOTALS_VERSION:
-                    commands.insert(0, ("SET", totals_key(stripe, generation), pack_totals(Totals()), "NX"))
-                await write(self.client, *commands)
+                if building.heads[stripe] is None:
+                    keys = head_key(stripe), building_head_key(stripe, generation), totals_key(stripe, generation)
+                    await self._begin.run(self.client, keys, head, pack_totals(Totals()))
 
     async def swap(self, building: Building) -> list[int]:
         """Makes the new generation the live one: in one call on a single Redis, in one for each stripe on a cluster.

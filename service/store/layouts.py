@@ -24,15 +24,20 @@ _PARTS = ["apply/1_layout.lua", "sweep/fence.lua", "apply/7_totals.lua"]
 
 @dataclass(slots=True)
 class Converted:
-    """The result of a conversion: numbers of stripes, and why some are not done.
+    """The result of a conversion: stripes, the number of others, and why some are not done.
 
-    `changed` have another layout version than before; of `unwritten` no consumer has made a head yet. `problems` has by
-    stripe why it is damaged, or its totals cannot be counted.
+    `changed_stripes` have another layout version than before; of `unwritten` no consumer has made a head yet.
+    `problems` has by stripe why it is damaged, or its totals cannot be counted.
     """
 
-    changed: int = 0
+    changed_stripes: set[int] = field(default_factory=set)
     unwritten: int = 0
     problems: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> int:
+        """Returns how many stripes have another layout version than before."""
+        return len(self.changed_stripes)
 
 
 class Layouts:
@@ -76,23 +81,34 @@ class Layouts:
         if live is None:
             converted.unwritten += 1
             return
-        converted.changed += await self._convert_head(stripe, head_key(stripe), live, script, counts=counts)
+        await self._convert_head(stripe, head_key(stripe), live, script, converted)
+        if counts:
+            await self._count(stripe, head_key(stripe), live)
         key = building_head_key(stripe, live.generation + 1)
         building = await self._read_head(key, stripe)
         if building is not None and building.generation == live.generation + 1:
-            await self._convert_head(stripe, key, building, script, counts=counts)
+            await self._convert_head(stripe, key, building, script, converted)
+            if counts:
+                await self._count(stripe, key, building)
+        now = await self._read_head(head_key(stripe), stripe)
+        if now is None or now.generation != live.generation:  # what was being built is live, perhaps unconverted
+            raise FencedError(stripe)
 
-    async def _convert_head(self, stripe: int, key: str, head: Head, script: Script, *, counts: bool) -> int:
-        """Converts the generation with this head; returns 1 if that changed its layout version, else 0."""
+    async def _convert_head(self, stripe: int, key: str, head: Head, script: Script, converted: Converted) -> None:
+        """Converts the generation with this head. Raises FencedError if it is another one by now."""
         expected = pack_expected(0, head.live)
         with reaching(f"converting stripe {stripe}"):
             word, *reply = await script.run(self._client, [key], 0, os.urandom(8), expected)
         await self._pause()
         if word == b"fenced":
             raise FencedError(stripe)
-        if counts and not await self._has_totals(stripe, head.generation):
+        if reply[0]:
+            converted.changed_stripes.add(stripe)
+
+    async def _count(self, stripe: int, key: str, head: Head) -> None:
+        """Counts the totals of the generation with this head, if they are not known. Raises what Counting raises."""
+        if not await self._has_totals(stripe, head.generation):
             await Counting(self._client, stripe, head, self._pause, key).count(is_repair=False)
-        return int(reply[0])
 
     async def _has_totals(self, stripe: int, generation: int) -> bool:
         key, list_key = totals_key(stripe, generation), projects_key(stripe, generation)

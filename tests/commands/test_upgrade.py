@@ -9,7 +9,7 @@ from redis.asyncio import Redis, RedisCluster
 from service.runtime.settings import ConsumerSettings
 from service.store.audit.totals import audit_totals
 from service.store.audit.unfinished import mend_project
-from service.store.generations import BuildingWriter, Generations
+from service.store.generations import Building, BuildingWriter, Generations
 from service.store.layout.heads import parse_head
 from service.store.layout.keys import STRIPES, building_head_key, head_key, project_prefix, stripe_of, totals_key
 from service.store.layouts import Layouts
@@ -188,6 +188,42 @@ async def test_a_rebuild_under_way_is_converted_too(store: Store, client: Redis,
         assert [key async for key in client.scan_iter("*totals")] == []
         await layouts.upgrade(lambda _: None)
     assert await sum_of_totals(client) == expected_totals(EVENTS)
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("is_begun", [False, True])
+async def test_a_rebuild_that_begins_or_swaps_meanwhile_is_converted_too(
+    store: Store, client: Redis, is_begun: bool, back: bool
+) -> None:
+    """At whatever instant of the conversion of a stripe: no head of the other layout is left, live or being built."""
+    generations = Generations(client)
+    for at in range(1, 9):  # calls of the conversion: some stripes have none of the later ones
+        await client.flushdb()
+        store = Store(client)
+        await of_layout_3(client, store, [])
+        await fill(store.writer, store, 0)
+        if back:
+            await Layouts(client, no_pause).upgrade(lambda _: None)
+        before = await build(client, store, generations) if is_begun else await generations.look()
+        calls = 0
+
+        async def interfere(before: Building = before, at: int = at) -> None:
+            nonlocal calls
+            calls += 1
+            if calls != at:
+                return
+            if is_begun:
+                assert await generations.swap(before) == []
+            else:
+                await generations.begin(before)
+
+        layouts = Layouts(client, interfere)
+        converted = await (layouts.downgrade if back else layouts.upgrade)(lambda _: None)
+        assert (calls >= at, converted.changed, converted.problems) == (True, STRIPES, {})
+        left = await versions(client) | (await versions(client, 1))
+        assert (at, left) == (at, {3 if back else 4})
+        if not back:
+            assert await sum_of_totals(client) == expected_totals(EVENTS)
 
 
 async def test_a_generation_of_another_layout_brings_its_own(store: Store, client: Redis) -> None:
