@@ -14,7 +14,7 @@ export PIP_USER := 0
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help run check fmt test chaos bench constraints requirements dist sbom clean
+.PHONY: help run check fmt test chaos kubernetes bench constraints requirements dist sbom clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ test: $(VENV)/.ready-test ## check style and types, run all tests
 chaos: $(VENV)/.ready-test ## break a running system by chance: MINUTES=10, SEED=... repeats a run
 	$(BIN)/python -m pytest tests/chaos tests/faults/test_records.py --log-cli-level=INFO --timeout=0 \
 		--many-jobs=1000000 --chaos-minutes=$(or $(MINUTES),10) $(if $(SEED),--chaos-seed=$(SEED))
+
+kubernetes: $(VENV)/.ready-test ## try the chart on a Kubernetes of one node, as root: ten minutes
+	@$(BIN)/python -m tests.kubernetes
 
 bench: $(VENV)/.ready-bench ## measure speed, memory and latency; takes about an hour
 	@$(BIN)/python -m bench --repeats 3
