@@ -70,6 +70,7 @@ class FakeStore:
     """A StatisticsStore with one answer, that remembers what it was asked and fails when told to."""
 
     error: Exception | None = None
+    freshness_error: Exception | None = None  # of one shard of many: others answer
     users: int = 1
     as_of_ms: int = AS_OF_MS
     store_totals: StoreTotals | None = None
@@ -91,6 +92,8 @@ class FakeStore:
     async def freshness(self) -> Freshness:
         """As fresh as the answer, unless it was told otherwise."""
         await self.ping()
+        if self.freshness_error is not None:
+            raise self.freshness_error
         return Freshness(self.as_of_ms, self.as_of_ms)
 
     async def totals(self) -> StoreTotals | None:

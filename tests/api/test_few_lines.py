@@ -62,6 +62,16 @@ async def test_an_outage_of_some_projects_does_not_begin_and_end_at_every_reques
     assert told(caplog) == [f"request failed: {AWAY}"]
 
 
+async def test_a_process_that_is_ready_does_not_say_that_it_is_not(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """With one shard of a cluster away it is ready, and does not know how fresh all answers are: that is no line."""
+    caplog.set_level(logging.INFO)
+    api.store.freshness_error = StoreUnavailableError("reading as-of: TimeoutError: no answer, while others answer")
+    for _ in range(10):
+        await _ask(api, "/readyz", 200)
+        api.clock.now_seconds += 10
+    assert told(caplog) == []
+
+
 async def test_faults_are_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     """Whoever has found a request that fails by a fault of ours does not fill the log with tracebacks."""
     caplog.set_level(logging.INFO)
