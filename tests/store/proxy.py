@@ -28,6 +28,16 @@ class Proxy:
         self.flowing = asyncio.Event()  # while it is cleared nothing goes either way, and nothing is lost
         self.flowing.set()
         self._connections: list[asyncio.Task[None]] = []
+        self._age = 0  # connections that are older are forgotten
+
+    @property
+    def port(self) -> int:
+        """Where clients connect."""
+        return int(urlsplit(self.url).port or 0)
+
+    def forget(self) -> None:
+        """Passes nothing on any more over the connections that there are, without ending them; new ones work."""
+        self._age += 1
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one connection until either end closes it, or the proxy ends."""
@@ -38,8 +48,8 @@ class Proxy:
             return
         try:
             async with asyncio.TaskGroup() as group:
-                self._connections.append(group.create_task(self._answer(redis_reader, writer)))
-                self._connections.append(group.create_task(self._pass_on(reader, redis_writer)))
+                self._connections.append(group.create_task(self._answer(redis_reader, writer, self._age)))
+                self._connections.append(group.create_task(self._pass_on(reader, redis_writer, self._age)))
         except* ConnectionError:
             pass  # one end is gone, the other learns of it
         finally:
@@ -62,8 +72,10 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, age: int) -> None:
         while data := await reader.read(65_536):
+            if age < self._age:
+                continue
             await asyncio.sleep(self.delay_seconds)
             await self.flowing.wait()
             if self.replies is Replies.PASS:
@@ -74,8 +86,10 @@ class Proxy:
                 break
         writer.close()
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, age: int) -> None:
         while data := await reader.read(65_536):
+            if age < self._age:
+                continue
             await self.flowing.wait()
             writer.write(data)
         writer.close()

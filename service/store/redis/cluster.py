@@ -12,6 +12,7 @@ client will not do:
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from ssl import SSLContext
@@ -32,7 +33,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.store.redis.connections import TlsConnection
-from service.store.redis.topology import Topology, drop_connections
+from service.store.redis.topology import Topology, drop_connections, drop_silent_connections
 
 _REDIRECTIONS = 16
 _TRY_AGAIN_SECONDS = 0.05
@@ -123,9 +124,13 @@ class Cluster(RedisCluster):
 
     async def _execute_command(self, target_node: ClusterNode, *args: Any, **options: Any) -> Any:
         """Returns a node's own reply; the library calls it."""
+        asked_seconds = time.monotonic()
         try:
             async with self._turn(target_node):
                 return await target_node.execute_command(*args, **options)
+        except asyncio.CancelledError:
+            await drop_silent_connections(target_node, asked_seconds)
+            raise
         except _STALE:
             await self._note_failure(target_node)
             raise
@@ -137,9 +142,13 @@ class Cluster(RedisCluster):
         repeats = self.retry.get_retries()
         cause: Exception | None = None
         for _ in range(_REDIRECTIONS):
+            asked_seconds = time.monotonic()
             try:
                 async with self._turn(node):
                     return await send(node, is_asking)
+            except asyncio.CancelledError:  # by a limit of time
+                await drop_silent_connections(node, asked_seconds)
+                raise
             except MovedError as error:  # caught before AskError, since redis-py derives it from that
                 node, is_asking = self._node(error, node), False
                 topology.moved(slot, node)

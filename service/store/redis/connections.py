@@ -6,6 +6,7 @@ others names a server that was demoted meanwhile. Here each new connection asks 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ssl import SSLContext
 from typing import Any
@@ -26,8 +27,10 @@ class TlsConnection(Connection):
     """A connection over TLS if there is a context for it, else a plain one.
 
     It says what it may mean if the server ends the connection at once, or does not answer TLS. The names of keys in the
-    commands that it sends get `key_prefix`.
+    commands that it sends get `key_prefix`. `heard_seconds` is the monotonic time of the last reply.
     """
+
+    heard_seconds = 0.0
 
     def __init__(
         self, *, socket_connect_timeout: float, tls: SSLContext | None = None, key_prefix: str = "", **options: Any
@@ -42,6 +45,12 @@ class TlsConnection(Connection):
         words = with_prefix(self._key_prefix, args) if self._key_prefix else args
         packed: list[bytes] = super().pack_command(*words)
         return packed
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """Returns the next reply; redis-py calls it. Raises what the client raises."""
+        reply = await super().read_response(*args, **options)
+        self.heard_seconds = time.monotonic()
+        return reply
 
     def _connection_arguments(self) -> Mapping[str, Any]:
         tls: Mapping[str, Any] = {}

@@ -2,13 +2,19 @@
 
 After a failover an address leads to another server, while the demoted one may keep its connections. Only a new
 connection leads to the new server. When one connection gets such a reply, all connections of the pool are renewed.
+
+A firewall or a proxy that forgets a connection has mostly forgotten the others too, and each would cost another command
+its time. So when one gets no reply in time, those are renewed that have heard nothing meanwhile either.
 """
 
+import asyncio
+import time
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import BusyLoadingError, ClusterDownError, MasterDownError, ReadOnlyError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 _ELSEWHERE = (ReadOnlyError, BusyLoadingError, MasterDownError, ClusterDownError)
 _ELSEWHERE_WORDS = ("NOREPLICAS", "MISCONF")  # the client library has no types for these
@@ -28,6 +34,11 @@ class Pool(BlockingConnectionPool):
         super().__init__(**options)
         self.connection_class = _attentive(self.connection_class)
         self._age = 0
+        self._doubted_seconds = 0.0
+
+    def doubt(self, since_seconds: float) -> None:
+        """Makes each connection that has heard nothing since then reconnect before its next command."""
+        self._doubted_seconds = max(self._doubted_seconds, since_seconds)
 
     def renew(self) -> None:
         """Makes each connection reconnect before its next command."""
@@ -36,7 +47,7 @@ class Pool(BlockingConnectionPool):
     def make_connection(self) -> Any:
         """Returns a new connection that is not connected yet. redis-py calls it."""
         connection: Any = super().make_connection()  # type: ignore[no-untyped-call]
-        connection.renew_all, connection.age = self.renew, self._age
+        connection.pool, connection.age = self, self._age
         return connection
 
     async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
@@ -50,23 +61,31 @@ class Pool(BlockingConnectionPool):
         return connection
 
     async def freshen(self, connection: Any) -> None:
-        """Reconnects a connection if it is older than the last renewal."""
-        if connection.age != self._age:
+        """Reconnects a connection if it is older than the last renewal, or is doubted."""
+        if connection.age != self._age or connection.heard_seconds < self._doubted_seconds:
             connection.age = self._age
             await connection.disconnect(nowait=True)
             await connection.connect()
 
 
 class _Attentive(AbstractConnection):
-    """A connection that has its pool renewed when the server replies that it cannot serve."""
+    """A connection that has its pool renewed when the server replies that it cannot serve, or not in time."""
+
+    pool: Pool
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         """Returns the next reply; raises a reply that is an error, and what the connection raises."""
+        asked_seconds = time.monotonic()
         try:
             return await super().read_response(*args, **options)
         except Exception as error:
             if is_elsewhere(error):
-                self.renew_all()  # type: ignore[attr-defined] # set by the pool
+                self.pool.renew()
+            if isinstance(error, RedisTimeoutError):
+                self.pool.doubt(asked_seconds)
+            raise
+        except asyncio.CancelledError:  # by a limit of time
+            self.pool.doubt(asked_seconds)
             raise
 
 

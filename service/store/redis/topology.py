@@ -14,6 +14,7 @@ from redis.asyncio.cluster import ClusterNode
 from redis.exceptions import RedisClusterException, RedisError, ResponseError, SlotNotCoveredError
 
 from service.runtime.tasks import SharedTask, cancel
+from service.store.redis.connections import TlsConnection
 
 ASK_SECONDS = 1.0  # that a node may take to tell the slots
 _HEAD_START_SECONDS = 0.1  # that a node gets before the next one is asked as well
@@ -128,6 +129,16 @@ async def drop_connections(node: ClusterNode) -> None:
     node.update_active_connections_for_reconnect()
     for connection in tuple(node._free):
         await connection.disconnect(nowait=True)
+
+
+async def drop_silent_connections(node: ClusterNode, since_seconds: float) -> None:
+    """Ends those free connections of a node that have heard nothing since then, by the monotonic clock.
+
+    It is called when one has got no reply in time: a firewall that forgets one has mostly forgotten the others too.
+    """
+    for connection in tuple(node._free):
+        if isinstance(connection, TlsConnection) and connection.heard_seconds < since_seconds:
+            await connection.disconnect(nowait=True)
 
 
 class _Question:
