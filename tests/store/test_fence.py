@@ -3,7 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
-from service.store.errors import FencedError, LayoutError
+from service.store.errors import FencedError, LayoutError, StoreUnavailableError
 from service.store.layout.heads import LAYOUT_VERSION, Progress
 from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of
 from service.store.read.reader import RedisStatisticsStore
@@ -119,6 +119,19 @@ async def test_another_layout_is_neither_read_nor_written(store: Store) -> None:
         store.reader.ping(),
     ):
         with pytest.raises(LayoutError, match=f"layout version {LAYOUT_VERSION + 1}, this process knows"):
+            await attempt
+    assert await everything(store.client) == before
+
+
+@pytest.mark.parametrize("damaged", [b"junk of somebody", b"junk", bytes(48), (1000).to_bytes(4, "little") + bytes(44)])
+async def test_what_is_no_head_is_no_layout(store: Store, damaged: bytes) -> None:
+    """Bytes of others in the place of a head end no process as a newer release's would; nothing is read or written."""
+    assert isinstance(store.client, Redis)
+    await store.apply([event(1)])
+    await store.client.set(head_key(STRIPE), damaged)
+    before = await everything(store.client)
+    for attempt in (store.apply([event(2)]), store.writer.read_heads(), store.body("project")):
+        with pytest.raises(StoreUnavailableError, match="head"):
             await attempt
     assert await everything(store.client) == before
 

@@ -1,5 +1,6 @@
 """Packs and parses the head and the claims of a stripe. Pure; docs/store.md describes each byte."""
 
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,6 +13,7 @@ LAYOUT_VERSION = 4
 """The layout version of a new store; heads of OLDEST_LAYOUT_VERSION are known, too. TOTALS_VERSION has totals."""
 OLDEST_LAYOUT_VERSION = 3
 TOTALS_VERSION = 4
+_LAST_VERSION = 999  # no store will ever have a greater one: what says so is no head
 NO_TOPIC = bytes(16)
 _NEVER_MOVED = bytes(8)
 # layout version, partitions, generation, gaps, horizon, id of the last move, id of the topic
@@ -105,11 +107,13 @@ def parse_head(data: bytes | None) -> Head:
     """Returns the head that a string is; for no string, a head of the newest layout version without partitions.
 
     Of a head of a version that is not known it parses the version alone. Raises struct.error if the string is too
-    short.
+    short, or if its first bytes are no layout version.
     """
     if not data:
         return Head(LAYOUT_VERSION, ())
     [version] = _VERSION.unpack_from(data)
+    if not 0 < version <= _LAST_VERSION:
+        raise struct.error(f"{version} is no layout version")
     if not OLDEST_LAYOUT_VERSION <= version <= LAYOUT_VERSION:  # the bytes that follow may mean anything
         return Head(version, ())
     _, partitions, generation, gaps, horizon_ms, moved_id, topic_id = _HEAD.unpack_from(data)

@@ -11,6 +11,7 @@ local HEAD, HEAD_BYTES, MOVED_AT = '<I4I4I4I4I8c8c16', 48, 25
 
 -- The layout versions that these scripts read and write; from TOTALS_LAYOUT on a stripe has totals.
 local OLDEST_LAYOUT, TOTALS_LAYOUT = 3, 4
+local LAST_LAYOUT = 999  -- no store will ever have a greater one: what says so is no head
 
 local function is_known_layout(layout) return layout >= OLDEST_LAYOUT and layout <= TOTALS_LAYOUT end
 

@@ -1,6 +1,7 @@
 -- Head and claims are keys of their own, so a batch that writes nothing else goes on while the slot is being moved.
 local begins = #head == 0
 if #ARGV > 4 or ledger or ADOPTS or begins then check_slot() end
+if layout < 1 or layout > LAST_LAYOUT then error({err = 'HEAD ' .. KEYS[1] .. ' is no head'}) end
 if not is_known_layout(layout) then return {'layout', tostring(layout)} end
 local new_head = advance_head()
 if not new_head then return {'fenced', head} end
