@@ -131,6 +131,12 @@ def test_each_section_is_in_the_index() -> None:
     assert [anchor for anchor in _sections() if anchor not in listed] == ["first-look"]
 
 
+def test_no_section_is_there_twice() -> None:
+    """As it is after a merge of two orders."""
+    headings = re.findall(r"^## .*", TEXT, re.MULTILINE)
+    assert [heading for heading in headings if headings.count(heading) > 1] == []
+
+
 def _sections() -> dict[str, str]:
     """The text below each heading of the second level, by its anchor."""
     parts = re.split(r"^(?=## )", TEXT, flags=re.MULTILINE)[1:]
