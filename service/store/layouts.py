@@ -12,7 +12,7 @@ from service.store.audit.counting import Counting, UncountedError
 from service.store.audit.reads import Pause
 from service.store.errors import FencedError, StoreUnavailableError
 from service.store.layout.heads import Head, pack_expected
-from service.store.layout.keys import STRIPES, building_head_key, head_key, projects_key, totals_key
+from service.store.layout.keys import STRIPES, building_head_key, head_key, totals_key
 from service.store.layout.totals import parse_totals
 from service.store.redis.outages import reaching
 from service.store.redis.script import Script
@@ -111,10 +111,7 @@ class Layouts:
             await Counting(self._client, stripe, head, self._pause, key).count(is_repair=False)
 
     async def _has_totals(self, stripe: int, generation: int) -> bool:
-        key, list_key = totals_key(stripe, generation), projects_key(stripe, generation)
-        [data, has_projects] = await read_at_once(self._client, [("GET", key), ("EXISTS", list_key)])
-        if data is None and not has_projects:  # there is nothing to count
-            return True
+        [data] = await read_at_once(self._client, [("GET", totals_key(stripe, generation))])
         return isinstance(data, bytes) and parse_totals(data).totals is not None
 
     async def _read_head(self, key: str, stripe: int) -> Head | None:

@@ -9,7 +9,9 @@ from redis.asyncio import Redis
 
 from service.events.event import MAX_SIZE_BYTES, JobDeletion, JobStatus
 from service.store.audit.counting import Counting
+from service.store.audit.findings import WrongMembers
 from service.store.audit.repair import Repair
+from service.store.audit.repair_lists import mend_list
 from service.store.audit.totals import audit_totals
 from service.store.audit.unfinished import mend_project
 from service.store.generations import Generations
@@ -249,12 +251,42 @@ async def test_a_repair_that_changes_what_counts_changes_the_totals(client: Redi
 
 
 async def test_a_stripe_without_projects_counts_nothing(client: Redis, store: Store) -> None:
-    """A head that is made without an event has totals of zeros beside it; the list of projects tells of lost ones."""
+    """A head that is made without an event has totals of zeros beside it; totals that are lost are not known."""
     await move_horizon(store, 0)
     assert await sum_of_totals(client) == Totals()
     assert await client.exists(KEY)
     await client.delete(KEY)
-    assert await audit_totals(client, STRIPE) == Repair([], [])
     await store.apply([event(1)])
+    assert await stored_totals(client, STRIPE) is None
+    await client.delete(projects_key(STRIPE, 0))
+    [drift] = (await audit_totals(client, STRIPE)).left
+    assert (drift.key, drift.what) == (KEY, "is not known")
+    await client.sadd(projects_key(STRIPE, 0), "project")
+    assert (await audit_totals(client, STRIPE, is_repair=True)).left == []
     assert await sum_of_totals(client) == expected_totals([event(1)])
     assert await client.exists(projects_key(STRIPE, 0))
+
+
+async def test_totals_are_not_known_while_the_list_of_projects_is_made_anew(client: Redis, store: Store) -> None:
+    """The list is gone until all keys were looked at: what is written meanwhile is not taken for all there is."""
+    events = [event(job, project_id=BESIDE[job % 5]) for job in range(50)]
+    await store.apply(events)
+    list_key = projects_key(STRIPE, 0)
+    await client.delete(list_key)
+    await client.set(list_key, "foreign")
+    await mend_list(client, WrongMembers(list_key, is_foreign=True))
+    events.append(event("new", project_id=BESIDE[0]))
+    await store.apply(events[50:])
+    assert await stored_totals(client, STRIPE) is None
+    projects = {name.encode() for name in BESIDE[:5]}
+    await mend_list(client, WrongMembers(list_key, frozenset(name.decode() for name in projects)))
+    assert await client.smembers(list_key) == projects
+    assert (await audit_totals(client, STRIPE, is_repair=True)).left == []
+    assert await sum_of_totals(client) == expected_totals(events)
+
+
+async def test_a_list_of_many_projects_is_mended(client: Redis) -> None:
+    """More than a script can hand to one command."""
+    names = frozenset(f"project-{number}" for number in range(9_000))
+    await mend_list(client, WrongMembers(projects_key(STRIPE, 0), names, is_foreign=True))
+    assert await client.scard(projects_key(STRIPE, 0)) == len(names)

@@ -1,24 +1,25 @@
 """Mends lists of projects."""
 
 from service.store.audit.findings import WrongMembers
+from service.store.audit.reads import chunks
 from service.store.audit.stripes import find_all
 from service.store.layout.keys import projects_key
 from service.store.redis.outages import reaching
-from service.store.redis.script import write
+from service.store.redis.script import Command, write
 from service.store.redis.views import FOREIGN, Client, read_at_once, read_head
 
 
 async def mend_list(client: Client, cause: WrongMembers) -> None:
     """Adds what the list lacks and takes out what is no project; can be repeated. Raises StoreUnavailableError."""
+    commands: list[Command] = []
+    if cause.is_foreign:
+        commands.append(("DEL", cause.key))
+    commands += [("SADD", cause.key, *some) for some in chunks(sorted(cause.lacking))]
+    commands += [("SREM", cause.key, *some) for some in chunks(sorted(cause.surplus))]
+    # a count of the totals goes by the list, and one may be under way
+    commands.append(("DEL", f"{cause.key.removesuffix('projects')}totals"))
     with reaching(f"mending {cause.key}"):
-        if cause.is_foreign:
-            await write(client, ("DEL", cause.key))
-        if cause.lacking:
-            await write(client, ("SADD", cause.key, *sorted(cause.lacking)))
-        if cause.surplus:
-            await write(client, ("SREM", cause.key, *sorted(cause.surplus)))
-        # a count of the totals goes by the list, and one may be under way
-        await write(client, ("DEL", f"{cause.key.removesuffix('projects')}totals"))
+        await write(client, *commands)
 
 
 async def mend_foreign_list(client: Client, stripe: int) -> bool:

@@ -6,7 +6,7 @@ from service.store.audit.reads import Pause, no_pause
 from service.store.audit.repair import Repair
 from service.store.errors import FencedError, StoreUnavailableError
 from service.store.layout.heads import TOTALS_VERSION, Head
-from service.store.layout.keys import head_key, projects_key, totals_key
+from service.store.layout.keys import head_key, totals_key
 from service.store.layout.totals import Totals, parse_totals
 from service.store.redis.views import Client, DamagedError, parse_stored_head, read_at_once, read_head
 
@@ -52,21 +52,16 @@ async def settle_totals(client: Client, stripe: int) -> None:
 
 
 async def _look(client: Client, stripe: int) -> tuple[Head, Totals | None]:
-    """Returns the live head, and the totals if they are known: where there never was a project, they are zeros.
-
-    Raises DamagedError if there is no head.
-    """
+    """Returns the live head, and the totals if they are known. Raises DamagedError if there is no head."""
     generation = (await read_head(client, stripe)).generation
-    list_key, key = projects_key(stripe, generation), totals_key(stripe, generation)
-    [[head_data, data], has_projects] = await read_at_once(
-        client, [("MGET", head_key(stripe), key), ("EXISTS", list_key)]
-    )
+    keys = head_key(stripe), totals_key(stripe, generation)
+    [[head_data, data]] = await read_at_once(client, [("MGET", *keys)])
     if head_data is None:
         raise DamagedError(head_key(stripe), "is not there")
     head = parse_stored_head(stripe, head_data)
     if head.generation != generation:
         raise FencedError(stripe)
-    return head, Totals() if data is None and not has_projects else parse_totals(data).totals
+    return head, parse_totals(data).totals
 
 
 async def _compare(counting: Counting, key: str, cause: WrongTotals, *, is_repair: bool) -> Repair:

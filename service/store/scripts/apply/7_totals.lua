@@ -26,16 +26,16 @@ local function are_possible(sums)
   return math.min(sums[1], sums[2], sums[3], sums[4], sums[5], sums[6], sums[9]) >= 0
 end
 
--- Returns the stripe's totals, or nil where they are not known and no count is under way. A stripe that never had a
--- project has none: it counts nothing.
-local function read_totals()
+-- Returns the stripe's totals, or nil where they are not known and no count is under way. A stripe that has no head yet
+-- has no totals either: it counts nothing, unless it has projects.
+local function read_totals(is_without_head)
   local stored = redis.pcall('GET', totals_key)
   if type(stored) == 'table' then
     if find(stored.err, 'WRONGTYPE', 1, true) then return nil end
     error(stored)
   end
   if not stored then
-    if call('EXISTS', PREFIX .. 'projects') == 1 then return nil end
+    if not is_without_head or call('EXISTS', PREFIX .. 'projects') == 1 then return nil end
     return {state = KNOWN, sums = no_sums(), is_new = true}
   end
   local state, has_count = byte(stored), #stored > 2 * SUMS_BYTES

@@ -7,7 +7,7 @@ local new_head = advance_head()
 if not new_head then return {'fenced', head} end
 
 local plans = {}
-local totals = layout >= TOTALS_LAYOUT and (#ARGV > 4 or begins) and read_totals() or nil
+local totals = layout >= TOTALS_LAYOUT and (#ARGV > 4 or begins) and read_totals(begins) or nil
 
 local function apply_project(project, users, jobs)
   local prefix = PREFIX .. project .. ':'
