@@ -10,6 +10,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from types import TracebackType
 
+from service.store.errors import StoreUnavailableError
+
 
 @dataclass(frozen=True, slots=True)
 class TurnPolicy:
@@ -38,7 +40,10 @@ class Turns:
         return Turn(self, caller)
 
     async def take(self, caller: Hashable) -> None:
-        """Waits until the caller may have another question in work, behind its others that wait."""
+        """Waits until the caller may have another question in work, behind its others that wait.
+
+        Raises StoreUnavailableError if one of those in work finds meanwhile that the store is away.
+        """
         in_work = self._in_work.get(caller, 0)
         if in_work < self._most(caller):
             self._in_work[caller] = in_work + 1
@@ -48,7 +53,7 @@ class Turns:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # the turn came as the request was cancelled
+            if not turn.cancelled() and turn.exception() is None:  # the turn came as the request was cancelled
                 self.give_back(caller)
             raise
 
@@ -69,6 +74,15 @@ class Turns:
             self._in_work[caller] = in_work
         else:
             del self._in_work[caller]
+
+    def refuse(self, caller: Hashable, error: StoreUnavailableError) -> None:
+        """Ends the wait of all in a caller's line: they ask for what has just shown to be away.
+
+        Else a part of Redis that hangs would have them wait a second each, some at a time.
+        """
+        for turn in self._lines.pop(caller, ()):
+            if not turn.cancelled():
+                turn.set_exception(error)
 
     def _most(self, caller: Hashable) -> int:
         return self._policy.most_large_in_work if caller in self._with_large else self._policy.most_in_work
@@ -99,4 +113,6 @@ class Turn:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if isinstance(error, StoreUnavailableError) and error.reason == "away":
+            self._turns.refuse(self._caller, error)
         self._turns.give_back(self._caller, self.answer_bytes)

@@ -2,7 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from service.api.turns import TurnPolicy, Turns
+from service.store.errors import StoreUnavailableError
 
 SMALL, LARGE = 10, 1_000
 POLICY = TurnPolicy(most_in_work=3, most_large_in_work=1, large_bytes=100, most_remembered=2)
@@ -90,3 +93,33 @@ async def test_memory_is_bounded() -> None:
     assert await work.ask("a2", "a3", "a4", "b2", "b3", "c2", "c3") == ["a2", "a3", "a4", "b2", "c2"]
     for name in ("a2", "b2", "c2", "a3", "a4", "b3", "c3"):
         await work.end(name, SMALL)
+
+
+async def test_whoever_waits_for_a_store_that_is_away_is_told_with_the_first() -> None:
+    """A caller's line asks for one project. Who gave up is left alone, and the next question is tried."""
+    work = Work()
+    await work.ask("a1", "a2", "a3", "a4", "a5", "a6", "b1")
+    work.tasks["a4"].cancel()
+    work.ends["a1"].set_exception(StoreUnavailableError("no answer within 1 s"))
+    await asyncio.wait([work.tasks["a1"]])
+    work.tasks["a6"].cancel()  # as it is told
+    assert await work.settled() == ["a2", "a3", "b1"]
+    for name in ("a1", "a5"):
+        with pytest.raises(StoreUnavailableError, match="no answer within 1 s"):
+            await work.tasks[name]
+    assert await work.ask("a7", "a8") == ["a2", "a3", "b1", "a7"]
+    for name in ("a2", "a3", "a7", "a8", "b1"):
+        await work.end(name, SMALL)
+    assert (work.in_work, work.turns._in_work, work.turns._lines) == ([], {}, {})
+
+
+async def test_whoever_waits_behind_another_error_goes_on() -> None:
+    """A project that is damaged in one interval may have an answer in another."""
+    work = Work()
+    await work.ask("a1", "a2", "a3", "a4")
+    work.ends["a1"].set_exception(StoreUnavailableError("is damaged", "damaged"))
+    assert await work.settled() == ["a2", "a3", "a4"]
+    for name in ("a2", "a3", "a4"):
+        await work.end(name, SMALL)
+    with pytest.raises(StoreUnavailableError):
+        await work.tasks["a1"]
