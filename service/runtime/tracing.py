@@ -4,6 +4,7 @@ What is traced is wrapped where a program puts its parts together, and only if t
 trace pays nothing.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -29,6 +30,8 @@ _NOT_INSTALLED = (
     " allowed: unset, or an http:// or https:// URL together with that"
 )
 _OF_A_TRACE = frozenset({TRACEPARENT, TRACESTATE})
+_MOST_TRACEPARENT = 128  # 55 today, and later versions may add to it; the library takes quadratic time for long ones
+_MOST_TRACESTATE = 512  # https://www.w3.org/TR/trace-context/: what is passed on at least
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -39,6 +42,8 @@ def tracing(endpoint: str | None, service_name: str) -> Iterator[Tracer | None]:
     Blocks at the end, so the programs leave it after their event loop. Raises SettingsError if the packages that send
     traces are not installed.
     """
+    # its warnings have what a caller or a producer has sent; so it is for an agent's parsing too
+    logging.getLogger("opentelemetry.trace").setLevel(logging.CRITICAL)
     if endpoint is None:
         yield None
         return
@@ -53,7 +58,11 @@ def tracing(endpoint: str | None, service_name: str) -> Iterator[Tracer | None]:
 
 
 def context_of(traceparent: str, tracestate: str = "") -> Context:
-    """Returns the context that a caller has sent; an empty one if it is not valid."""
+    """Returns the context that a caller has sent; an empty one if it is not valid, and none of a state that is long."""
+    if len(traceparent) > _MOST_TRACEPARENT:
+        return Context()
+    if len(tracestate) > _MOST_TRACESTATE:
+        tracestate = ""
     return _PROPAGATOR.extract({TRACEPARENT: traceparent, TRACESTATE: tracestate}, Context())
 
 

@@ -15,7 +15,7 @@ from consumers.ingest.batch import Batch
 from consumers.ingest.traced import links_of
 from service.runtime.log import JsonFormatter
 from service.runtime.settings import SettingsError
-from service.runtime.tracing import ids_of_trace, tracing
+from service.runtime.tracing import ids_of_trace, span_context_of, tracing
 
 Headers = list[tuple[str, bytes | None]]
 _TP = TopicPartition("events", 0)
@@ -50,6 +50,23 @@ async def test_a_batch_is_traced_unless_all_who_decide_decide_against_it() -> No
     assert await links_of(batch_of([], [("other", b"a")])) == []
     assert await links_of(batch_of([], [traceparent(1, "00")])) is None
     assert await links_of(batch_of([traceparent(1, "00")], [traceparent(2)])) != []
+
+
+async def test_a_long_context_is_not_parsed() -> None:
+    """The library's pattern takes quadratic time for a long one: with a record of 1 MB the consumer stood for hours."""
+    long = (f"01-{1:032x}-{2:016x}-01-" + " " * 1_000_000 + "\nx").encode()
+    state: tuple[str, bytes | None] = ("tracestate", b"a=" + b"b" * 600)
+    links = await links_of(batch_of([("traceparent", long)], [traceparent(1), state]))
+    assert [(each.context.trace_id, len(each.context.trace_state)) for each in links or ()] == [(1, 0)]
+
+
+def test_no_context_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """The library warns of a state that is none with its text, which a caller has sent."""
+    _, value = traceparent(1)
+    with tracing(None, "gene-statistics-test"):
+        context = span_context_of([("traceparent", value), ("tracestate", b"a secret")])
+    assert context is not None
+    assert caplog.text == ""
 
 
 async def test_few_contexts_of_a_batch_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
