@@ -172,6 +172,7 @@ class Consumer:
             await _run_beside(worker, beside)
         finally:
             self._worker = None
+            metrics.note_memory(())  # nobody looks at Redis until there are Kafka clients again
 
 
 async def _run_beside(worker: Worker, endless: Sequence[Coroutine[Any, Any, None]]) -> None:

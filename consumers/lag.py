@@ -1,4 +1,7 @@
-"""The lag of each partition in seconds, as a scrape finds it: it grows by itself while nothing is applied."""
+"""The lag of each partition, as a scrape finds it.
+
+In seconds it grows by itself while nothing is applied. In records nobody knows it while nothing is read.
+"""
 
 import time
 from collections.abc import Callable, Iterable
@@ -11,6 +14,8 @@ from prometheus_client.registry import Collector
 # At the end of a partition its watermark moves about twice a second. Where it is older than this, nobody can tell
 # whether that is still the end: the broker or Redis does not answer.
 _FRESH_SECONDS = 5.0
+# While Redis or Kafka is away, nobody sees how many records come in.
+_KNOWN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +59,38 @@ class LagSeconds(Collector):
             age_seconds = look.age_seconds + self._clock() - look.at_seconds
             is_zero = look.is_at_end and age_seconds < _FRESH_SECONDS
             family.add_metric([str(partition)], 0.0 if is_zero else age_seconds)
+        yield family
+
+
+class LagRecords(Collector):
+    """Holds how many records of each partition are not applied; `clock` gives monotonic seconds.
+
+    A partition of which nobody was told for a minute has no series: its last value may say that all is well.
+    """
+
+    labels = ("partition",)
+
+    def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looks: dict[int, tuple[float, int]] = {}
+        registry.register(self)
+
+    def note(self, partition: int, records: int) -> None:
+        """Notes how many records of a partition are not applied now."""
+        self._looks[partition] = self._clock(), records
+
+    def forget(self, partition: int) -> None:
+        """Drops a partition that this consumer no longer has."""
+        self._looks.pop(partition, None)
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Yields the lag of each partition where it is known. The registry calls it at each scrape."""
+        family = GaugeMetricFamily(
+            "stats_consumer_lag_records",
+            "Records in an assigned partition that are not applied yet; none: not known for a minute.",
+            labels=self.labels,
+        )
+        for partition, (looked_at_seconds, records) in self._looks.items():
+            if self._clock() - looked_at_seconds < _KNOWN_SECONDS:
+                family.add_metric([str(partition)], records)
         yield family

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from consumers.ingest.phases import Phase
-from consumers.lag import LagSeconds
+from consumers.lag import LagRecords, LagSeconds
 from service.events.decoding import Reason
 from service.runtime.metrics import KnownGauge, Timing, Timings
 from service.store.redis.script import Heard
@@ -84,9 +84,8 @@ class ConsumerMetrics:
         }
         self.batch_records: Histogram = histogram("batch_records", "Records in a batch.", BATCH_RECORDS_BUCKETS)
         self.assigned_partitions: Gauge = gauge("assigned_partitions", "Partitions assigned to this process.")
-        self.lag_records: Gauge = gauge(
-            "lag_records", "Records in an assigned partition that are not applied yet.", "partition"
-        )
+        self._partitions: frozenset[int] = frozenset()
+        self.lag_records = LagRecords(registry)
         self.lag_seconds = LagSeconds(registry)
         self.watermark_seconds: Gauge = gauge(
             "watermark_timestamp_seconds",
@@ -172,8 +171,8 @@ class ConsumerMetrics:
         """Measures a batch that is applied within the block, and counts it unless the block raises."""
         started = time.perf_counter()
         yield
-        for partition, watermark_ms in watermarks_ms.items():
-            self.watermark_seconds.labels(partition).set(watermark_ms / 1000)
+        for partition in self._partitions & watermarks_ms.keys():  # a write may end after the partitions are another's
+            self.watermark_seconds.labels(partition).set(watermarks_ms[partition] / 1000)
         if records:
             self.batches.inc()
             self.apply_seconds.observe(time.perf_counter() - started)
@@ -200,10 +199,15 @@ class ConsumerMetrics:
         ratios = [some / limit for some, limit in zip(used, most, strict=True) if limit]
         self.fullest_ratio.set(max(ratios, default=None))
 
-    def forget_partition(self, partition: int) -> None:
-        """Drops the series of a partition that this consumer no longer has; their last values would stay for ever."""
-        self.lag_records.remove(partition)
-        self.lag_seconds.forget(partition)
-        self.watermark_seconds.remove(partition)
-        self.gap_records.remove(partition)
-        self.unreadable_offset.remove(partition)
+    def assign(self, partitions: Iterable[int]) -> None:
+        """Notes which partitions this consumer has, and drops the series of others; their values would stay for ever.
+
+        The worker calls it in each rebalance, and at its end without any.
+        """
+        lost, self._partitions = self._partitions, frozenset(partitions)
+        self.assigned_partitions.set(len(self._partitions))
+        for partition in lost - self._partitions:
+            for collector in (self.lag_records, self.lag_seconds):
+                collector.forget(partition)
+            for gauge in (self.watermark_seconds, self.gap_records, self.unreadable_offset):
+                gauge.remove(partition)

@@ -20,6 +20,8 @@ from consumers.policy import WorkerPolicy
 from consumers.upkeep.sweeping import find_horizon_ms
 from service.runtime.tasks import cancel
 
+_SURE_MS = 5_000  # at the end of a partition its watermark moves on; else the broker does not say what has come since
+
 _log = logging.getLogger(__name__)
 
 
@@ -184,7 +186,8 @@ class Reading:
         self._watermarks.take_in(caught_up, {**self.positions, **batch.positions}, batch.timestamps_ms, now_ms)
 
     def _measure(self) -> None:
-        metrics = self._metrics
+        metrics, now_ms = self._metrics, self._now_ms()
+        watermarks_ms = self._watermarks.values_ms(now_ms)
         for tp in self._tps:
             if tp in self._consumer.unreadable:
                 metrics.unreadable_offset.labels(tp.partition).set(self._consumer.unreadable[tp].offset)
@@ -193,7 +196,8 @@ class Reading:
             end = self._consumer.highwater(tp)
             if end is not None:
                 lag = max(0, end - self.positions[tp.partition])
-                metrics.lag_records.labels(tp.partition).set(lag)
+                if lag or now_ms - watermarks_ms[tp.partition] < _SURE_MS:
+                    metrics.lag_records.note(tp.partition, lag)
 
     def _measure_lag(self) -> None:
         """Notes how old records that are not applied yet may be, unless the partitions are another's by now."""

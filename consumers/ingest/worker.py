@@ -111,9 +111,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._assignment = None
         await self._release(settles=True)
         self._consumer.forget(revoked)
-        for tp in revoked:
-            self._metrics.forget_partition(tp.partition)
-        self._metrics.assigned_partitions.set(0)
+        self._metrics.assign(())
 
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
         """Pauses the new partitions until the loop has asked the store for their offsets; aiokafka calls it."""
@@ -122,7 +120,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._epoch += 1
         self._reading = None
         self._assignment = list(assigned)
-        self._metrics.assigned_partitions.set(len(self._assignment))
+        self._metrics.assign(tp.partition for tp in assigned)
         _log.info("partitions assigned", extra={"partitions": sorted(tp.partition for tp in assigned)})
         self._wake.set()
 
@@ -149,6 +147,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                     await self._resync(error)
         finally:
             await self._release(settles=self._stopping.is_set() and self._settles)
+            self._metrics.assign(())  # other clients may get other partitions, or none for long
 
     async def _await_assignment(self) -> None:
         """Waits until the group assigns partitions, or `stop` is called. Raises StalledError and other KafkaErrors."""

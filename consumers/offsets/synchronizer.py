@@ -71,7 +71,11 @@ class Synchronizer:
         if batches:
             self._count_gaps(moves)
             return None
-        await self._measure_gaps(heads, partitions)
+        skipped: Mapping[int, int] = count_skipped((await read_gaps(self.writer.client, heads)).values())
+        if not is_ours():
+            return None
+        for partition in partitions:
+            self.metrics.gap_records.labels(partition).set(skipped.get(partition, 0))
         return Synchronized(offsets, topic, moves.unanswered)
 
     async def _adopt(self, topic: TopicState, heads: Sequence[Head], stripes: Sequence[int]) -> None:
@@ -88,8 +92,3 @@ class Synchronizer:
 
     def _count_gaps(self, moves: Moves) -> None:
         self.metrics.gaps.inc(sum(offset > 0 for offset in {**moves.back, **moves.forward}.values()))
-
-    async def _measure_gaps(self, heads: Sequence[Head], partitions: Sequence[int]) -> None:
-        skipped: Mapping[int, int] = count_skipped((await read_gaps(self.writer.client, heads)).values())
-        for partition in partitions:
-            self.metrics.gap_records.labels(partition).set(skipped.get(partition, 0))

@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaConsumer
 from consumers.ingest.mending import describe
 from consumers.metrics import ConsumerMetrics
 from consumers.policy import WorkerPolicy
+from consumers.upkeep.findings import Findings
 from consumers.upkeep.pace import Pace, own_stripes
-from consumers.upkeep.store_sizes import StoreSizes
 from service.runtime.trouble import Trouble
 from service.store.audit.findings import Drift, Unfinished
 from service.store.audit.reads import Sizes
@@ -51,10 +51,7 @@ class Scrub:
     _trouble: Trouble = field(default_factory=Trouble, init=False)
     _reasons: int = field(default=1, init=False)  # how often `hurry` was called, and once for the start
     _settled_reasons: int = field(default=0, init=False)
-    _sizes: StoreSizes = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._sizes = StoreSizes(self.metrics.memory_bytes)
+    _findings: Findings = field(default_factory=Findings, init=False)
 
     def hurry(self) -> None:
         """Makes the scrub take a larger share until a whole pass has begun and ended."""
@@ -66,11 +63,24 @@ class Scrub:
 
     async def run(self) -> None:
         """Makes one pass after another until cancelled; a Consumer runs it beside the worker. Raises LayoutError."""
+        metrics, findings = self.metrics, self._findings
+        metrics.memory_bytes.set_by(lambda: findings.sizes_bytes(self._own_stripes()))
+        metrics.drifted_keys.set_by(lambda: findings.drifted(self._own_stripes()))
+        try:
+            await self._make_passes()
+        finally:
+            metrics.memory_bytes.set_all({})
+            metrics.drifted_keys.set(None)
+
+    def _own_stripes(self) -> list[int]:
+        return own_stripes(self.consumer, self.policy.topic)
+
+    async def _make_passes(self) -> None:
         while True:
-            stripes = own_stripes(self.consumer, self.policy.topic)
-            self._sizes.publish(stripes)
+            stripes = self._own_stripes()
+            self._findings.keep(stripes)
             try:
-                if stripes:
+                if self.consumer.assignment():  # more partitions than stripes: there may be none to look at
                     await self._pass(stripes)
             except (StoreUnavailableError, DamagedError) as error:
                 fields = self._trouble.note(str(error))
@@ -83,23 +93,20 @@ class Scrub:
             await asyncio.sleep(self.policy.scrub_seconds)
 
     async def _pass(self, stripes: Sequence[int]) -> None:
-        left: list[Drift] = []
         reasons = self._reasons
         pace = Pace(self._share, self.clock)  # a new one: a Pace takes all time since its last pause for work
         began = self.clock()
         for stripe in stripes:
             sizes: Sizes = Counter()
+            left: list[Drift] = []
             for project_id in await self._projects(stripe, pace, sizes):
                 advance = self.metrics.scrubbed_records.inc
                 repair = await mend_project(self.client, project_id, advance, pace.pause, sizes.update)
                 self.metrics.scrubbed_projects.inc()
                 left += self._note(repair, project_id=project_id)
             left += self._note(await audit_totals(self.client, stripe, pace.pause, is_repair=True), stripe=stripe)
-            self._sizes.weighed(stripe, sizes)
-        self.metrics.drifted_keys.set(len(left))
-        own = own_stripes(self.consumer, self.policy.topic)
-        self._sizes.publish(own)
-        if own == list(stripes):
+            self._findings.note(stripe, sizes, len(left))
+        if self._own_stripes() == list(stripes):
             self._settled_reasons = reasons
             self.metrics.scrubbed_seconds.set(time.time())
             self.metrics.scrub_pass_seconds.set(self.clock() - began)

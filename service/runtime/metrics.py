@@ -2,7 +2,7 @@
 
 import platform
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
 
@@ -44,21 +44,26 @@ class KnownGauge(Collector):
         self._name = name
         self._text = text
         self.labels = [label] if label else []
-        self._values: Mapping[str, float] = {}
+        self._values: Callable[[], Mapping[str, float]] = dict
         registry.register(self)
 
     def set(self, value: float | None) -> None:
         """Sets the value of a gauge without a label; None: it is not known."""
-        self._values = {} if value is None else {"": value}
+        self.set_all({} if value is None else {"": value})
 
     def set_all(self, values: Mapping[str, float]) -> None:
         """Sets all series of a gauge with a label, by the label's value."""
-        self._values = dict(values)
+        kept = dict(values)
+        self._values = lambda: kept
+
+    def set_by(self, values: Callable[[], Mapping[str, float]]) -> None:
+        """Has `values` say at each scrape what the series are, as `set_all` takes them; "" without a label."""
+        self._values = values
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Yields the gauge with the series that are known. The registry calls it at each scrape."""
         family = GaugeMetricFamily(self._name, self._text, labels=self.labels)
-        for label, value in self._values.items():
+        for label, value in self._values().items():
             family.add_metric([label] if self.labels else [], value)
         yield family
 

@@ -80,6 +80,10 @@ async def test_as_of_stands_still_behind_an_open_transaction(
         await running.wait_counted([*FIRST, *BEHIND, *(HELD if ends.startswith("commit") else [])])
         await eventually(lambda: watermark_ms(running, 0) > ended_ms, "as-of goes on")
         await eventually(lambda: lag_seconds(running, 0) == 0, "nothing waits")
+        assert running.registry.get_sample_value("stats_consumer_assigned_partitions") == 2
+    assert running.registry.get_sample_value("stats_consumer_assigned_partitions") == 0
+    assert watermark_ms(running, 0) == 0
+    assert math.isnan(lag_seconds(running, 0)), "what its partitions said is gone with its Kafka clients"
 
 
 async def test_as_of_goes_on_beyond_the_mark_of_a_transaction_at_the_end(

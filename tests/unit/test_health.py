@@ -108,15 +108,16 @@ async def test_metrics_are_served_for_prometheus(client: aiohttp.ClientSession, 
 
 
 async def test_a_revoked_partition_leaves_no_series(registry: CollectorRegistry) -> None:
-    """Lag, watermark and gaps of a partition are gone with it; forgetting one that was never seen is no error."""
+    """Lag, watermark and gaps of a partition are gone with it, also where a write of it ends afterwards."""
     metrics = ConsumerMetrics(registry)
+    metrics.assign((0, 1, 7))
     for partition in (0, 1):
-        metrics.lag_records.labels(partition).set(5)
+        metrics.lag_records.note(partition, 5)
         metrics.lag_seconds.note(partition, 1, 2, is_at_end=False)
-        metrics.watermark_seconds.labels(partition).set(1.5)
         metrics.gap_records.labels(partition).set(0)
-    metrics.forget_partition(1)
-    metrics.forget_partition(7)
+    with metrics.measuring(0, 0, {0: 1_500, 1: 1_500}):
+        metrics.assign((0,))
+    assert registry.get_sample_value("stats_consumer_assigned_partitions") == 1
     for name in ("lag_records", "lag_seconds", "watermark_timestamp_seconds", "gap_records"):
         assert registry.get_sample_value(f"stats_consumer_{name}", {"partition": "0"}) is not None
         assert registry.get_sample_value(f"stats_consumer_{name}", {"partition": "1"}) is None

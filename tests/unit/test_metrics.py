@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 import consumers.ingest.worker
-from consumers.lag import LagSeconds
+from consumers.lag import LagRecords, LagSeconds
 from consumers.metrics import RESYNC_REASONS, ConsumerMetrics
 from consumers.transitions import TransitionsCollector
-from consumers.upkeep.store_sizes import StoreSizes
+from consumers.upkeep.findings import Findings
 from service.api.app import create_app
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.metrics import IdentityMetrics
@@ -155,6 +155,21 @@ def test_lag_in_seconds() -> None:
     assert [seconds(0), seconds(1)] == [None, 0]
 
 
+def test_lag_in_records() -> None:
+    """It is known while somebody looks: a 0 from before Redis went away would say that all is applied."""
+    registry, clock = CollectorRegistry(), Clock()
+    lag = LagRecords(registry, clock)
+    lag.note(0, 0)
+    lag.note(1, 7)
+    clock.seconds += 59
+    lag.note(1, 8)
+    clock.seconds += 2
+    name = "stats_consumer_lag_records"
+    assert [registry.get_sample_value(name, {"partition": each}) for each in ("0", "1")] == [None, 8]
+    lag.forget(1)
+    assert registry.get_sample_value(name, {"partition": "1"}) is None
+
+
 def test_time_is_added_to_its_phase_also_when_it_fails() -> None:
     """A write that failed took its time."""
     registry = CollectorRegistry()
@@ -206,25 +221,30 @@ def test_memory_of_redis() -> None:
     assert said() == [None, None, None]
 
 
-def test_memory_by_kind_is_that_of_the_own_stripes() -> None:
-    """None before each stripe was weighed; stripes of others do not count; those that come are weighed first."""
-    registry = CollectorRegistry()
-    sizes = StoreSizes(ConsumerMetrics(registry).memory_bytes)
+def test_findings_of_the_scrub_are_those_of_the_own_stripes() -> None:
+    """None before the scrub was at each stripe; stripes of others do not count; those that come are looked at first."""
+    registry, findings, own = CollectorRegistry(), Findings(), list[int]()
+    metrics = ConsumerMetrics(registry)
+    metrics.memory_bytes.set_by(lambda: findings.sizes_bytes(own))
+    metrics.drifted_keys.set_by(lambda: findings.drifted(own))
 
-    def nodes(own: list[int]) -> float | None:
-        sizes.publish(own)
-        return registry.get_sample_value("stats_redis_memory_bytes", {"kind": "nodes"})
+    def said(*stripes: int) -> tuple[float | None, float | None]:
+        own[:] = stripes
+        nodes = registry.get_sample_value("stats_redis_memory_bytes", {"kind": "nodes"})
+        return nodes, registry.get_sample_value("stats_consumer_drifted_keys")
 
-    assert nodes([]) is None
-    sizes.weighed(0, Counter({"nodes": 5}))
-    assert nodes([0, 1]) is None
-    sizes.weighed(1, Counter({"nodes": 7, "names": 1}))
-    assert nodes([0, 1]) == 12
-    sizes.weighed(1, Counter({"nodes": 8}))
-    assert nodes([0, 1]) == 13
-    assert nodes([0]) == 5
-    assert nodes([0, 1]) is None
-    assert nodes([]) is None
+    assert said() == (None, None)
+    findings.note(0, Counter({"nodes": 5}), 0)
+    assert said(0, 1) == (None, None)
+    findings.note(1, Counter({"nodes": 7, "names": 1}), 3)
+    assert said(0, 1) == (12, 3)
+    findings.note(1, Counter({"nodes": 8}), 2)
+    assert said(0, 1) == (13, 2)
+    assert said(0) == (5, 0)
+    assert said() == (None, None)
+    assert said(0, 1) == (13, 2)
+    findings.keep([0])
+    assert said(0, 1) == (None, None)
 
 
 def test_a_scrape_is_bounded() -> None:
@@ -233,7 +253,7 @@ def test_a_scrape_is_bounded() -> None:
     metrics = ConsumerMetrics(registry)
     few = size_of(registry)
     for partition in range(1_000):
-        metrics.lag_records.labels(partition).set(123_456)
+        metrics.lag_records.note(partition, 123_456)
         metrics.lag_seconds.note(partition, 1, 2, is_at_end=False)
         metrics.watermark_seconds.labels(partition).set(1_532_605_671.002)
         metrics.gap_records.labels(partition).set(0)
