@@ -10,6 +10,7 @@ API = 'job="stats-api",instance="a"'
 CONSUMER = 'job="stats-consumer",instance="c"'
 _OF_API = {"job": "stats-api", "instance": "a"}
 _OF_CONSUMER = {"job": "stats-consumer", "instance": "c"}
+_START = f"process_start_time_seconds{{{CONSUMER}}}"
 _ROUTE = "/v2.0/{project_id}/gene/statistics"
 
 
@@ -55,7 +56,7 @@ CASES = (
     Case(
         "StatsGap",
         "a gap that a consumer finds as it starts",
-        {f"stats_consumer_gaps_total{{{CONSUMER}}}": "_x9 1+0x80"},
+        {f"stats_consumer_gaps_total{{{CONSUMER}}}": "_x9 1+0x80", _START: "_x9 540+0x80"},
         *("8m", "12m", "75m"),
         "c found 1 ranges in an hour that the topic no longer has.",
         _OF_CONSUMER,
@@ -69,6 +70,25 @@ CASES = (
         _OF_CONSUMER,
     ),
     Case(
+        "StatsGap",
+        "one that it finds as it starts once more, as the process before did",
+        {f"stats_consumer_gaps_total{{{CONSUMER}}}": "1+0x190", _START: "-5000+0x99 6000+0x90"},
+        *("99m", "102m", "170m"),
+        "c found 1 ranges in an hour that the topic no longer has.",
+        _OF_CONSUMER,
+    ),
+    Case(
+        "StatsGap",
+        "one of last week is none of this hour, also an hour after Prometheus was away; one of now is",
+        {
+            f"stats_consumer_gaps_total{{{CONSUMER}}}": "1+0x20 _x20 1+0x80 2+0x80",
+            _START: "-600000+0x20 _x20 -600000+0x160",
+        },
+        *("90m", "125m", "190m"),
+        "c found 1 ranges in an hour that the topic no longer has.",
+        _OF_CONSUMER,
+    ),
+    Case(
         "StatsDrift",
         "drift that takes a rebuild, until it was rebuilt",
         {f"stats_consumer_drifted_keys{{{CONSUMER}}}": "0+0x4 3+0x5 0+0x5"},
@@ -79,7 +99,7 @@ CASES = (
     Case(
         "StatsEventsRefused",
         "the first event that the store refuses",
-        {f'stats_consumer_dead_letters_total{{{CONSUMER},reason="refused"}}': "_x4 7+0x80"},
+        {f'stats_consumer_dead_letters_total{{{CONSUMER},reason="refused"}}': "_x4 7+0x80", _START: "_x4 240+0x80"},
         *("3m", "6m", "70m"),
         "c set aside 7 good events in an hour: numbers lack them.",
         {**_OF_CONSUMER, "reason": "refused"},
@@ -87,7 +107,7 @@ CASES = (
     Case(
         "StatsDeadLetters",
         "records that are no events, until the producer is mended",
-        {f'stats_consumer_dead_letters_total{{{CONSUMER},reason="not_json"}}': "_x4 5+0x80"},
+        {f'stats_consumer_dead_letters_total{{{CONSUMER},reason="not_json"}}': "_x4 5+0x80", _START: "_x4 240+0x80"},
         *("3m", "6m", "70m"),
         "c set aside 5 records in an hour: not_json.",
         {**_OF_CONSUMER, "reason": "not_json"},
@@ -115,12 +135,14 @@ CASES = (
     ),
     Case(
         "StatsScrubNotFinished",
-        "a scrub that has stopped; another consumer has lost its partitions since",
+        "a scrub that has stopped; another consumer has lost its partitions since, and one got some of late",
         {
             f"stats_consumer_assigned_partitions{{{CONSUMER}}}": "4+0x60",
             f"stats_consumer_scrub_timestamp_seconds{{{CONSUMER}}}": "60+0x52 95400+0x10",
             'stats_consumer_assigned_partitions{job="stats-consumer",instance="d"}': "0+0x60",
             'stats_consumer_scrub_timestamp_seconds{job="stats-consumer",instance="d"}': "60+0x60",
+            'stats_consumer_assigned_partitions{job="stats-consumer",instance="idle until now"}': "0+0x48 4+0x12",
+            'stats_consumer_scrub_timestamp_seconds{job="stats-consumer",instance="idle until now"}': "60+0x60",
         },
         *("24h", "25h30m", "27h"),
         "c ended no whole pass for 1d 1h 29m 0s: drift would go unnoticed.",
@@ -134,6 +156,38 @@ CASES = (
         *("6m", "8m", "12m"),
         "stats-api at a does not answer (up is 0).",
         _OF_API,
+    ),
+    Case(
+        "StatsNoApi",
+        "the last process of the API is gone, and with it its target",
+        {f"up{{{API}}}": "1+0x4 stale _x9 1+0x5", f"up{{{CONSUMER}}}": "1+0x20"},
+        *("6m", "8m", "16m"),
+        "Processes of the API are absent (absent is 1): callers get no answer.",
+        {},
+    ),
+    Case(
+        "StatsNoApi",
+        "in one of two namespaces none answers",
+        {
+            f'up{{{API},namespace="one"}}': "1+0x4 0+0x9 1+0x5",
+            f'up{{{API},namespace="two"}}': "1+0x20",
+        },
+        *("6m", "8m", "16m"),
+        "Processes of the API are absent (absent is 1): callers get no answer.",
+        {"namespace": "one"},
+    ),
+    Case(
+        "StatsNoConsumer",
+        "in one of two namespaces",
+        {
+            f'up{{{API},namespace="one"}}': "1+0x20",
+            f'up{{{API},namespace="two"}}': "1+0x20",
+            f'stats_consumer_assigned_partitions{{{CONSUMER},namespace="one"}}': "4+0x4 stale _x4 4+0x9",
+            f'stats_consumer_assigned_partitions{{{CONSUMER},namespace="two"}}': "4+0x20",
+        },
+        *("6m", "8m", "12m"),
+        "Consumers with partitions are absent (absent is 1): nothing is counted.",
+        {"namespace": "one"},
     ),
     Case(
         "StatsNoConsumer",
@@ -188,10 +242,10 @@ CASES = (
     ),
     Case(
         "StatsResyncs",
-        "an outage of Redis of ten minutes, told once a minute",
-        {f'stats_consumer_resyncs_total{{{CONSUMER},reason="StoreUnavailableError"}}': "0+0x5 1+1x14 15+0x40"},
-        *("10m", "20m", "40m"),
-        "c started 15 times from the store's offsets in 15 minutes: StoreUnavailableError.",
+        "a failover of Redis within seconds, and later an outage of twenty minutes",
+        {f'stats_consumer_resyncs_total{{{CONSUMER},reason="StoreUnavailableError"}}': "0+0x5 9+0x30 9+1x20 29+0x20"},
+        *("12m", "55m", "70m"),
+        "c started 5 times from the store's offsets in 5 minutes: StoreUnavailableError.",
         {**_OF_CONSUMER, "reason": "StoreUnavailableError"},
     ),
     Case(
@@ -290,7 +344,10 @@ CASES = (
     Case(
         "StatsConnectionsRefused",
         "an address with too many connections",
-        {f'stats_http_connections_refused_total{{{API},limit="address"}}': "_x4 9+0x60"},
+        {
+            f'stats_http_connections_refused_total{{{API},limit="address"}}': "_x4 9+0x60",
+            f"process_start_time_seconds{{{API}}}": "_x4 240+0x60",
+        },
         *("3m", "6m", "30m"),
         "a refused 9 connections in 15 minutes, by its limit address.",
         {**_OF_API, "limit": "address"},
