@@ -9,7 +9,7 @@ import asyncio
 import logging
 import resource
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from opentelemetry.trace import Tracer
 
@@ -50,7 +50,8 @@ def main() -> int:
         case []:
             pass
         case ["--help" | "-h"]:
-            print(_HELP)  # noqa: T201 - what was asked for
+            with suppress(BrokenPipeError):  # a reader that has seen enough, as `head`
+                print(_HELP, flush=True)  # noqa: T201 - what was asked for
             return 0
         case _:
             log.say(_USAGE)

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -86,6 +87,16 @@ async def test_help_says_what_it_is(argument: str) -> None:
     assert (process.returncode, err) == (0, b"")
     assert out.startswith(b"usage: python -m service\x20")
     assert b"until SIGTERM" in out
+
+
+def test_help_for_a_reader_that_has_seen_enough() -> None:
+    """As `head` it may close the pipe: that is no fault of the program."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        command = [sys.executable, "-m", "service", "--help"]
+        ended = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False)  # noqa: S603 - our own
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 async def test_keystone_that_refuses_us_stops_it(keystone: Keystone) -> None:

@@ -111,8 +111,9 @@ def test_processes_end_in_order(compose: Compose) -> None:
 
 
 def test_down_leaves_nothing(compose: Compose) -> None:
-    """No container, network or volume of it remains."""
-    compose.run("--profile=*", "down", "--volumes", "--timeout=5")
+    """No container, network or volume of it remains, and no sample traffic: the words are those of the README."""
+    compose.up("--no-deps", "traffic")
+    compose.run("--profile=traffic", "down", "--volumes", "--timeout=5")
     of_it = f"label=com.docker.compose.project={NAME}"
     for kind in (["ps", "--all"], ["network", "ls"], ["volume", "ls"]):
         assert compose.engine.docker(*kind, "--quiet", "--filter", of_it) == ""
