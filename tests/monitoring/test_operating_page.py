@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import require_part
-from tests.docs import anchors, links
+from tests.docs import anchors
 from tests.monitoring.page import PAGE, Block, blocks, inline, shape, unmarked
 from tests.monitoring.rules import Alert, alerts
 from tests.monitoring.stack import JOB_ID, PROJECT_ID, Stack
@@ -122,19 +122,6 @@ def test_the_page_has_each_alert() -> None:
     """With its severity and a link to its runbook, in the order of the rules."""
     rows = re.findall(r"^\| `(Stats\w+)` \| (\w+) \| \[.*\]\(#(.*)\) \|$", TEXT, re.MULTILINE)
     assert rows == [(alert.name, alert.severity, alert.runbook[1]) for alert in alerts()]
-
-
-def test_each_section_is_in_the_index() -> None:
-    """The list and the table at the top lead to each heading of the second level."""
-    top, _, _ = TEXT.partition("## First look")
-    listed = {link.removeprefix("#") for link in links(top)}
-    assert [anchor for anchor in _sections() if anchor not in listed] == ["first-look"]
-
-
-def test_no_section_is_there_twice() -> None:
-    """As it is after a merge of two orders."""
-    headings = re.findall(r"^## .*", TEXT, re.MULTILINE)
-    assert [heading for heading in headings if headings.count(heading) > 1] == []
 
 
 def _sections() -> dict[str, str]:

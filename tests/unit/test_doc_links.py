@@ -43,6 +43,18 @@ def test_links_lead_somewhere(document: str) -> None:
             assert anchor in anchors(target.read_text(encoding="utf-8")), link
 
 
+@pytest.mark.parametrize("document", documents())
+def test_an_index_has_each_section_once(document: str) -> None:
+    """The list at the top, or a table in the first section, leads to every heading of the second level."""
+    text = documents()[document]
+    title, *sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    headings = [section.splitlines()[0] for section in sections]
+    assert sorted(set(headings)) == sorted(headings)
+    if len([link for link in links(title) if link.startswith("#")]) > 2:
+        listed = {link.removeprefix("#") for link in links(title + sections[0])}
+        assert [heading for heading in headings if not anchors(f"{heading}\n") & listed] == []
+
+
 @pytest.mark.parametrize("document", present())
 def test_paths_are_there(document: str) -> None:
     """What is quoted as a path of this repository, or of a test in it, is one."""
