@@ -75,19 +75,22 @@ def _outside() -> int:
             "--mount-proc",
         ]
         command = [*namespaces, sys.executable, "-m", "tests.kubernetes", _INSIDE, folder]
-        with _kernel_kept():
+        with _machine_kept():
             return subprocess.run(command, check=False).returncode  # noqa: S603
 
 
 @contextmanager
-def _kernel_kept() -> Iterator[None]:
-    """Puts back what a kubelet sets for the whole machine."""
+def _machine_kept() -> Iterator[None]:
+    """Puts back what a kubelet sets for the whole machine, and removes the control groups of its containers."""
     before = {path: path.read_text() for path in map(Path, _KERNEL)}
     try:
         yield
     finally:
         for path, value in before.items():
             path.write_text(value)
+        for group in Path("/sys/fs/cgroup").glob("*/k8s.io"):
+            for folder, _, _ in os.walk(group, topdown=False):
+                Path(folder).rmdir()
 
 
 def _inside(folder: Path) -> int:
