@@ -190,6 +190,22 @@ async def test_a_rebuild_under_way_is_converted_too(store: Store, client: Redis,
     assert await sum_of_totals(client) == expected_totals(EVENTS)
 
 
+async def test_what_a_rebuild_has_left_in_part_does_not_hold_up_an_upgrade(store: Store, client: Redis) -> None:
+    """No `verify --repair` comes to a generation that is not live: it is converted, and counted once it is live."""
+    generations = Generations(client)
+    await of_layout_3(client, store, [])
+    await fill(store.writer, store, 0)
+    building = await build(client, store, generations)
+    await client.setrange(f"{project_prefix('project', 1)}m", 36, b"\1")
+    converted = await Layouts(client, no_pause).upgrade(lambda _: None)
+    assert (converted.changed, converted.problems) == (STRIPES, {})
+    assert await sum_of_totals(client) == expected_totals(EVENTS)
+    assert await generations.swap(building) == []
+    assert await stored_totals(client, STRIPE) is None
+    assert (await mend_project(client, "project")).left == []
+    assert await sum_of_totals(client) == expected_totals(EVENTS)
+
+
 @pytest.mark.parametrize("back", [False, True])
 @pytest.mark.parametrize("is_begun", [False, True])
 async def test_a_rebuild_that_begins_or_swaps_meanwhile_is_converted_too(
