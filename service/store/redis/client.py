@@ -13,6 +13,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from service.runtime.redis_url import RedisUrl, parse_redis_url
 from service.store.redis.cluster import Cluster
 from service.store.redis.connections import SentinelConnection, Sentinels, TlsConnection
+from service.store.redis.lookups import Lookups
 from service.store.redis.pool import Pool
 from service.store.redis.views import Client
 
@@ -81,11 +82,12 @@ def create_client(  # noqa: PLR0913, PLR0917 - what a client is made of
     if cluster:
         more = {**options, "max_connections": 2 * connections}
         return Cluster(place.hosts, tls, limit_seconds, key_prefix or "", **more)
+    options["lookups"] = lookups = Lookups()
     if place.service is None:
         [(host, port)] = place.hosts
         options |= {"connection_class": TlsConnection, "host": host, "port": port}
     else:
-        sentinels = Sentinels(place.hosts, place.service, _login(place), {**_SENTINEL, "tls": tls})
+        sentinels = Sentinels(place.hosts, place.service, _login(place), {**_SENTINEL, "tls": tls, "lookups": lookups})
         options |= {"connection_class": SentinelConnection, "sentinels": sentinels}
     pool = Pool(
         timeout=limit_seconds,

@@ -33,6 +33,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.store.redis.connections import TlsConnection
+from service.store.redis.lookups import Lookups
 from service.store.redis.topology import Topology, drop_connections, drop_silent_connections
 
 _REDIRECTIONS = 16
@@ -61,6 +62,7 @@ class Cluster(RedisCluster):
         self._turns: dict[str, asyncio.Semaphore] = {}
         manager = self.nodes_manager
         manager.connection_kwargs |= {"connection_class": TlsConnection, "tls": tls, "key_prefix": key_prefix}
+        manager.connection_kwargs["lookups"] = Lookups()
         given = [self._create_node(host, port, "primary") for host, port in hosts]
         self._topology = Topology(manager.nodes_cache, manager.slots_cache, given, self._create_node)
 

@@ -16,6 +16,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service.store.redis.key_prefix import with_prefix
+from service.store.redis.lookups import Lookups
 
 Address = tuple[str, int]
 
@@ -27,15 +28,23 @@ class TlsConnection(Connection):
     """A connection over TLS if there is a context for it, else a plain one.
 
     It says what it may mean if the server ends the connection at once, or does not answer TLS. The names of keys in the
-    commands that it sends get `key_prefix`. `heard_seconds` is the monotonic time of the last reply.
+    commands that it sends get `key_prefix`. `lookups` are those of all connections of its client. `heard_seconds` is
+    the monotonic time of the last reply.
     """
 
     heard_seconds = 0.0
 
     def __init__(
-        self, *, socket_connect_timeout: float, tls: SSLContext | None = None, key_prefix: str = "", **options: Any
+        self,
+        *,
+        socket_connect_timeout: float,
+        lookups: Lookups,
+        tls: SSLContext | None = None,
+        key_prefix: str = "",
+        **options: Any,
     ) -> None:
         super().__init__(socket_connect_timeout=socket_connect_timeout, **options)
+        self._lookups = lookups
         self._tls = tls
         self._key_prefix = key_prefix
         self._handshake_seconds = _HANDSHAKE_SHARE * socket_connect_timeout
@@ -60,6 +69,8 @@ class TlsConnection(Connection):
         return {**super()._connection_arguments(), **tls}
 
     async def _connect(self) -> None:
+        async with asyncio.timeout(self.socket_connect_timeout):
+            await self._lookups.join(self.host)
         try:
             await super()._connect()  # type: ignore[no-untyped-call]
         except ConnectionAbortedError as error:  # so asyncio says that a handshake takes too long
