@@ -173,7 +173,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             self._consumer.seek(tp, positions[tp.partition])
         self._consumer.resume(*[tp for tp in assignment if tp.partition not in found.unanswered])
         self._reading = self._start_reading(found)
-        _log.info("reading from the store's offsets", extra={"offsets": dict(positions)})
+        # in an outage of the topic of dead letters this succeeds at each attempt
+        level = logging.DEBUG if self._outage.is_there else logging.INFO
+        _log.log(level, "reading from the store's offsets", extra={"offsets": dict(positions)})
         for partition, error in found.unanswered.items():
             if partition not in self._unanswered:
                 log_silent(partition, error)

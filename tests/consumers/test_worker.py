@@ -103,9 +103,13 @@ async def test_a_writer_that_should_be_gone_is_noticed(
 
 
 async def test_dead_letters_that_cannot_be_written_hold_the_partition(
-    redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
+    redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While the dead-letter topic is away nothing of the batch is applied; afterwards nothing was skipped."""
+    """While the dead-letter topic is away nothing of the batch is applied; afterwards nothing was skipped.
+
+    The log does not say at each attempt that it reads.
+    """
+    caplog.set_level(logging.INFO, "consumers")
     offsets_when_failing: list[set[int]] = []
     written: list[int] = []
 
@@ -128,6 +132,7 @@ async def test_dead_letters_that_cannot_be_written_hold_the_partition(
         assert written == [len(FIRST)]
         assert running.count("resyncs", reason="DeadLettersUnavailableError") == 3
         assert running.count("dead_letters", reason="not_json") == 1
+        assert caplog.messages.count("reading from the store's offsets") == 1
 
 
 async def test_a_missing_topic_is_waited_for(
