@@ -47,7 +47,9 @@ RIGHT = Row(
             "s",
             HALF,
             [
-                Query("time() - max by (partition) (stats_consumer_watermark_timestamp_seconds{$of})", "{{partition}}"),
+                Query(
+                    "time() - max by (partition) (stats_consumer_watermark_timestamp_seconds{$of} > 0)", "{{partition}}"
+                ),
                 Query("time() - min(stats_as_of_timestamp_seconds{$of} > 0)", "answers"),
             ],
         ),
