@@ -34,6 +34,7 @@ from service.store.errors import FencedError, StoreUnavailableError
 _log = logging.getLogger(__name__)
 
 _BEAT_SECONDS = 1.0
+_SETTLED_SECONDS = 5.0  # who begins again after this time has a new reason
 
 _RESYNCING = (
     StoreUnavailableError,
@@ -82,6 +83,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._in_flight: asyncio.Task[bool] | None = None
         self._letters = Trouble()
         self._outage = Trouble()  # of Redis, or of the topic of dead letters
+        self._restarts = Trouble()  # for other reasons, which may come again at once and for hours, as a fence does
+        self._is_told = True  # whether the log has why the worker begins again
         self._unanswered: set[int] = set()  # partitions that have been logged as not read
         self._commits = Committer(self._consumer, policy.topic, policy.commit_seconds, policy.commit_timeout_seconds)
 
@@ -120,6 +123,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._epoch += 1
         self._reading = None
         self._assignment = list(assigned)
+        self._is_told = True
         self._metrics.assign(tp.partition for tp in assigned)
         _log.info("partitions assigned", extra={"partitions": sorted(tp.partition for tp in assigned)})
         self._wake.set()
@@ -173,8 +177,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             self._consumer.seek(tp, positions[tp.partition])
         self._consumer.resume(*[tp for tp in assignment if tp.partition not in found.unanswered])
         self._reading = self._start_reading(found)
-        # in an outage of the topic of dead letters this succeeds at each attempt
-        level = logging.DEBUG if self._outage.is_there else logging.INFO
+        # in an outage of the topic of dead letters, or between two who fence each other, this succeeds at each attempt
+        level = logging.INFO if self._is_told and not self._outage.is_there else logging.DEBUG
         _log.log(level, "reading from the store's offsets", extra={"offsets": dict(positions)})
         for partition, error in found.unanswered.items():
             if partition not in self._unanswered:
@@ -213,6 +217,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     def _tell_end(self, has_read: bool) -> None:
         """Logs the end of an outage: records were applied, or nothing has failed for a while."""
+        self._restarts.end(_SETTLED_SECONDS)
         # a write without records may succeed in the midst of an outage
         fields = self._outage.end() if has_read or self._outage.text() is None else None
         if fields is not None:
@@ -246,7 +251,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         extra |= {"retry_seconds": round(delay_seconds, 3)}
         if isinstance(error, FencedError):
             extra["stripe"] = error.stripe
-        fields = self._outage.note(repr(error)) if isinstance(error, _OUTAGES) else {}
+        is_outage = isinstance(error, _OUTAGES)
+        fields = self._outage.note(repr(error)) if is_outage else self._restarts.note(type(error).__name__)
+        self._is_told = fields is not None
         if fields is not None:
             _log.warning("starting again from the store's offsets", extra={**extra, **fields})
         self._metrics.resyncs.labels(type(error).__name__).inc()

@@ -102,6 +102,24 @@ async def test_a_writer_that_should_be_gone_is_noticed(
         assert running.count("fence_refusals") == 1
 
 
+async def test_two_who_fence_each_other_do_not_fill_the_log(
+    redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Consumers of two groups with one Redis: each tells of it once a minute, as of any trouble, and all is counted."""
+    caplog.set_level(logging.INFO, "consumers")
+    published: list[Event] = []
+    async with (
+        running_consumer(make_settings(redis_flushed)) as one,
+        running_consumer(make_settings(redis_flushed, kafka_group_id="another")) as other,
+    ):
+        while one.count("fence_refusals") < 3 or other.count("fence_refusals") < 3:
+            published.append(event(len(published)))
+            await publish(kafka_bootstrap, topic, published[-1:])
+        await one.wait_counted(published)
+        assert caplog.messages.count("starting again from the store's offsets") == 2
+        assert caplog.messages.count("reading from the store's offsets") <= 4
+
+
 async def test_dead_letters_that_cannot_be_written_hold_the_partition(
     redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
