@@ -138,6 +138,9 @@ class Consumer:
                 await pause(self._stop, _TOPIC_CHECK_SECONDS)
             if not is_there:
                 return
+            fields = self._missing_topic.end()
+            if fields is not None:
+                _log.info("the topic exists now", extra={"topic": policy.topic, **fields})
             clock = StoreClock(self._writer.client, self._local_now_ms)
             producer, consumer = create_producer(**options), self._create_consumer(settings, clock.now_ms)
             for each in (producer, consumer):

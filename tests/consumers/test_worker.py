@@ -157,7 +157,7 @@ async def test_a_missing_topic_is_waited_for(
     redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without its topic the consumer says so and waits; once there, the topic is read, and dead letters have theirs."""
-    caplog.set_level(logging.WARNING, "consumers")
+    caplog.set_level(logging.INFO, "consumers")
     name = f"later-{topic}"
     async with running_consumer(make_settings(redis_flushed, kafka_topic=name)) as running:
         await eventually(lambda: "waiting for the topic to exist" in caplog.messages, "the consumer says it waits")
@@ -166,6 +166,7 @@ async def test_a_missing_topic_is_waited_for(
         await publish(kafka_bootstrap, name, [b"no event", *FIRST])
         await running.wait_counted(FIRST)
         assert running.count("dead_letters", reason="not_json") == 1
+        assert caplog.messages.count("the topic exists now") == 1
 
 
 @pytest.fixture
