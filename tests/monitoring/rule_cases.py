@@ -281,6 +281,14 @@ CASES = (
         {},
     ),
     Case(
+        "StatsQuestionsFail",
+        "a question a minute: one fails in a failover, and later all for half an hour",
+        {_questions("200"): "0+1x79 79+0x30 79+1x90", _questions("503"): "0+0x60 1+0x20 1+1x30 31+0x90"},
+        *("63m", "95m", "130m"),
+        "24.14% of the questions of the last hour were answered with 5xx.",
+        {},
+    ),
+    Case(
         "StatsQuestionsSlow",
         "every second question takes more than a quarter of a second",
         {
