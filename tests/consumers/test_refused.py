@@ -185,3 +185,20 @@ async def test_stripe_that_cannot_be_written_at_all_makes_no_dead_letters(
         await redis.delete(head)
         await running.wait_counted([event(1)])
         assert running.count("dead_letters", reason="refused") == 0
+
+
+async def test_a_stripe_whose_head_is_damaged_is_read_anew(
+    redis: Redis, redis_flushed: str, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
+) -> None:
+    """Consumers wait and say so; once its keys are gone they read the topic again, and end with the same numbers."""
+    events = [event(1), event(2), event("other", project_id="project-2")]
+    stripe = stripe_of("project")
+    async with running_consumer(make_settings(redis_flushed)) as running:
+        await publish(kafka_bootstrap, topic, events[1:])
+        await running.wait_counted(events[1:])
+        await redis.set(head_key(stripe), "junk of somebody")
+        await publish(kafka_bootstrap, topic, events[:1])
+        await eventually(lambda: running.count("resyncs", reason="StoreUnavailableError") >= 2, "it tries again")
+        await running.wait_not_ready(["redis"])
+        await redis.unlink(*[key async for key in redis.scan_iter(match=f"{{s{stripe:02}}}*")])
+        await running.wait_counted(events)
