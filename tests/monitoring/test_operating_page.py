@@ -28,8 +28,6 @@ INLINE_ELSEWHERE = {
     "docker compose up --build --detach --wait": "tests/shipped/test_compose.py",
     "python -m service.runtime.probe /readyz": "tests/unit/test_probe.py",
     "docker run --init": "tests/faults/test_signals.py",
-    "kubectl logs --previous": "tests/shipped/test_chart.py",
-    "helm rollback": "tests/kubernetes/trials.py",
     "systemctl restart UNIT": "tests/shipped/test_systemd.py",
     'redis-cli -u "$NEW_REDIS_URL" REPLICAOF NO ONE': "tests/end_to_end/test_moves.py",
 }

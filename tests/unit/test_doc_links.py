@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consumers.commands.frame import create_parser
-from tests.docs import PROJECT, anchors, code_lines, documents, everything, links, present, quoted
+from tests.docs import PROJECT, anchors, code_lines, documents, everything, links, present, quoted, tables
 
 # What may follow a command in a code block: a comment, or a word that stands for another.
 _COMMENT = re.compile(r"\s+#\s.*$")
@@ -53,6 +53,13 @@ def test_an_index_has_each_section_once(document: str) -> None:
     if len([link for link in links(title) if link.startswith("#")]) > 2:
         listed = {link.removeprefix("#") for link in links(title + sections[0])}
         assert [heading for heading in headings if not anchors(f"{heading}\n") & listed] == []
+
+
+@pytest.mark.parametrize("document", documents())
+def test_no_row_of_a_table_is_there_twice(document: str) -> None:
+    """As it is after a merge of two additions."""
+    for rows in tables(documents()[document]):
+        assert [row for row in rows if rows.count(row) > 1] == []
 
 
 @pytest.mark.parametrize("document", present())
