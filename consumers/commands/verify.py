@@ -70,8 +70,10 @@ async def run(settings: ConsumerSettings, arguments: Namespace, terminal: Termin
             for project in sorted(scope.projects):
                 repairs.append(await _project(client, project, scope, arguments.repair, advance))
         stripes = set(map(stripe_of, scope.projects)) if arguments.project else set(range(STRIPES))
+        lost = set(_stripes_with_a_lost_project(repairs))
         for stripe in sorted(stripes - scope.damaged.keys()):
-            repairs.append(await audit_totals(client, stripe, is_repair=arguments.repair))
+            is_countable = stripe not in lost
+            repairs.append(await audit_totals(client, stripe, is_repair=arguments.repair, is_countable=is_countable))
     verdict = _Verdict(scope.projects, repairs, _by_gap(scope.gaps), _unwritten(scope), settings.redis_key_prefix or "")
     is_unknown = arguments.project is not None and not scope.projects
     unknown = [f"there is no project {arguments.project}"] if is_unknown else []
@@ -100,6 +102,14 @@ async def _project(client: Client, project: str, scope: Scope, is_repair: bool, 
         missing = [Drift(project, key, "is missing, and the project is listed")]
         return Repair(missing, missing)
     return repair
+
+
+def _stripes_with_a_lost_project(repairs: Iterable[Repair]) -> Iterator[int]:
+    """Yields stripes with a project in which no repair mends anything: it may leave their totals uncounted."""
+    for repair in repairs:
+        projects = {drift.project_id for drift in repair.left if drift.cause is None}
+        projects -= {drift.project_id for drift in repair.left if drift.cause is not None}
+        yield from (stripe_of(project) for project in projects if project)
 
 
 def _once(repair: Repair) -> Iterable[Drift]:

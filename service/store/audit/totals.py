@@ -14,12 +14,15 @@ _ATTEMPTS = 3  # a rebuild changes the generation once
 _NOTHING = Repair([], [])
 
 
-async def audit_totals(client: Client, stripe: int, pause: Pause = no_pause, *, is_repair: bool = False) -> Repair:
+async def audit_totals(
+    client: Client, stripe: int, pause: Pause = no_pause, *, is_repair: bool = False, is_countable: bool = True
+) -> Repair:
     """Compares a stripe's totals with what its projects count; a repair makes them that.
 
     It finds nothing where the layout has no totals, where head or list of projects are damaged, and where totals that
-    are known cannot be compared, as a project is damaged: all that is drift by itself. `pause` is awaited after each
-    call. Raises StoreUnavailableError, LayoutError.
+    are known cannot be compared, as a project is damaged: all that is drift by itself. `is_countable` says whether a
+    repair could count what is not known, as far as the caller knows. `pause` is awaited after each call. Raises
+    StoreUnavailableError, LayoutError.
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -28,7 +31,7 @@ async def audit_totals(client: Client, stripe: int, pause: Pause = no_pause, *, 
                 return _NOTHING
             key = totals_key(stripe, head.generation)
             if totals is None and not is_repair:
-                drifts = [Drift(None, key, "is not known", WrongTotals(stripe))]
+                drifts = [Drift(None, key, "is not known", WrongTotals(stripe) if is_countable else None)]
                 return Repair(drifts, drifts)
             return await _compare(Counting(client, stripe, head, pause), key, WrongTotals(stripe), is_repair=is_repair)
         except FencedError:
