@@ -37,12 +37,15 @@ class Known:
     @asynccontextmanager
     async def limit(self) -> AsyncIterator[None]:
         """Raises TimeoutError once nothing has been fetched for `QUESTION_SECONDS`, by whichever question."""
-        async with asyncio.timeout(QUESTION_SECONDS) as limit:
-            self._limits.add(limit)
-            try:
-                yield
-            finally:
-                self._limits.discard(limit)
+        try:
+            async with asyncio.timeout(QUESTION_SECONDS) as limit:
+                self._limits.add(limit)
+                try:
+                    yield
+                finally:
+                    self._limits.discard(limit)
+        except TimeoutError as error:
+            raise TimeoutError(f"no names within {QUESTION_SECONDS:g} s") from error
 
     def give_time(self) -> None:
         """Lets all questions of the project that wait for names wait anew: Redis has answered."""

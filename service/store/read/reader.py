@@ -138,7 +138,7 @@ class RedisStatisticsStore:
         project_id, doubts, began_seconds = question.project_id, Doubts(), self._monotonic_seconds()
         for attempt in range(_ATTEMPTS):
             if attempt and self._monotonic_seconds() - began_seconds > QUESTION_SECONDS:
-                break
+                raise StoreUnavailableError(f"reading a project: no answer within {QUESTION_SECONDS:g} s")
             shape, live = known.shape, self._live[stripe_of(project_id)]
             interval = range(max(question.start_ms, live.horizon_ms), question.end_ms)
             nodes = cover(shape.shape, interval.start, interval.stop)
