@@ -54,7 +54,7 @@ def exporting(endpoint: str, service_name: str) -> Iterator[TracerProvider]:
     sent, for _FLUSH_SECONDS at most. OpenTelemetry's own variables (OTEL_...) are heeded.
     """
     _silence()
-    url = endpoint.rstrip("/").removesuffix(_PATH) + _PATH
+    url = url_of(endpoint)
     exporter = _Exporter(OTLPSpanExporter(url, timeout=_EXPORT_SECONDS), _without_secrets(url))
     resource = Resource.create({SERVICE_NAME: service_name}).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
@@ -66,6 +66,17 @@ def exporting(endpoint: str, service_name: str) -> Iterator[TracerProvider]:
         ending = threading.Thread(target=provider.shutdown, name="end of traces", daemon=True)
         ending.start()
         ending.join(_FLUSH_SECONDS)
+
+
+def url_of(endpoint: str) -> str:
+    """Returns the URL to which spans are sent: an endpoint with /v1/traces at the end of its path, and its query."""
+    url = URL(endpoint)
+    path = url.raw_path.rstrip("/").removesuffix(_PATH) + _PATH
+    return str(
+        URL.build(
+            scheme=url.scheme, authority=url.raw_authority, path=path, query_string=url.raw_query_string, encoded=True
+        )
+    )
 
 
 def _silence() -> None:

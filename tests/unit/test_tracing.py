@@ -15,6 +15,7 @@ from consumers.ingest.batch import Batch
 from consumers.ingest.traced import links_of
 from service.runtime.log import JsonFormatter
 from service.runtime.settings import SettingsError
+from service.runtime.trace_export import url_of
 from service.runtime.tracing import ids_of_trace, span_context_of, tracing
 
 Headers = list[tuple[str, bytes | None]]
@@ -118,3 +119,17 @@ def test_a_line_of_the_log_names_its_trace() -> None:
     with use_span(span):
         assert line() == {"trace_id": f"{10:032x}", "span_id": f"{11:016x}"}
     assert line() == {"trace_id": None, "span_id": None}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("http://collector:4318", "http://collector:4318/v1/traces"),
+        ("http://collector:4318/", "http://collector:4318/v1/traces"),
+        ("https://user:word%40@[::1]/otlp/v1/traces", "https://user:word%40@[::1]/otlp/v1/traces"),
+        ("http://collector/a%2Fb/?key=a%26b", "http://collector/a%2Fb/v1/traces?key=a%26b"),
+    ],
+)
+def test_traces_are_sent_below_the_endpoints_path(endpoint: str, url: str) -> None:
+    """A query stays a query: the path was added to a key there."""
+    assert url_of(endpoint) == url
