@@ -101,7 +101,7 @@ def test_the_sdist_builds_the_same(distribution: Distribution, tmp_path: Path) -
 def test_make_dist() -> None:
     """`make dist` builds as these tests do."""
     printed = subprocess.run(
-        ["make", "--dry-run", "--assume-old=.venv/.ready-test", "dist"],  # noqa: S607 - what the tests are run with
+        ["make", "--no-print-directory", "--dry-run", "--assume-old=.venv/.ready-test", "dist"],  # noqa: S607 - what the tests are run with
         cwd=PROJECT,
         check=True,
         capture_output=True,
