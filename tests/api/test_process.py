@@ -22,6 +22,8 @@ from tests.api.support import PATH, PROJECT, SECRET, as_caller, exchange
 from tests.keystone import Keystone
 from tests.metrics import documented, scraped
 
+OTHER_LAYOUT = (LAYOUT_VERSION + 1).to_bytes(4, "little") + bytes(60)
+
 
 @asynccontextmanager
 async def started(*arguments: str, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
@@ -129,7 +131,7 @@ async def test_address_in_use_stops_it(redis_flushed: str) -> None:
 async def test_another_layout_stops_it(redis_flushed: str) -> None:
     """A store of another layout is not touched: one clear line, and status 3."""
     async with Redis.from_url(redis_flushed) as client:
-        await client.set(head_key(0), b"\xff" * 64)
+        await client.set(head_key(0), OTHER_LAYOUT)
         status, lines = await refusal(STATS_JWT_SECRET=SECRET, STATS_REDIS_URL=redis_flushed)
     assert status == 3
     (line,) = lines
@@ -185,7 +187,7 @@ async def test_another_layout_met_later_stops_it(redis_flushed: str) -> None:
     async with started(STATS_JWT_SECRET=SECRET, STATS_REDIS_URL=redis_flushed) as process:
         port = (await logged(process, "listening"))["port"]
         async with Redis.from_url(redis_flushed) as client:
-            await client.set(head_key(stripe_of(PROJECT)), b"\xff" * 64)
+            await client.set(head_key(stripe_of(PROJECT)), OTHER_LAYOUT)
         async with (
             aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
             http.get(PATH, headers=as_caller()) as response,

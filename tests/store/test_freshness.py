@@ -5,6 +5,7 @@ from redis.asyncio import Redis
 
 from service.store.contract import Freshness
 from service.store.errors import LayoutError, StoreUnavailableError
+from service.store.layout.heads import LAYOUT_VERSION
 from service.store.layout.keys import STRIPES, head_key
 from service.store.read.client import create_reader_client
 from service.store.read.reader import RedisStatisticsStore
@@ -52,7 +53,7 @@ async def test_damaged_head_has_no_as_of(store: Store, damage: str) -> None:
 
 async def test_another_layout_is_not_read(store: Store) -> None:
     """A head of another version says so."""
-    await store.client.set(head_key(5), b"\xff" * 64)
+    await store.client.set(head_key(5), (LAYOUT_VERSION + 1).to_bytes(4, "little") + bytes(60))
     with pytest.raises(LayoutError):
         await reader_of(store).freshness()
 

@@ -43,6 +43,7 @@ class Topology:
         self._create_node = create_node
         self._asking = SharedTask(self._ask)
         self._next_seconds = 0.0
+        self._moves: dict[int, ClusterNode] = {}  # owners of slots by redirections since the last question
 
     @property
     def is_known(self) -> bool:
@@ -58,9 +59,14 @@ class Topology:
         return nodes[0]
 
     def moved(self, slot: int, owner: ClusterNode) -> None:
-        """Notes the node that a redirection names as the owner of a slot, and asks for the others in the background."""
+        """Notes the node that a redirection names as the owner of a slot, and asks for the others in the background.
+
+        That node is asked first, and a question that is under way does not overrule it. Others may not have heard
+        yet that it has the slot.
+        """
         owner.server_type = "primary"
         self._slots[slot] = [owner]
+        self._moves[slot] = owner
         self.refresh()
 
     def node(self, host: str, port: int) -> ClusterNode:
@@ -89,6 +95,9 @@ class Topology:
         self._next_seconds = loop.time() + _PAUSE_SECONDS
         known = list(self._nodes.values())
         random.shuffle(known)  # one node may tell what is out of date: the next time another one is asked
+        owners = {owner.name for owner in self._moves.values()}
+        known.sort(key=lambda node: node.name not in owners)
+        self._moves.clear()
         strange = [node for node in self._given if node.name not in self._nodes]
         try:
             sender, told = await _first([_Question(node) for node in [*known, *strange]])
@@ -96,8 +105,12 @@ class Topology:
             raise RedisClusterException(
                 f"Redis Cluster cannot be reached; its URL needs one reachable node at least: {error}"
             ) from error
-        for node in self._take_in(sender, told):
-            await drop_connections(node)
+        gone = self._take_in(sender, told)
+        for slot, owner in self._moves.items():
+            self._slots[slot] = [self._nodes.setdefault(owner.name, owner)]
+        for node in gone:
+            if node.name not in self._nodes:
+                await drop_connections(node)
 
     def _take_in(self, sender: ClusterNode, told: Iterable[Sequence[Any]]) -> list[ClusterNode]:
         """Replaces what is known, and returns the nodes that are gone; those that stay keep their connections."""
