@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 _TROUBLE_SECONDS = 15.0  # twice the longest pause before what failed is tried again, and some
 _TELL_AGAIN_SECONDS = 60.0
-_MOST_TOLD = 5  # texts within _TELL_AGAIN_SECONDS: a text may hold what a caller chooses
+_MOST_TOLD = 20  # texts within _TELL_AGAIN_SECONDS: a text may hold what a caller chooses
 
 Fields = dict[str, object]
 

@@ -67,7 +67,7 @@ def test_whoever_makes_up_troubles_gets_few_lines(ends: bool) -> None:
                 lines += 1
                 untold += int(str(fields.get("untold", 0)))
     noted_lines = lines // (2 if ends else 1)
-    assert noted_lines <= 50
+    assert noted_lines <= 200
     assert 6_000 - 600 <= untold + noted_lines <= 6_000
 
 
