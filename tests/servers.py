@@ -56,6 +56,16 @@ def start_one_node_cluster(program: str, port: int, folder: Path) -> Child:
     return child
 
 
+def settings_over(kafka_bootstrap: str, topic: str, redis_url: str) -> dict[str, str]:
+    """The settings of processes over a topic, the one of dead letters beside it, and a Redis."""
+    return {
+        "STATS_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+        "STATS_KAFKA_TOPIC": topic,
+        "STATS_KAFKA_DEAD_LETTER_TOPIC": f"{topic}.dead-letters",
+        "STATS_REDIS_URL": redis_url,
+    }
+
+
 class Processes:
     """Starts processes of this service, and stops those that still run; `python` is the command that runs a module."""
 

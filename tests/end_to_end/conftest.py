@@ -11,7 +11,7 @@ from deploy.local.servers import create_topics
 from tests.end_to_end.publisher import Publisher, create_publisher
 from tests.end_to_end.system import System
 from tests.end_to_end.traffic import PARTITIONS
-from tests.servers import Processes
+from tests.servers import Processes, settings_over
 
 
 @pytest.fixture
@@ -25,12 +25,7 @@ async def topic(kafka_bootstrap: str) -> str:
 @pytest.fixture
 def environment(kafka_bootstrap: str, redis_flushed: str, topic: str) -> dict[str, str]:
     """The settings of every process: an empty topic and an empty Redis."""
-    return {
-        "STATS_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
-        "STATS_KAFKA_TOPIC": topic,
-        "STATS_KAFKA_DEAD_LETTER_TOPIC": f"{topic}.dead-letters",
-        "STATS_REDIS_URL": redis_flushed,
-    }
+    return settings_over(kafka_bootstrap, topic, redis_flushed)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from deploy.local.servers import create_topics
 from deploy.maven import MissingPartError
 from tests.conftest import require_part
-from tests.servers import Processes
+from tests.servers import Processes, settings_over
 from tests.tracing.instrumentation import find_instrumented_python
 from tests.tracing.receiver import Receiver, receiving
 
@@ -32,12 +32,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 def environment(kafka_bootstrap: str, redis_flushed: str, topic: str) -> dict[str, str]:
     """Settings of processes over an empty topic and an empty Redis."""
-    return {
-        "STATS_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
-        "STATS_KAFKA_TOPIC": topic,
-        "STATS_KAFKA_DEAD_LETTER_TOPIC": f"{topic}.dead-letters",
-        "STATS_REDIS_URL": redis_flushed,
-    }
+    return settings_over(kafka_bootstrap, topic, redis_flushed)
 
 
 @pytest.fixture(scope="session")
