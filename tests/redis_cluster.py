@@ -1,5 +1,6 @@
 """A Redis Cluster of three primaries with a replica each, whose nodes a test may end and whose slots it may move."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -93,10 +94,8 @@ class ThreePrimaries:
 
     def owner(self, slot: int) -> ClusterNode:
         """The primary that serves a slot."""
-        for first, last, [_, port, *_], *_ in self.seen_from.ask("SLOTS"):
-            if first <= slot <= last:
-                return next(node for node in self.nodes if node.port == port)
-        raise AssertionError(f"nobody serves slot {slot}")
+        port = _owner_port(self.nodes[0], slot)
+        return next(node for node in self.nodes if node.port == port)
 
     def owner_of_key(self, key: str) -> ClusterNode:
         """The primary that serves a key."""
@@ -106,6 +105,10 @@ class ThreePrimaries:
         """The nodes that follow a primary now."""
         roles = [(node, node.admin.info("replication")) for node in self.nodes if node is not primary]
         return [node for node, role in roles if role["role"] == "slave" and role["master_port"] == primary.port]
+
+    def shard_of(self, primary: ClusterNode) -> Sequence[ClusterNode]:
+        """A primary and the nodes that follow it now."""
+        return [primary, *self.replicas_of(primary)]
 
     @contextmanager
     def joined(self) -> Iterator[ClusterNode]:
@@ -142,12 +145,34 @@ class ThreePrimaries:
         """Ends the move of a slot; waits until all nodes know."""
         for node in [target, *self.primaries]:
             node.ask("SETSLOT", slot, "NODE", target.node_id)
+        for node in self.nodes:  # replicas hear of it from the others
+            wait_until(node.child, partial(_knows_owner, node, slot, target), "know who has the slot")
 
     def stop(self) -> None:
         """Stops all nodes."""
         for node in self.nodes:
             node.admin.close()
             node.child.stop()
+
+
+@contextmanager
+def stopped(*nodes: ClusterNode) -> Iterator[None]:
+    """Nodes that accept connections, and answer nothing."""
+    for node in nodes:
+        node.child.process.send_signal(signal.SIGSTOP)
+    yield
+    for node in nodes:
+        node.child.process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def killed(*nodes: ClusterNode) -> Iterator[None]:
+    """Nodes that are not there, and come back without anything that they held."""
+    for node in nodes:
+        node.kill()
+    yield
+    for node in nodes:
+        node.start()
 
 
 def empty_cluster(url: str) -> None:
@@ -168,6 +193,17 @@ def for_primaries(url: str, *command: str) -> None:
     for port in {port for _, _, [_, port, *_], *_ in served}:
         with Redis(port=port) as primary:
             primary.execute_command(*command)
+
+
+def _owner_port(node: ClusterNode, slot: int) -> int:
+    for first, last, [_, port, *_], *_ in node.ask("SLOTS"):
+        if first <= slot <= last:
+            return int(port)
+    raise AssertionError(f"nobody serves slot {slot}")
+
+
+def _knows_owner(node: ClusterNode, slot: int, owner: ClusterNode) -> bool:
+    return _owner_port(node, slot) == owner.port
 
 
 def _knows(node: ClusterNode, nodes: int) -> bool:

@@ -4,13 +4,12 @@ A fault yields the nodes whose slots have no answer meanwhile; none where others
 """
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 from deploy.local.waiting import eventually
-from tests.redis_cluster import ClusterNode, ThreePrimaries
+from tests.redis_cluster import ClusterNode, ThreePrimaries, killed, stopped
 
 Fault = Callable[[ThreePrimaries, Sequence[int]], AbstractAsyncContextManager[Sequence[ClusterNode]]]
 """Called with the cluster and with slots that are written and read."""
@@ -60,34 +59,25 @@ async def primary_hangs(cluster: ThreePrimaries, slots: Sequence[int]) -> AsyncI
     """A primary accepts connections and answers nothing; its replica takes over, and it goes on as it was."""
     primary = cluster.owner(slots[0])
     [replica] = cluster.replicas_of(primary)
-    primary.child.process.send_signal(signal.SIGSTOP)
-    await is_taken_over(replica)
-    yield []
-    primary.child.process.send_signal(signal.SIGCONT)
+    with stopped(primary):
+        await is_taken_over(replica)
+        yield []
 
 
 @asynccontextmanager
 async def shard_hangs(cluster: ThreePrimaries, slots: Sequence[int]) -> AsyncIterator[Sequence[ClusterNode]]:
     """A primary and its replica accept connections and answer nothing."""
     primary = cluster.owner(slots[0])
-    shard = [primary, *cluster.replicas_of(primary)]
-    for node in shard:
-        node.child.process.send_signal(signal.SIGSTOP)
-    yield [primary]
-    for node in shard:
-        node.child.process.send_signal(signal.SIGCONT)
+    with stopped(*cluster.shard_of(primary)):
+        yield [primary]
 
 
 @asynccontextmanager
 async def shard_away(cluster: ThreePrimaries, slots: Sequence[int]) -> AsyncIterator[Sequence[ClusterNode]]:
     """A primary and its replica are killed, and come back without anything that they held."""
     primary = cluster.owner(slots[0])
-    shard = [primary, *cluster.replicas_of(primary)]
-    for node in shard:
-        node.kill()
-    yield [primary]
-    for node in shard:
-        node.start()
+    with killed(*cluster.shard_of(primary)):
+        yield [primary]
 
 
 @asynccontextmanager

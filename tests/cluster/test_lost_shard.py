@@ -28,7 +28,7 @@ async def test_slots_of_a_lost_shard_are_given_away(tmp_path: Path) -> None:
         asked, lost = cluster.nodes[0], next(node for node in cluster.primaries if str(node.port) not in cluster.url)
         gone = {stripe for stripe in before if cluster.owner_of_key(head_key(stripe)) is lost}
         assert gone
-        shard = [lost, *cluster.replicas_of(lost)]
+        shard = cluster.shard_of(lost)
         for node in shard:
             node.kill()
         await asyncio.to_thread(wait_until, asked.child, lambda: "fail" in _flags(asked, lost), "see that it is away")

@@ -1,9 +1,8 @@
 """Readers of a cluster of which a part is away or hangs: the rest answers, and no question waits longer than it may."""
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -15,7 +14,7 @@ from service.store.read.known import QUESTION_SECONDS
 from service.store.read.reader import RedisStatisticsStore
 from service.store.redis.client import create_writer_client
 from tests.cluster.silence import silent_server
-from tests.redis_cluster import ClusterNode, ThreePrimaries
+from tests.redis_cluster import ClusterNode, ThreePrimaries, killed, stopped
 from tests.store.support import Event, Store, assert_equals_oracle, event
 
 PROJECTS = [f"project-{number}" for number in range(24)]
@@ -38,26 +37,6 @@ async def filled(cluster: ThreePrimaries) -> AsyncIterator[Store]:
 def shard_of(cluster: ThreePrimaries, project: str) -> ClusterNode:
     """The primary of a project."""
     return cluster.owner_of_key(head_key(stripe_of(project)))
-
-
-@contextmanager
-def stopped(*nodes: ClusterNode) -> Iterator[None]:
-    """Nodes that accept connections, and answer nothing."""
-    for node in nodes:
-        node.child.process.send_signal(signal.SIGSTOP)
-    yield
-    for node in nodes:
-        node.child.process.send_signal(signal.SIGCONT)
-
-
-@contextmanager
-def killed(*nodes: ClusterNode) -> Iterator[None]:
-    """Nodes that are not there."""
-    for node in nodes:
-        node.kill()
-    yield
-    for node in nodes:
-        node.start()
 
 
 @pytest.mark.parametrize("taken", [stopped, killed])
