@@ -6,11 +6,17 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user that a token names, and its project: None where the token is of a domain or the system."""
+    """The user that a token names, and its project: None where the token is of a domain or the system.
+
+    `name` is the user's, None if the token has none. The token ends at `expires_at_seconds` (Unix time), None if that
+    is not known. Two tokens of one user may differ in both.
+    """
 
     project_id: str | None
     user_id: str
     is_administrator: bool
+    name: str | None = None
+    expires_at_seconds: float | None = None
 
 
 class InvalidTokenError(Exception):

@@ -55,6 +55,7 @@ class _Claims(BaseModel):
     roles: list[str]
     exp: FiniteFloat
     nbf: FiniteFloat = 0.0
+    name: Any = None  # a token without a name, or with one that is no text, is as good
     aud: Any = None  # judged only where the policy names one
     iss: Any = None
 
@@ -89,7 +90,9 @@ def read_claims(payload: bytes, policy: ClaimsPolicy) -> Claims:
     if policy.issuer is not None and claims.iss != policy.issuer:
         raise InvalidTokenError("made by another issuer")
     is_administrator = not policy.admin_roles.isdisjoint(claims.roles)
-    return Claims(Caller(claims.project_id, claims.sub, is_administrator), claims.nbf, claims.exp)
+    name = claims.name if isinstance(claims.name, str) else None
+    caller = Caller(claims.project_id, claims.sub, is_administrator, name, claims.exp)
+    return Claims(caller, claims.nbf, claims.exp)
 
 
 def _not_valid(what: str, error: ValidationError) -> InvalidTokenError:

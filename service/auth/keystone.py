@@ -115,14 +115,17 @@ class KeystoneAuthenticator:
             del self._asking[digest]
         self._callers.pop(digest, None)
         self._refusals.pop(digest, None)
-        left_seconds = described.expires_at.timestamp() - self._unix_time_seconds() if described is not None else 0.0
+        expires_at_seconds = described.expires_at.timestamp() if described is not None else 0.0
+        left_seconds = expires_at_seconds - self._unix_time_seconds()
         if described is None or left_seconds <= 0:
             seconds = min(self._policy.refusal_seconds, self._policy.cache_seconds)
             self._remember(self._refusals, digest, _Known(None, asked_at + seconds))
             return None
         project = described.project
         is_administrator = not self._admin_roles.isdisjoint(described.role_names)
-        caller = Caller(project.id if project else None, described.user.id, is_administrator)
+        project_id = project.id if project else None
+        user = described.user
+        caller = Caller(project_id, user.id, is_administrator, user.name, expires_at_seconds)
         seconds = min(left_seconds, self._policy.cache_seconds)
         self._remember(self._callers, digest, _Known(caller, asked_at + seconds))
         return caller

@@ -50,13 +50,17 @@ class _Identified(BaseModel):
     id: Text
 
 
+class _User(_Identified):
+    name: str | None = None
+
+
 class Described(BaseModel):
     """Keystone's description of a valid token. A token without a project is of a domain, the system, or unscoped."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
     expires_at: Annotated[AwareDatetime, BeforeValidator(_iso_8601), Field(strict=False)]
-    user: _Identified
+    user: _User
     project: _Identified | None = None
     roles: Annotated[tuple[_Named, ...], Field(max_length=_MAX_ROLES)] = ()
 

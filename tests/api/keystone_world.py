@@ -61,6 +61,7 @@ class Asked:
     world: World
     clock: Clock
     unix_clock: Clock
+    authenticator: KeystoneAuthenticator
     requests: list[str] = field(default_factory=list)
 
     async def get(self, token: str | None, project: str | None = None) -> tuple[int, Any]:
@@ -97,5 +98,5 @@ async def asking(world: World, patience_seconds: float = 60, password: str = PAS
         policy = KeystonePolicy(CACHE_SECONDS, patience_seconds=patience_seconds)
         authenticator = KeystoneAuthenticator(client, ADMIN_ROLES, policy, clock, unix_clock)
         async with served(authenticator=authenticator) as api:
-            yield Asked(api, world, clock, unix_clock, requests)
+            yield Asked(api, world, clock, unix_clock, authenticator, requests)
         await authenticator.close()

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 
+from service.auth.caller import Caller
 from tests.api.keystone_world import CACHE_SECONDS, PASSWORD, World, asking
 from tests.keystone import ADMIN_PASSWORD, DOMAIN
 
@@ -71,6 +72,17 @@ async def test_an_answer_never_holds_beyond_the_end_of_the_token(world: World) -
         asked.clock.now_seconds += 1
         asked.unix_clock.now_seconds = ends
         assert await asked.status(token) == (401, "DLI.0013")
+
+
+async def test_a_caller_has_name_and_end_of_its_token(world: World) -> None:
+    """As Keystone says them, also while its answer is remembered."""
+    async with asking(world) as asked:
+        token = world.token("member")
+        described = world.keystone.ask("GET", "auth/tokens", headers={"X-Subject-Token": token})["token"]
+        ends = datetime.fromisoformat(described["expires_at"]).timestamp()
+        expected = Caller(world.project, world.member, False, world.name("member"), ends)
+        assert [await asked.authenticator.authenticate(token) for _ in range(2)] == [expected] * 2
+        assert asked.requests == ["POST", "GET"]
 
 
 async def test_one_question_is_under_way_for_a_token(world: World) -> None:

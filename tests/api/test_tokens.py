@@ -141,11 +141,11 @@ async def test_token_lives_until_the_very_instant() -> None:
     """A token is good from `nbf` on, and no longer at `exp`."""
     clock = Clock(now_seconds=99.0)
     authenticator = JwtAuthenticator(SecretKey(SECRET), ClaimsPolicy(frozenset({"boss"})), clock)
-    bearer = signed(HS256, {**GOOD, "nbf": 100, "exp": 200, "roles": ["boss"]})
+    bearer = signed(HS256, {**GOOD, "nbf": 100, "exp": 200, "roles": ["boss"], "name": "n"})
     with pytest.raises(InvalidTokenError):
         await authenticator.authenticate(bearer)
     for clock.now_seconds in (100.0, 199.9):
-        assert await authenticator.authenticate(bearer) == Caller(PROJECT, "u", True)
+        assert await authenticator.authenticate(bearer) == Caller(PROJECT, "u", True, "n", 200)
     clock.now_seconds = 200.0
     with pytest.raises(InvalidTokenError):
         await authenticator.authenticate(bearer)

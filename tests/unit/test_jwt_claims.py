@@ -78,6 +78,14 @@ def test_audience() -> None:
         read(ours)
 
 
+def test_name_and_end() -> None:
+    """A caller has the name and the end of its token; a name that is no text is none, and the token is as good."""
+    assert read(ANYBODYS, name="test") == Caller("p", "u", True, "test", 4e9)
+    for name in (None, 5, ["test"], {"test": 1}, True):
+        assert read(ANYBODYS, name=name) == Caller("p", "u", True, None, 4e9)
+    assert read(ANYBODYS) == Caller("p", "u", True, None, 4e9)
+
+
 def test_issuer() -> None:
     """Where one is set, a token must be made by it, to the letter; else it is not asked for."""
     theirs = ClaimsPolicy(frozenset(), issuer="https://id.example")

@@ -37,6 +37,7 @@ def answer(**members: Any) -> bytes:
         {"user": {"id": ""}},
         {"user": {"id": "x" * 256}},
         {"user": {"id": "\ud800"}},
+        {"user": {"id": "u", "name": 1}},
         {"project": "p"},
         {"project": {"id": {}}},
         {"roles": None},
