@@ -1,14 +1,15 @@
 """The interface by which the API reads statistics. RedisStatisticsStore and WatchedStore implement it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from service.events.event import JobStatus
 
-How = Literal["remembered", "looked", "read", "reread"]
+How = Literal["remembered", "looked", "read", "reread", "series"]
 """How an answer was had: `remembered` and not even looked whether it holds; remembered, and a look has shown that it
-holds; read at once; or read several times, as what the first read was chosen by was not known, or had changed."""
+holds; read at once; or read several times, as what the first read was chosen by was not known, or had changed. A
+`series` is told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,21 @@ class Answer:
     horizon_ms: int = 0
     gaps: int = 0
     how: How = field(default="read", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The statistics of consecutive intervals of start times, all of one instant.
+
+    `jobs` has a column for each status, in the order of their ranks. It and `size_bytes`, the bytes of input, have one
+    int for each interval. The other fields are as in an Answer; before the horizon all is 0.
+    """
+
+    jobs: Mapping[JobStatus, Sequence[int]]
+    size_bytes: Sequence[int]
+    as_of_ms: int
+    horizon_ms: int = 0
+    gaps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +71,16 @@ class StatisticsStore(Protocol):
 
         With `user_id` they are those of that user's jobs alone (`users` is then absent and `total_user_num` 1).
         Raises StoreUnavailableError, LayoutError.
+        """
+        ...
+
+    async def series(
+        self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
+    ) -> Series:
+        """Returns the statistics of the intervals between borders, which ascend: n + 1 borders for n intervals.
+
+        With `user_id` they are those of that user's jobs alone. With `user_name` they are those of all users who have
+        exactly this name, zeros where nobody has it. Raises StoreUnavailableError, LayoutError.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,13 +17,14 @@ from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwt import JwtAuthenticator, SecretKey
 from service.auth.jwt_claims import ClaimsPolicy
+from service.events.event import JobStatus
 from service.http.aiohttp_private import ConnectionPolicy
 from service.http.connections import ConnectionLimits
 from service.http.policy import DEFAULT_POLICY, HttpPolicy
 from service.http.server import STOPPING, serving
 from service.runtime.digests import digest_of
 from service.statistics import ProjectStatistics, UserStatistics
-from service.store.contract import Answer, Freshness, StoreTotals
+from service.store.contract import Answer, Freshness, Series, StoreTotals
 from service.store.errors import LayoutError
 
 SECRET = "a secret of tests that is long enough"
@@ -88,6 +89,14 @@ class FakeStore:
         users = [UserStatistics(**USER)] * self.users if user_id is None else None
         body = ProjectStatistics(users=users, **TOTALS).model_dump_json(exclude_none=True).encode()
         return Answer(body, digest_of(body), self.as_of_ms)
+
+    async def series(
+        self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
+    ) -> Series:
+        """One job in each status, and the same bytes, in every interval."""
+        await self.ping()
+        intervals = len(borders_ms) - 1
+        return Series({each: [1] * intervals for each in JobStatus}, [BIG_SIZE_BYTES] * intervals, self.as_of_ms)
 
     async def freshness(self) -> Freshness:
         """As fresh as the answer, unless it was told otherwise."""

@@ -51,15 +51,19 @@ class Bodies:
             return await self._of_nothing(question, view, doubts)
         if question.user_id is not None:
             return await self._of_user(question.project_id, question.user_id, view, view.meta, doubts)
-        names = await self._names(question.project_id, known, view, view.meta, doubts)
+        names = await self.names(question.project_id, known, view, view.meta, doubts)
         return None if names is None else administrator_body(view.sums(names.users, None), names)
 
     async def _of_nothing(self, question: Question, view: View, doubts: Doubts) -> bytes | None:
-        remains = await self._learning.remains(question.project_id, view.asked.generation)
-        if remains is None:
-            return _nothing(question.user_id)
-        doubts.add(remains, "is not there, or no string")
-        return None
+        is_nothing = await self.is_nothing(question.project_id, view, doubts)
+        return _nothing(question.user_id) if is_nothing else None
+
+    async def is_nothing(self, project_id: str, view: View, doubts: Doubts) -> bool:
+        """Tells of a view without a meta that there is no project; if it does not, the view has to be read again."""
+        remains = await self._learning.remains(project_id, view.asked.generation)
+        if remains is not None:
+            doubts.add(remains, "is not there, or no string")
+        return remains is None
 
     async def _of_user(self, project_id: str, user_id: str, view: View, meta: Meta, doubts: Doubts) -> bytes | None:
         key = self._key_of_user(user_id)
@@ -72,7 +76,7 @@ class Bodies:
             return None
         return sub_user_body(sums) if is_user else _nothing(user_id)
 
-    async def _names(self, project_id: str, known: Known, view: View, meta: Meta, doubts: Doubts) -> Names | None:
+    async def names(self, project_id: str, known: Known, view: View, meta: Meta, doubts: Doubts) -> Names | None:
         """Returns a view's names; some may be newer where renaming goes on."""
         known.wants_namings = meta.names_id != known.names.names_id
         if not known.wants_namings:

@@ -63,6 +63,11 @@ class Names:
         """Returns the users in the order of their keys."""
         return self._users
 
+    @property
+    def keys(self) -> Numbers:
+        """Returns the keys of the users, ascending."""
+        return self._keys
+
     def lacking(self, namings: Namings) -> list[bytes]:
         """Returns the keys of those users of a view who are not known, or known by another name."""
         if not len(self):
@@ -108,6 +113,13 @@ class Names:
         have_jobs: NDArray[np.bool_] = sums.counts.sum(axis=1) > 0
         positions: list[int] = self._order[have_jobs[self._order]].tolist()
         return positions
+
+    def keys_of(self, name: str) -> list[int]:
+        """Returns the keys of the users who have this name."""
+        first = bisect_left(self._sorted, _User(name, ""))
+        last = bisect_left(self._sorted, _User(name + "\0", ""))
+        keys: list[int] = self._keys[self._order[first:last]].tolist()
+        return keys
 
     def _replace(self, users: list[tuple[int, _User]]) -> None:
         self._users = [user for _, user in users]

@@ -1,13 +1,13 @@
 """Reads statistics: one MGET over the nodes of a cover, checked against the shape that the cover was made for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from redis.asyncio import Redis, RedisCluster
 
 from service.events.event import MAX_MS, JobStatus
 from service.runtime.digests import digest_of
-from service.store.contract import Answer, Freshness, How, StoreTotals
+from service.store.contract import Answer, Freshness, How, Series, StoreTotals
 from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Live
 from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of, stripe_tag, trial_key
@@ -19,6 +19,7 @@ from service.store.read.cover import cover
 from service.store.read.known import QUESTION_SECONDS, Known, KnownProjects
 from service.store.read.learning import Learning
 from service.store.read.node_checks import check_nodes
+from service.store.read.series import SeriesReader
 from service.store.read.shared_read import SharedRead
 from service.store.read.stragglers import ask_all
 from service.store.read.totals import read_totals
@@ -58,6 +59,12 @@ class RedisStatisticsStore:
         self._bodies = Bodies(self._learning, self._known, key_of_user)
         self._answers = AnswerCache(MAX_CACHED_ANSWER_BYTES)
         self._live = [Live()] * STRIPES  # as last seen
+        self._series = SeriesReader(
+            self._look,
+            lambda project_id: self._live[stripe_of(project_id)],
+            self._learning,
+            self._bodies,
+        )
         self._layouts = LayoutNotes()
 
     async def ping(self) -> None:
@@ -124,6 +131,20 @@ class RedisStatisticsStore:
                 return await self._remembered(question, known, remembered) or await self._asked(question, known)
         except DamagedError as error:
             raise StoreUnavailableError(f"project {project_id} is damaged: {error}", "damaged") from error
+
+    async def series(
+        self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
+    ) -> Series:
+        """See StatisticsStore.series."""
+        known = self._known.of(project_id)
+        try:
+            with reaching("reading a series"):
+                view, points = await self._series.read(project_id, known, borders_ms, user_id, user_name)
+        except DamagedError as error:
+            raise StoreUnavailableError(f"project {project_id} is damaged: {error}", "damaged") from error
+        head, as_of_ms = view.look.head, min(view.look.as_of_ms, self._now_ms())
+        *jobs, size_bytes = map(list, zip(*points, strict=True))
+        return Series(dict(zip(JobStatus, jobs, strict=True)), size_bytes, as_of_ms, head.live.horizon_ms, head.gaps)
 
     async def _remembered(self, question: Question, known: Known, remembered: Remembered | None) -> Answer | None:
         """Returns the answer that was given before, if nothing has been written to the project since."""

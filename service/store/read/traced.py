@@ -1,11 +1,12 @@
 """Makes spans of a question: of the whole, of what Redis is asked, and of the sums. For an API that has a tracer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from opentelemetry.trace import SpanKind, Tracer
 
 from service.runtime.tracing import span_of
-from service.store.contract import Answer
+from service.store.contract import Answer, Series
 from service.store.layout.keys import stripe_of
 from service.store.read.answer_cache import Question
 from service.store.read.bodies import Bodies, Doubts
@@ -26,6 +27,13 @@ class TracedStatisticsStore(RedisStatisticsStore):
         """See StatisticsStore.read."""
         with span_of(self._tracer, "read", attributes={"stats.stripe": stripe_of(project_id)}):
             return await super().read(project_id, start_ms, end_ms, user_id)
+
+    async def series(
+        self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
+    ) -> Series:
+        """See StatisticsStore.series."""
+        with span_of(self._tracer, "series", attributes={"stats.stripe": stripe_of(project_id)}):
+            return await super().series(project_id, borders_ms, user_id, user_name)
 
     async def _look(self, project_id: str, known: Known, asked: Asked) -> View:
         attributes = {"db.system.name": "redis", "db.operation.name": "MGET"}

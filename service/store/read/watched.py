@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.contract import Answer, Freshness, StatisticsStore, StoreTotals
+from service.store.contract import Answer, Freshness, Series, StatisticsStore, StoreTotals
 from service.store.errors import EvictionError, LayoutError, StoreUnavailableError
 from service.store.read.metrics import QueryMetrics
 from service.store.redis.eviction import ASKING, check_policies, warn_of_silence
@@ -44,6 +45,20 @@ class WatchedStore:
             raise
         self._metrics.answered(answer.how, time.perf_counter() - started)
         return answer
+
+    async def series(
+        self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
+    ) -> Series:
+        """Reads as StatisticsStore.series says; raises StoreUnavailableError also while keys may be evicted."""
+        started = time.perf_counter()
+        try:
+            self._check()
+            series = await self._store.series(project_id, borders_ms, user_id, user_name)
+        except (StoreUnavailableError, LayoutError) as error:
+            self._metrics.failed(error, time.perf_counter() - started)
+            raise
+        self._metrics.answered("series", time.perf_counter() - started)
+        return series
 
     async def ping(self) -> None:
         """Raises as StatisticsStore.ping says, and StoreUnavailableError also while keys may be evicted."""
