@@ -14,7 +14,7 @@ export PIP_USER := 0
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help run check fmt test chaos kubernetes bench constraints requirements dist sbom clean
+.PHONY: help run check fmt test chaos kubernetes bench constraints requirements vendor dist sbom clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +66,9 @@ requirements: $(VENV)/.ready-test ## write the versions of constraints.txt with 
 		--output-file deploy/image/requirements.txt
 	@echo hatchling | $(UV_COMPILE) --generate-hashes --constraint constraints.txt - \
 		--output-file deploy/image/build-requirements.txt
+
+vendor: $(VENV)/.ready-test ## get the console's libraries as deploy/console/package-lock.json names them, with npm
+	@$(BIN)/python -m deploy.console.vendor
 
 dist: $(VENV)/.ready-test ## build the wheel and the sdist, the same bytes from the same files: dist/
 	@rm -rf dist

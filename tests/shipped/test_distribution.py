@@ -14,6 +14,7 @@ import pytest
 from tests.shipped.conftest import Distribution, build
 
 PROJECT = Path(__file__).parents[2]
+VENDORED = "service/console/vendor/"
 PACKAGES = ("consumers", "gene_statistics", "service")
 SCRIPTS = {"gene-statistics-api": "python -m service", "gene-statistics-consumer": "python -m consumers"}
 UV = str(Path(sys.executable).with_name("uv"))
@@ -78,9 +79,12 @@ def test_the_wheel_has_every_file_of_them(names: set[str]) -> None:
 
 
 def test_metadata(metadata: email.message.Message, names: set[str]) -> None:
-    """The license and the readme are in it, and no address."""
-    assert metadata["License-Expression"] == "Apache-2.0"
-    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    """The licenses and the readme are in it, and no address."""
+    assert metadata["License-Expression"] == "Apache-2.0 AND BSD-3-Clause AND 0BSD"
+    licenses = {name.partition(".dist-info/licenses/")[2] for name in names}
+    vendored = {name for name in names if name.startswith(VENDORED) and ("LICENSE" in name or "NOTICE" in name)}
+    assert len(vendored) >= 6
+    assert licenses >= {"LICENSE"} | vendored
     assert metadata.get_payload() == (PROJECT / "README.md").read_text()
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata.get_all("Project-URL") is None

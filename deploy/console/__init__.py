@@ -1,0 +1,1 @@
+"""What the console has from others, and how it comes into the repository."""
