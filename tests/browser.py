@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, Response, async_playwright
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 # Run in the page before anything of its own.
@@ -33,11 +33,12 @@ async def started(program: str) -> AsyncIterator[Browser]:
 
 @dataclass
 class Visit:
-    """An open page, with everything that its console said, and the addresses that it asked for."""
+    """An open page, with everything that its console said, the addresses that it asked for, and what was answered."""
 
     page: Page
     console: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    answers: list[Response] = field(default_factory=list)
 
     async def findings(self) -> list[Any]:
         """What axe finds on the page as it is now: the rule and the elements."""
@@ -54,6 +55,7 @@ async def visit(browser: Browser, url: str, **context: Any) -> AsyncIterator[Vis
     page.on("console", lambda message: visited.console.append(message.text))
     page.on("pageerror", lambda error: visited.console.append(str(error)))
     page.on("request", lambda request: visited.asked.append(request.url))
+    page.on("response", lambda answer: visited.answers.append(answer))  # noqa: PLW0108 - Playwright wants a function
     await page.add_init_script(_NOTE_VIOLATIONS)
     await page.goto(url)
     yield visited

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from coverage import Coverage
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from playwright.async_api import Browser
 from redis import Redis
 
 from consumers.dead_letters.queue import create_producer
@@ -18,12 +19,13 @@ from deploy.kafka.jars import KafkaProgram, find_kafka
 from deploy.kafka.server import KafkaServers, start_kafka
 from deploy.local.servers import create_topics, find_broker, free_port, start_broker, start_redis
 from deploy.maven import MissingPartError
+from tests import browser as real_browser
 from tests.coverage_of_some import CoverageOfSome
 from tests.redis_cluster import ThreePrimaries, empty_cluster
 from tests.servers import Processes, redis_program, start_one_node_cluster
 
 # so that a failure shows the question and both answers
-pytest.register_assert_rewrite("tests.end_to_end.checks", "tests.chaos")
+pytest.register_assert_rewrite("tests.end_to_end.checks", "tests.chaos", "tests.console")
 
 MakeTopic = Callable[..., Awaitable[str]]
 
@@ -148,6 +150,16 @@ async def kafka(kafka_program: KafkaProgram, servers_folder: Path) -> AsyncItera
     servers = await start_kafka(kafka_program, servers_folder / "kafka")
     yield servers
     servers.end()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """A real browser."""
+    program = real_browser.find_browser()
+    require_part(program is not None, "a browser: chromium in the PATH")
+    assert program is not None
+    async with real_browser.started(program) as started:
+        yield started
 
 
 @pytest.fixture

@@ -8,10 +8,8 @@ from subprocess import CalledProcessError
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser
 
 from service.runtime.log import JsonFormatter
-from tests import browser as real_browser
 from tests.api.keystone_world import World, make_world
 from tests.api.support import Api, served
 from tests.blocking import no_blocking_calls
@@ -53,16 +51,6 @@ def keystone(servers_folder: Path, pytestconfig: pytest.Config) -> Iterator[Keys
 def world(keystone: Keystone) -> World:
     """Users and projects of one test in Keystone."""
     return make_world(keystone)
-
-
-@pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """A real browser."""
-    program = real_browser.find_browser()
-    require_part(program is not None, "a browser: chromium in the PATH")
-    assert program is not None
-    async with real_browser.started(program) as started:
-        yield started
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -1,0 +1,81 @@
+"""The console as a person has it: a tab of a real browser, in which whatever goes wrong fails the test."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from playwright.async_api import Browser, Locator, Page, expect
+
+from tests.browser import Visit, visit
+
+WIDE, PHONE, WALL = {"width": 1280, "height": 900}, {"width": 360, "height": 740}, {"width": 1920, "height": 1080}
+STATISTICS = re.compile(r"/gene/statistics(\?|$)")
+_LOADS = 15_000
+
+
+@dataclass
+class Screen:
+    """An open console. `expected` are pieces of messages of the browser that a test brings about."""
+
+    visited: Visit
+    origin: str
+    expected: list[str] = field(default_factory=list)
+
+    @property
+    def page(self) -> Page:
+        """The page, as Playwright has it."""
+        return self.visited.page
+
+    def faults(self) -> list[str]:
+        """What no page may do: say something on the browser's console, break its policy, ask at another address."""
+        said = [text for text in self.visited.console if not any(piece in text for piece in self.expected)]
+        elsewhere = [url for url in self.visited.asked if not url.startswith((f"{self.origin}/", "data:", "blob:"))]
+        return said + [f"asked for {url}" for url in elsewhere]
+
+    def expect_status(self, *statuses: int) -> None:
+        """The browser itself tells of answers with these statuses; that is no fault from now on."""
+        self.expected += [f"the server responded with a status of {status}" for status in statuses]
+
+    def button(self, name: str) -> Locator:
+        """The button that has this in its name."""
+        return self.page.get_by_role("button", name=name)
+
+    @property
+    def users(self) -> Locator:
+        """The table of users."""
+        return self.page.get_by_role("table", name="Users")
+
+    async def ready(self) -> None:
+        """Waits until figures are there."""
+        await expect(self.users.get_by_role("row").first).to_be_visible(timeout=_LOADS)
+
+    async def total(self) -> list[str]:
+        """The cells of the row Total, as they are read."""
+        row = self.users.get_by_role("row", name=re.compile("^(Total|合计|总计)"))
+        return [text.strip() for text in await row.get_by_role("cell").all_inner_texts()]
+
+    def asked_for(self, pattern: re.Pattern[str] = STATISTICS) -> list[str]:
+        """The addresses of this kind that were asked for, in their order."""
+        return [url for url in self.visited.asked if pattern.search(url)]
+
+
+def address(origin: str, token: str | None = None, **query: str) -> str:
+    """The console's address for what is seen; with a token it signs in."""
+    return f"{origin}/console" + (f"?{urlencode(query)}" if query else "") + (f"#token={token}" if token else "")
+
+
+@asynccontextmanager
+async def opened(
+    browser: Browser, url: str, *, viewport: dict[str, int] = WIDE, **context: Any
+) -> AsyncIterator[Screen]:
+    """A tab at this address; once the test is through, nothing may have gone wrong in it."""
+    parts = urlsplit(url)
+    kept: dict[str, Any] = {"locale": "en-US", "timezone_id": "UTC", "color_scheme": "light", **context}
+    async with visit(browser, url, viewport=viewport, **kept) as visited:
+        screen = Screen(visited, f"{parts.scheme}://{parts.netloc}")
+        yield screen
+        await screen.page.evaluate("0")  # what the page said until now has come before its answer
+        assert not screen.faults(), "\n".join(screen.faults())
