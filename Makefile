@@ -26,7 +26,7 @@ check: $(VENV)/.ready-test ## check style and types, run the tests that need no 
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/unit --hypothesis-profile=check --quiet
+	$(BIN)/python -m pytest tests/unit tests/console/test_types.py --hypothesis-profile=check --quiet
 
 fmt: $(VENV)/.ready-test ## lay out the code, and correct what ruff can
 	$(BIN)/ruff check --fix
