@@ -1,7 +1,8 @@
 """Brute force over the events: what every answer must equal. Knows the contract, and nothing of the store."""
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 from service.events.event import JobDeletion, JobEvent, JobStatus
@@ -66,6 +67,17 @@ class Oracle:
         totals = _counts([event for events in jobs.values() for event in events])
         body: dict[str, object] = {"total_user_num": len(users), **{f"total_{k}": v for k, v in totals.items()}}
         return {**body, "total_user_num": 1} if user_id is not None else {"users": users, **body}
+
+    def series(
+        self, project_id: str, borders_ms: Sequence[int], user_id: str | None = None, user_name: str | None = None
+    ) -> list[dict[str, int]]:
+        """What each interval between borders counts: of all jobs, or of those of a user, or of users with a name."""
+        intervals: list[list[JobEvent]] = [[] for _ in borders_ms[1:]]
+        for event in self._latest[project_id]:
+            is_of = user_id in (None, event.user_id) and user_name in (None, self._names[project_id, event.user_id])
+            if is_of and borders_ms[0] <= event.start_time_ms < borders_ms[-1]:
+                intervals[bisect_right(borders_ms, event.start_time_ms) - 1].append(event)
+        return [_counts(jobs) for jobs in intervals]
 
 
 def _counts(jobs: list[JobEvent]) -> dict[str, int]:

@@ -5,9 +5,11 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from service.store.layout.tree import Shape
 from service.store.read.names import Names
+from service.store.read.series_levels import Levels
 from service.store.read.view import Look
 
 QUESTION_SECONDS = 1.0  # that a question waits for an answer of Redis
@@ -15,12 +17,18 @@ MAX_PROJECTS = 4_096
 MAX_USERS = 500_000  # of all projects together: some 300 bytes each
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KnownShape:
-    """A project's shape and its shape id."""
+    """A project's shape and its shape id; `packed` is the shape as it is stored."""
 
     shape_id: bytes
     shape: Shape
+    packed: bytes = b""
+
+    @cached_property
+    def levels(self) -> Levels:
+        """Returns the shape as series use it."""
+        return Levels.of(self.packed)
 
 
 @dataclass(slots=True)

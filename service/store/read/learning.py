@@ -45,7 +45,7 @@ class Learning:
             if view == await self._client.mget(keys):
                 raise DamagedError(keys[1], "is not there, though its nodes are")
             return KnownShape(b"", Shape())
-        return KnownShape(parsed(keys[0], parse_meta, meta).shape_id, Shape.of(entries))
+        return KnownShape(parsed(keys[0], parse_meta, meta).shape_id, Shape.of(entries), shape or b"")
 
     async def remains(self, project_id: str, generation: int) -> str | None:
         """Returns the damaged key, meta or head, if it is damage that a view has no meta; None: there is no project."""

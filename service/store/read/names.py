@@ -63,11 +63,6 @@ class Names:
         """Returns the users in the order of their keys."""
         return self._users
 
-    @property
-    def keys(self) -> Numbers:
-        """Returns the keys of the users, ascending."""
-        return self._keys
-
     def lacking(self, namings: Namings) -> list[bytes]:
         """Returns the keys of those users of a view who are not known, or known by another name."""
         if not len(self):
@@ -114,12 +109,11 @@ class Names:
         positions: list[int] = self._order[have_jobs[self._order]].tolist()
         return positions
 
-    def keys_of(self, name: str) -> list[int]:
+    def keys_of(self, name: str) -> Numbers:
         """Returns the keys of the users who have this name."""
         first = bisect_left(self._sorted, _User(name, ""))
         last = bisect_left(self._sorted, _User(name + "\0", ""))
-        keys: list[int] = self._keys[self._order[first:last]].tolist()
-        return keys
+        return self._keys[self._order[first:last]]
 
     def _replace(self, users: list[tuple[int, _User]]) -> None:
         self._users = [user for _, user in users]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 
@@ -19,7 +20,7 @@ from service.store.read.cover import cover
 from service.store.read.known import QUESTION_SECONDS, Known, KnownProjects
 from service.store.read.learning import Learning
 from service.store.read.node_checks import check_nodes
-from service.store.read.series import SeriesReader
+from service.store.read.series import SeriesQuestion, SeriesReader
 from service.store.read.shared_read import SharedRead
 from service.store.read.stragglers import ask_all
 from service.store.read.totals import read_totals
@@ -60,10 +61,11 @@ class RedisStatisticsStore:
         self._answers = AnswerCache(MAX_CACHED_ANSWER_BYTES)
         self._live = [Live()] * STRIPES  # as last seen
         self._series = SeriesReader(
-            self._look,
+            self._look_alone,
             lambda project_id: self._live[stripe_of(project_id)],
             self._learning,
             self._bodies,
+            key_of_user,
         )
         self._layouts = LayoutNotes()
 
@@ -136,15 +138,15 @@ class RedisStatisticsStore:
         self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
     ) -> Series:
         """See StatisticsStore.series."""
-        known = self._known.of(project_id)
+        question = SeriesQuestion(project_id, borders_ms, user_id, user_name)
         try:
             with reaching("reading a series"):
-                view, points = await self._series.read(project_id, known, borders_ms, user_id, user_name)
+                points = await self._series.read(question, self._known.of(project_id))
         except DamagedError as error:
             raise StoreUnavailableError(f"project {project_id} is damaged: {error}", "damaged") from error
-        head, as_of_ms = view.look.head, min(view.look.as_of_ms, self._now_ms())
-        *jobs, size_bytes = map(list, zip(*points, strict=True))
-        return Series(dict(zip(JobStatus, jobs, strict=True)), size_bytes, as_of_ms, head.live.horizon_ms, head.gaps)
+        jobs = dict(zip(JobStatus, points.jobs, strict=True))
+        head, as_of_ms = points.look.head, min(points.look.as_of_ms, self._now_ms())
+        return Series(jobs, points.size_bytes, as_of_ms, head.live.horizon_ms, head.gaps)
 
     async def _remembered(self, question: Question, known: Known, remembered: Remembered | None) -> Answer | None:
         """Returns the answer that was given before, if nothing has been written to the project since."""
@@ -180,12 +182,23 @@ class RedisStatisticsStore:
                 return self._answer(view.look, made, "reread" if attempt else "read")
         raise StoreUnavailableError(f"project {project_id} changed under each of its reads", "changed")
 
-    async def _look(self, project_id: str, known: Known, asked: Asked) -> View:
-        """Returns a view, and takes down what it says of head and meta. Raises as read_view."""
-        view = await read_view(self._shared, project_id, asked, self._monotonic_seconds())
+    async def _look(self, project_id: str, known: Known, asked: Asked, *, is_alone: bool = False) -> View:
+        """Returns a view, and takes down what it says of head and meta. Raises as read_view.
+
+        With `is_alone` it shares its MGET with no other question.
+        """
+        mget = self._read_alone if is_alone else self._shared.mget
+        view = await read_view(mget, project_id, asked, self._monotonic_seconds())
         self._live[stripe_of(project_id)] = view.look.head.live
         known.look = view.look
         return view
+
+    async def _look_alone(self, project_id: str, known: Known, asked: Asked) -> View:
+        return await self._look(project_id, known, asked, is_alone=True)
+
+    async def _read_alone(self, _tag: str, keys: list[str]) -> list[Any]:
+        strings: list[Any] = await self._client.mget(keys)
+        return strings
 
     def _answer(self, look: Look, made: Remembered, how: How) -> Answer:
         head, as_of_ms = look.head, min(look.as_of_ms, self._now_ms())

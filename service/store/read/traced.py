@@ -35,10 +35,10 @@ class TracedStatisticsStore(RedisStatisticsStore):
         with span_of(self._tracer, "series", attributes={"stats.stripe": stripe_of(project_id)}):
             return await super().series(project_id, borders_ms, user_id, user_name)
 
-    async def _look(self, project_id: str, known: Known, asked: Asked) -> View:
+    async def _look(self, project_id: str, known: Known, asked: Asked, *, is_alone: bool = False) -> View:
         attributes = {"db.system.name": "redis", "db.operation.name": "MGET"}
         with span_of(self._tracer, "MGET", SpanKind.CLIENT, attributes):
-            return await super()._look(project_id, known, asked)
+            return await super()._look(project_id, known, asked, is_alone=is_alone)
 
 
 class _TracedBodies(Bodies):

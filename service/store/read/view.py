@@ -1,7 +1,8 @@
 """One look at a project: a stripe's head, the project's meta, and the strings of a cover, all of one instant."""
 
+from collections.abc import Awaitable, Callable
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Head, as_of_ms
@@ -13,6 +14,9 @@ from service.store.read.node_checks import parsed
 from service.store.read.shared_read import SharedRead
 from service.store.read.sums import Summing, Sums, Users
 from service.store.redis.views import DamagedError, parse_stored_head
+
+Mget = Callable[[str, list[str]], Awaitable[list[Any]]]
+"""Returns the strings of keys that have a hash tag, all of one instant; see SharedRead.mget."""
 
 
 class Asked(NamedTuple):
@@ -53,7 +57,7 @@ class View(NamedTuple):
         return summing.result()
 
 
-async def read_view(shared: SharedRead, project_id: str, asked: Asked, now_seconds: float) -> View:
+async def read_view(mget: Mget, project_id: str, asked: Asked, now_seconds: float) -> View:
     """Returns what Redis holds now; a reader awaits it.
 
     Raises DamagedError, LayoutError, StoreUnavailableError if the project is marked, and what the client raises.
@@ -65,7 +69,7 @@ async def read_view(shared: SharedRead, project_id: str, asked: Asked, now_secon
         stem = f"{prefix}n:{level}:"
         keys += [f"{stem}{index}" for index in indexes]
     keys += [node_key(prefix, cut.node) for cut in asked.cover.cuts]
-    strings = await shared.mget(stripe_tag(stripe), keys)
+    strings = await mget(stripe_tag(stripe), keys)
     head_data, claims_data, meta_data = strings[:3]
     head = parse_stored_head(stripe, head_data)
     meta = None if meta_data is None else parsed(keys[2], parse_meta, meta_data)

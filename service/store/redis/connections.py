@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ssl import SSLContext
 from typing import Any
 
+from hiredis import pack_command
 from redis.asyncio.connection import Connection
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -52,6 +53,8 @@ class TlsConnection(Connection):
     def pack_command(self, *args: Any) -> list[bytes]:
         """Returns a command as it is sent; redis-py calls it for each command, also for those of a transaction."""
         words = with_prefix(self._key_prefix, args) if self._key_prefix else args
+        if words[0] == "MGET":  # of thousands of keys; redis-py's own loop takes three times as long
+            return [pack_command(tuple(words))]
         packed: list[bytes] = super().pack_command(*words)
         return packed
 

@@ -1,0 +1,111 @@
+"""Adds up the strings of a series, slot by slot. Pure, no I/O."""
+
+from collections.abc import Sequence
+from itertools import compress
+from operator import itemgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.store.layout.nodes import ENTRY_BYTES, LEAF_JOBS, ROW_BYTES
+from service.store.layout.tree import LOWEST_LISTED_LEVEL
+from service.store.read.series_cover import CUT, ROWS, Nodes
+from service.store.read.series_items import COLUMNS, STATUSES, Cells, Items, sum_items
+from service.store.redis.views import DamagedError
+
+_LEAF, _NOTHING = b"L", b"\0"
+_ITEM_BYTES = np.ones(256, np.int64)
+for _marker, _width in {_LEAF: ENTRY_BYTES, **ROW_BYTES}.items():
+    _ITEM_BYTES[_marker[0]] = _width
+_IS_ROWS = np.isin(np.arange(256), [marker[0] for marker in ROW_BYTES])
+_MAX_LEAF_BYTES = 1 + LEAF_JOBS * ENTRY_BYTES
+_HALF_WORD = 1 << 30
+_marker_of, _items_of = itemgetter(0), itemgetter(slice(1, None))
+
+
+class SeriesSums:
+    """Sums of the slots between borders, of all users or of those with the keys `users`. Methods raise DamagedError."""
+
+    users: NDArray[np.uint64] | None = None
+
+    def __init__(self, borders_ms: NDArray[np.int64]) -> None:
+        self._borders_ms = borders_ms
+        self._slots = len(borders_ms) + 1
+        self._total = np.zeros((COLUMNS, self._slots))
+        self._blocks: list[tuple[Cells, NDArray[np.intp], NDArray[np.intp]]] = []
+
+    def add(self, nodes: Nodes, strings: Sequence[bytes | None]) -> bool:
+        """Adds some nodes; returns False, and adds nothing, if the strings are not what the shape says."""
+        there = [string or _NOTHING for string in strings]
+        markers = np.fromiter(map(_marker_of, there), np.uint8, len(there))
+        sizes = np.fromiter(map(len, there), np.int64, len(there))
+        if not _are_right(nodes, strings, markers, sizes):
+            return False
+        for marker in (_LEAF, *ROW_BYTES):
+            is_one = markers == marker[0]
+            if not is_one.any():
+                continue
+            ones = nodes if is_one.all() else nodes.part(np.flatnonzero(is_one))
+            data = b"".join(map(_items_of, compress(there, is_one.tolist())))
+            self._add_items(ones, Items(marker, data, (sizes[is_one] - 1) // _ITEM_BYTES[marker[0]]))
+        return True
+
+    def result(self) -> tuple[list[list[int]], list[int]]:
+        """Returns the jobs of each interval, a list for each status, and the bytes of input of each interval."""
+        total = self._total
+        if self._blocks:
+            cells, plus, minus = (np.concatenate(each, axis=-1) for each in zip(*self._blocks, strict=True))
+            for column in range(COLUMNS):
+                total[column] += np.bincount(plus, cells[column], self._slots)
+                total[column] -= np.bincount(minus, cells[column], self._slots)
+            self._blocks.clear()
+        jobs = total[:STATUSES, 1:-1].astype(np.int64)
+        low, middle, high = total[STATUSES:, 1:-1].astype(np.int64)
+        if high.any() or (np.abs(middle) >= _HALF_WORD).any():
+            low, middle, high = low.astype(object), middle.astype(object), high.astype(object)
+            size_bytes = low + (middle << 32) + (high << 64)
+        else:
+            size_bytes = low + (middle << 32)
+        if (jobs < 0).any() or (size_bytes < 0).any():
+            raise DamagedError("n", "has a node that counts less than is taken off it")
+        return jobs.tolist(), size_bytes.tolist()
+
+    def _add_items(self, nodes: Nodes, items: Items) -> None:
+        is_counted = None if self.users is None else items.is_of(self.users)
+        cells, node = sum_items(items, is_counted)
+        self._blocks.append((cells, nodes.plus[node], nodes.minus[node]))
+        cuts = int(np.searchsorted(nodes.kind, CUT, "right"))
+        if cuts:
+            self._add_entries(nodes, items, is_counted, cuts)
+
+    def _add_entries(self, nodes: Nodes, items: Items, is_counted: NDArray[np.bool_] | None, cuts: int) -> None:
+        """Adds the entries of the first nodes, which borders cut, each to its own slot."""
+        counts = items.counts[:cuts]
+        entries = int(counts.sum())
+        starts_ms, statuses, sizes = items.starts_ms()[:entries], items.statuses()[:entries], items.sizes()[:entries]
+        low = nodes.low[:cuts]
+        slot = np.repeat(low, counts)
+        slot += starts_ms >= np.repeat(self._borders_ms[low], counts)
+        is_cut_often = np.repeat(nodes.high[:cuts] > low + 1, counts)
+        if is_cut_often.any():
+            slot[is_cut_often] = self._borders_ms.searchsorted(starts_ms[is_cut_often], "right")
+        if is_counted is not None:
+            chosen = is_counted[:entries]
+            slot, statuses, sizes = slot[chosen], statuses[chosen], sizes[chosen]
+        jobs = np.bincount(slot * STATUSES + statuses, minlength=self._slots * STATUSES)
+        self._total[:STATUSES] += jobs.reshape(self._slots, STATUSES).T
+        self._total[STATUSES] += np.bincount(slot, sizes & np.uint64(0xFFFFFFFF), self._slots)
+        self._total[STATUSES + 1] += np.bincount(slot, sizes >> np.uint64(32), self._slots)
+
+
+def _are_right(
+    nodes: Nodes, strings: Sequence[bytes | None], markers: NDArray[np.uint8], sizes: NDArray[np.int64]
+) -> bool:
+    """Tells whether strings are as the shape says, as node_checks.check_nodes does, which finds the one that is not."""
+    is_nothing = markers == _NOTHING[0]
+    has_rows = nodes.kind == ROWS
+    is_right = np.where(has_rows, _IS_ROWS[markers], markers == _LEAF[0])
+    is_right &= (sizes % _ITEM_BYTES[markers] == 1) & (has_rows | (sizes <= _MAX_LEAF_BYTES))
+    is_right |= is_nothing & ~nodes.is_inner & (nodes.level < LOWEST_LISTED_LEVEL)
+    missing = list(compress(strings, is_nothing.tolist()))
+    return bool(is_right.all()) and missing.count(None) == len(missing)
