@@ -8,8 +8,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from service.calendar import Interval
+
 # Without a format, generated clients of several languages would read numbers into 32 bits.
 WholeNumber = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+Instant = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
 # The service adds no key to these bodies. That is promised to readers, and not asked of them: a model ignores others.
 _CLOSED: JsonDict = {"additionalProperties": False}
 
@@ -46,3 +49,30 @@ class ProjectStatistics(BaseModel):
     total_canceling_num: WholeNumber = Field(description="jobs in state canceling")
     total_cancelled_num: WholeNumber = Field(description="jobs in state cancelled")
     total_input_size: WholeNumber = Field(description="bytes of input of all these jobs, exact beyond 2^53")
+
+
+class TimeSeriesPoint(BaseModel):
+    """The jobs of one stretch of the interval asked for, [start, end)."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra=_CLOSED)
+
+    start: Instant = Field(description="Unix ms at which the stretch begins")
+    end: Instant = Field(description="Unix ms at which it has ended; the next stretch begins there")
+    is_partial: bool = Field(description="whether the stretch is cut by a bound of the interval, or has not ended yet")
+    launching_num: WholeNumber = Field(description="jobs in state launching")
+    running_num: WholeNumber = Field(description="jobs in state running")
+    failed_num: WholeNumber = Field(description="jobs in state failed")
+    finished_num: WholeNumber = Field(description="jobs in state finished")
+    canceling_num: WholeNumber = Field(description="jobs in state canceling")
+    cancelled_num: WholeNumber = Field(description="jobs in state cancelled")
+    input_size: WholeNumber = Field(description="bytes of input of all these jobs, exact beyond 2^53")
+
+
+class TimeSeries(BaseModel):
+    """The jobs of a project by stretches of time, without gap or overlap, all of one instant."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra=_CLOSED)
+
+    interval: Interval = Field(description="the length of a stretch")
+    time_zone: str = Field(description="the zone whose clock and calendar the stretches follow, by its IANA name")
+    points: list[TimeSeriesPoint] = Field(description="the stretches in their order, also those without jobs")

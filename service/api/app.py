@@ -1,5 +1,6 @@
 """Makes the aiohttp application: its middleware, its routes, and the objects that the handlers use."""
 
+import time
 from collections.abc import Callable
 
 from aiohttp import web
@@ -10,7 +11,7 @@ from service.api import access
 from service.api.docs_page.page import render
 from service.api.openapi.document import describe
 from service.api.rate_limit import RateLimiter
-from service.api.resources import documents, operations, statistics
+from service.api.resources import documents, operations, statistics, time_series
 from service.api.totals import TOTALS, TotalsExport
 from service.api.turns import Turns
 from service.auth.caller import Authenticator
@@ -35,12 +36,13 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     policy: HttpPolicy = DEFAULT_POLICY,
     probe_seconds: float = 2.0,
     tracer: Tracer | None = None,
+    now_seconds: Callable[[], float] = time.time,
 ) -> web.Application:
     """Returns the API over a store. The caller closes store and authenticator, after the application has ended.
 
     `give_up` is called when the store turns out to be of another layout version. A readiness check gives the store and
-    the identity service `probe_seconds` to answer. With a prefix each path is served with and without it: probes come
-    from inside, past the proxy.
+    the identity service `probe_seconds` to answer. `now_seconds` is Unix time, by which intervals are over or not. With
+    a prefix each path is served with and without it: probes come from inside, past the proxy.
     """
     metrics = HttpMetrics(registry)
     middlewares = [create_middleware(metrics, give_up, policy, limiter.monotonic_seconds)]
@@ -62,6 +64,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     description, schema = describe(limiter.limit, policy.prefix), job_event_schema()
     resources = {
         statistics.ROUTE: statistics.get_statistics,
+        time_series.ROUTE: time_series.TimeSeriesResource(now_seconds).get,
         "/healthz": operations.get_health,
         "/readyz": operations.get_readiness,
         "/metrics": operations.get_metrics,

@@ -6,7 +6,16 @@ from collections.abc import Collection
 from multidict import MultiMapping
 
 from service.events.event import MAX_MS
-from service.http.errors import BAD_REQUEST, NOT_DECIMAL, REPEATED, REVERSED, UNKNOWN_PARAMETER, ApiError
+from service.http.errors import (
+    BAD_REQUEST,
+    MISSING,
+    NOT_BEFORE,
+    NOT_DECIMAL,
+    REPEATED,
+    REVERSED,
+    UNKNOWN_PARAMETER,
+    ApiError,
+)
 
 # `int` accepts other digits than ASCII's, and thousands of digits, so the text is checked first.
 _INSTANT = re.compile(r"[0-9]{1,32}")
@@ -32,15 +41,36 @@ def parse_interval(query: MultiMapping[str]) -> tuple[int | None, int | None]:
     return start_ms, end_ms
 
 
-def _instant_ms(query: MultiMapping[str], name: str) -> int | None:
+def parse_range(query: MultiMapping[str]) -> tuple[int, int]:
+    """Returns `start` and `end` in Unix ms, the first less than the second; raises ApiError (400) otherwise."""
+    start_ms, end_ms = _required_ms(query, "start"), _required_ms(query, "end")
+    if start_ms >= end_ms:
+        raise ApiError(BAD_REQUEST, NOT_BEFORE)
+    return start_ms, end_ms
+
+
+def single(query: MultiMapping[str], name: str) -> str | None:
+    """Returns the value of a parameter, None without it; raises ApiError (400) if there are several."""
     values = query.getall(name, [])
-    if not values:
-        return None
     if len(values) > 1:
         raise ApiError(BAD_REQUEST, REPEATED, {"name": name})
-    if not _INSTANT.fullmatch(values[0]) or int(values[0]) > MAX_MS:
+    return values[0] if values else None
+
+
+def _required_ms(query: MultiMapping[str], name: str) -> int:
+    instant_ms = _instant_ms(query, name)
+    if instant_ms is None:
+        raise ApiError(BAD_REQUEST, MISSING, {"name": name})
+    return instant_ms
+
+
+def _instant_ms(query: MultiMapping[str], name: str) -> int | None:
+    value = single(query, name)
+    if value is None:
+        return None
+    if not _INSTANT.fullmatch(value) or int(value) > MAX_MS:
         raise ApiError(BAD_REQUEST, NOT_DECIMAL, {"name": name, "maximum": str(MAX_MS)})
-    return int(values[0])
+    return int(value)
 
 
 def _harmless(name: str) -> str:

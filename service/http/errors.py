@@ -75,6 +75,32 @@ REVERSED = Message(
     "The parameter start is greater than the parameter end.",
     "参数start不能大于参数end。",
 )
+MISSING = Message("The parameter {name} is missing.", "缺少参数{name}。")
+NOT_BEFORE = Message(
+    "The parameter start is not less than the parameter end.",
+    "参数start必须小于参数end。",
+)
+UNKNOWN_INTERVAL = Message(
+    "The parameter interval is none of {intervals}.",
+    "参数interval必须是以下之一：{intervals}。",
+)
+TOO_FINE = Message(
+    "The parameter interval makes more than {most} points of this range; the finest that fits is {interval}.",
+    "参数interval在此范围内产生的点数超过{most}；可用的最小间隔为{interval}。",
+)
+TOO_LONG = Message(
+    "The range is too long: more than {most} points with every value of the parameter interval.",
+    "时间范围过长：参数interval取任何值时点数均超过{most}。",
+)
+UNKNOWN_TIME_ZONE = Message(
+    "The parameter time_zone is no name of the IANA time zone database, such as Asia/Shanghai.",
+    "参数time_zone不是IANA时区数据库中的名称（例如Asia/Shanghai）。",
+)
+BAD_USER_NAME = Message(
+    "The parameter user_name is not of 1 to {most} characters without control characters.",
+    "参数user_name必须为1到{most}个字符，且不得包含控制字符。",
+)
+OTHER_USER = Message("The token is not for the statistics of other users.", "该令牌无权查看其他用户的统计信息。")
 UNKNOWN_PARAMETER = Message("There is no parameter {name} here.", "没有参数{name}。")
 UNREACHABLE = Message("Cannot be reached: {names}.", "无法访问：{names}。")
 STOPPING_MESSAGE = Message("The process is stopping.", "进程正在停止。")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,10 +74,13 @@ class FakeStore:
     freshness_error: Exception | None = None  # of one shard of many: others answer
     users: int = 1
     as_of_ms: int = AS_OF_MS
+    horizon_ms: int = 0
+    gaps: int = 0
     store_totals: StoreTotals | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[tuple[str, int | None, int | None, str | None]] = field(default_factory=list)
+    asked_series: list[tuple[str, list[int], str | None, str | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -88,15 +91,17 @@ class FakeStore:
         await self.ping()
         users = [UserStatistics(**USER)] * self.users if user_id is None else None
         body = ProjectStatistics(users=users, **TOTALS).model_dump_json(exclude_none=True).encode()
-        return Answer(body, digest_of(body), self.as_of_ms)
+        return Answer(body, digest_of(body), self.as_of_ms, self.horizon_ms, self.gaps)
 
     async def series(
         self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
     ) -> Series:
-        """One job in each status, and the same bytes, in every interval."""
+        """In each interval as many jobs of a status as the rank of that says, each of the greatest size there is."""
+        self.asked_series.append((project_id, list(borders_ms), user_id, user_name))
         await self.ping()
-        intervals = len(borders_ms) - 1
-        return Series({each: [1] * intervals for each in JobStatus}, [BIG_SIZE_BYTES] * intervals, self.as_of_ms)
+        count = len(borders_ms) - 1
+        jobs = {status: [status.value] * count for status in JobStatus}
+        return Series(jobs, [BIG_SIZE_BYTES] * count, self.as_of_ms, self.horizon_ms, self.gaps)
 
     async def freshness(self) -> Freshness:
         """As fresh as the answer, unless it was told otherwise."""
@@ -176,6 +181,7 @@ async def served(
     limits: ConnectionLimits | None = None,
     drain_seconds: float = 0,
     hurry: asyncio.Event | None = None,
+    now_seconds: Callable[[], float] = time.time,
 ) -> AsyncIterator[Api]:
     """The API on a free port of this machine, with a client."""
     store = store or FakeStore()
@@ -185,7 +191,14 @@ async def served(
     limiter = RateLimiter(RateLimit(per_second), clock)
     registry = CollectorRegistry()
     app = create_app(
-        store, authenticator, limiter, registry, misfits.append, policy=policy, probe_seconds=probe_seconds
+        store,
+        authenticator,
+        limiter,
+        registry,
+        misfits.append,
+        policy=policy,
+        probe_seconds=probe_seconds,
+        now_seconds=now_seconds,
     )
     async with (
         serving(

@@ -42,6 +42,7 @@ class Resource:
 RESOURCES = [
     Resource("/v2.0/{project}/gene/statistics", has_users=True),
     Resource("/v2.0/{project}/gene/statistics?start=0&end=1", has_users=True),
+    Resource("/v2.0/{project}/gene/statistics/timeseries?start=0&end=1"),
     Resource("/healthz", "all"),
     Resource("/readyz", "all"),
     Resource("/metrics", "all"),

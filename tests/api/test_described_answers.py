@@ -1,7 +1,6 @@
 """Every kind of answer that the API gives is in its description: status, headers, type and body."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -9,30 +8,25 @@ from service.api.openapi.document import describe
 from service.api.rate_limit import RateLimit
 from service.http.errors import CATALOGUE
 from service.http.policy import HttpPolicy
-from service.store.contract import Answer
 from service.store.errors import StoreUnavailableError
 from tests.api.described import Described
-from tests.api.support import PATH, Api, FakeStore, as_caller, served
+from tests.api.support import PATH, PROJECT, Api, FakeStore, as_caller, served
 
 STATISTICS = "/v2.0/{project_id}/gene/statistics"
+TIME_SERIES = f"{STATISTICS}/timeseries"
 ORIGIN = "https://console.example"
 DESCRIPTION = describe(RateLimit(1))
-OPEN_PATHS = sorted(set(DESCRIPTION["paths"]) - {STATISTICS})
-
-
-class LossyStore(FakeStore):
-    """A store that has lost events, and no longer keeps old jobs."""
-
-    async def read(self, *question: Any) -> Answer:
-        """The same answer, with a horizon and gaps."""
-        answer = await super().read(*question)
-        return Answer(answer.body, answer.digest, answer.as_of_ms, horizon_ms=1_500_000_000_000, gaps=2)
+OPEN_PATHS = sorted(set(DESCRIPTION["paths"]) - {STATISTICS, TIME_SERIES})
 
 
 @pytest.fixture
 async def limited() -> AsyncIterator[Api]:
     """The API with a limit of two requests at once, which pages of one origin may read."""
-    async with served(LossyStore(users=100), per_second=1, policy=HttpPolicy(cors_origins=frozenset({ORIGIN}))) as api:
+    async with served(
+        FakeStore(users=100, horizon_ms=1_500_000_000_000, gaps=2),
+        per_second=1,
+        policy=HttpPolicy(cors_origins=frozenset({ORIGIN})),
+    ) as api:
         yield api
 
 
@@ -44,14 +38,19 @@ def described() -> Described:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("origin", [{}, {"Origin": ORIGIN}], ids=["no origin", "origin"])
-async def test_statistics(limited: Api, described: Described, method: str, origin: dict[str, str]) -> None:
+@pytest.mark.parametrize("resource", [STATISTICS, TIME_SERIES])
+async def test_resources_of_a_project(
+    limited: Api, described: Described, method: str, origin: dict[str, str], resource: str
+) -> None:
     """All that a caller may get of the statistics, but for what only faults of ours would bring."""
     seen: set[int] = set()
+    real_path = resource.replace("{project_id}", PROJECT)
+    good = "?start=1500000000000&end=1500000000001" if resource == TIME_SERIES else ""
 
-    async def ask(path: str = PATH, query: str = "", **headers: str) -> str:
+    async def ask(path: str = real_path, query: str = good, **headers: str) -> str:
         limited.clock.now_seconds += 10  # the limit is for its own case alone
         async with limited.client.request(method, path + query, headers={**origin, **headers}) as response:
-            await described.check(STATISTICS, response)
+            await described.check(resource, response)
             seen.add(response.status)
             return response.headers.get("ETag", "")
 
@@ -61,8 +60,8 @@ async def test_statistics(limited: Api, described: Described, method: str, origi
     await ask(query="?start=x", **as_caller(), **{"X-Language": "zh-cn"})
     await ask(query="?START=1", **as_caller())
     await ask()
-    await ask(path=PATH.replace("e9", "f9"), **as_caller())
-    await ask(path=PATH.replace("e9", "."), **as_caller())
+    await ask(path=real_path.replace("e9", "f9"), **as_caller())
+    await ask(path=real_path.replace("e9", "."), **as_caller())
     limited.store.error = StoreUnavailableError("refused")
     await ask(**as_caller())
     limited.store.error = RuntimeError("a fault")

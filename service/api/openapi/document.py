@@ -9,8 +9,9 @@ from service.api.openapi.prose import of_the_api
 from service.api.openapi.responses import without_bodies
 from service.api.openapi.schemas import body_schemas
 from service.api.openapi.statistics import TAG, statistics_operation
+from service.api.openapi.time_series import time_series_operation
 from service.api.rate_limit import RateLimit
-from service.api.resources.statistics import PATH
+from service.api.resources import statistics, time_series
 
 _TAGS = {
     TAG: "How many jobs of a project are in which state, and how many bytes they read.",
@@ -25,7 +26,12 @@ def describe(limit: RateLimit, prefix: str = "") -> dict[str, Any]:
 
     `prefix` is the path under which a proxy serves the API; the document's server has it.
     """
-    operations = {PATH: statistics_operation(limit.per_second > 0), **open_paths()}
+    is_limited = limit.per_second > 0
+    operations = {
+        statistics.PATH: statistics_operation(is_limited),
+        time_series.PATH: time_series_operation(is_limited),
+        **open_paths(),
+    }
     return {
         "openapi": "3.1.0",
         "info": {

@@ -3,27 +3,32 @@
 from typing import Any, get_args
 
 from service.api.access import PROJECT_ID_PATTERN
+from service.api.series_parameters import DEFAULT_TIME_ZONE
+from service.calendar import INTERVALS
 from service.events.event import MAX_MS
+from service.events.schema import MAX_USER_NAME_CHARS, USER_NAME_PATTERN
 from service.http.errors import Language
 from service.http.languages import ACCEPT_LANGUAGE, X_LANGUAGE
 from service.http.responses import REQUEST_ID
 from service.runtime.tracing import TRACEPARENT
 
 
-def _parameter(name: str, place: str, description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
+def _parameter(  # noqa: PLR0913 - what a parameter is made of
+    name: str, place: str, description: str, schema: dict[str, Any], example: Any, *, is_required: bool = False
+) -> dict[str, Any]:
     return {
         "name": name,
         "in": place,
-        "required": place == "path",
+        "required": is_required or place == "path",
         "description": description,
         "schema": schema,
         "example": example,
     }
 
 
-def _instant(name: str, description: str, example: int) -> dict[str, Any]:
+def _instant(name: str, description: str, example: int, *, is_required: bool = False) -> dict[str, Any]:
     schema = {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_MS}
-    return _parameter(name, "query", description, schema, example)
+    return _parameter(name, "query", description, schema, example, is_required=is_required)
 
 
 PARAMETERS = {
@@ -44,6 +49,36 @@ PARAMETERS = {
         "Unix ms: jobs whose start time is **before** this instant. Without it the interval has no end."
         " Not less than `start`.",
         1532620800000,
+    ),
+    "RangeStart": _instant(
+        "start", "Unix ms: jobs whose start time is **at or after** this instant.", 1532534400000, is_required=True
+    ),
+    "RangeEnd": _instant(
+        "end",
+        "Unix ms: jobs whose start time is **before** this instant. More than `start`.",
+        1532620800000,
+        is_required=True,
+    ),
+    "Interval": _parameter(
+        "interval",
+        "query",
+        "Minutes and hours of the clock; days, weeks from Monday on, and months of the calendar.",
+        {"type": "string", "enum": list(INTERVALS)},
+        "1d",
+    ),
+    "TimeZone": _parameter(
+        "time_zone",
+        "query",
+        "The zone whose clock and calendar count, by its name in the IANA time zone database, letter case and all.",
+        {"type": "string", "default": DEFAULT_TIME_ZONE},
+        "Asia/Shanghai",
+    ),
+    "UserName": _parameter(
+        "user_name",
+        "query",
+        "Only jobs of users with this name count. For callers who are no administrators any name but their own is 403.",
+        {"type": "string", "minLength": 1, "maxLength": MAX_USER_NAME_CHARS, "pattern": USER_NAME_PATTERN},
+        "test",
     ),
     "Language": _parameter(
         X_LANGUAGE,

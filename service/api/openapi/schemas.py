@@ -6,7 +6,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from service.http.errors import ErrorBody
-from service.statistics import ProjectStatistics
+from service.statistics import ProjectStatistics, TimeSeries
 
 JSON = "application/json"
 STATUS = {
@@ -40,7 +40,7 @@ class _Bodies(GenerateJsonSchema):
 def body_schemas() -> dict[str, Any]:
     """Returns the schema of each body by its name. `describe` calls it."""
     _, schemas = models_json_schema(
-        [(ProjectStatistics, "serialization"), (ErrorBody, "serialization")],
+        [(model, "serialization") for model in (ProjectStatistics, TimeSeries, ErrorBody)],
         ref_template="#/components/schemas/{model}",
         schema_generator=_Bodies,
     )

@@ -1,4 +1,4 @@
-"""The handler of the one resource of a project: the statistics of its gene jobs."""
+"""The handler of a project's statistics, and the headers that all answers about its jobs have."""
 
 from aiohttp import hdrs, web
 from multidict import CIMultiDict, istr
@@ -7,6 +7,7 @@ from service.api.access import PROJECT_IN_ROUTE, STORE, TOKEN, TURNS, admit
 from service.api.parameters import parse_interval, refuse_unknown
 from service.http.representations import represent
 from service.http.responses import JSON
+from service.store.contract import Answer, Series
 
 PATH = "/v2.0/{project_id}/gene/statistics"
 ROUTE = PATH.replace("{project_id}", PROJECT_IN_ROUTE)
@@ -15,9 +16,9 @@ HORIZON = "X-Statistics-Horizon"
 GAPS = "X-Statistics-Gaps"
 PARAMETERS = frozenset({"start", "end"})
 # A browser may keep an answer for whoever has the same token, and asks each time whether it still holds.
-_HEADERS = CIMultiDict(JSON)
-_HEADERS[hdrs.CACHE_CONTROL] = "private, no-cache"
-_HEADERS[hdrs.VARY] = f"Accept-Encoding, {TOKEN}"
+HEADERS = CIMultiDict(JSON)
+HEADERS[hdrs.CACHE_CONTROL] = "private, no-cache"
+HEADERS[hdrs.VARY] = f"Accept-Encoding, {TOKEN}"
 _AS_OF_HEADER = istr(AS_OF)
 
 
@@ -35,10 +36,15 @@ async def get_statistics(request: web.Request) -> web.Response:
     async with request.app[TURNS].of((caller.project_id, caller.user_id)) as turn:
         answer = await request.app[STORE].read(request.match_info["project_id"], start_ms, end_ms, user_id)
         turn.answer_bytes = len(answer.body)
-        response = await represent(request, answer.body, answer.digest, _HEADERS)
+        response = await represent(request, answer.body, answer.digest, HEADERS)
+    note_freshness(response, answer, start_ms or 0)
+    return response
+
+
+def note_freshness(response: web.StreamResponse, answer: Answer | Series, start_ms: int) -> None:
+    """Adds the headers that say how fresh an answer is, and what it may lack; `start_ms` is where it begins."""
     response.headers[_AS_OF_HEADER] = str(answer.as_of_ms)
-    if answer.horizon_ms > (start_ms or 0):
+    if answer.horizon_ms > start_ms:
         response.headers[HORIZON] = str(answer.horizon_ms)
     if answer.gaps:
         response.headers[GAPS] = str(answer.gaps)
-    return response

@@ -1,0 +1,51 @@
+"""The handler of a project's time series: the statistics of its gene jobs by stretches of time."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from service.api.access import STORE, TURNS, admit
+from service.api.parameters import parse_range, refuse_unknown
+from service.api.points import time_series_body
+from service.api.resources import statistics
+from service.api.resources.statistics import HEADERS, note_freshness
+from service.api.series_parameters import parse_interval_name, parse_time_zone, parse_user, timeline
+from service.http.representations import represent
+from service.runtime.digests import digest_of
+from service.time_zones import TimeZones
+
+PATH = f"{statistics.PATH}/timeseries"
+ROUTE = f"{statistics.ROUTE}/timeseries"
+PARAMETERS = frozenset({"start", "end", "interval", "time_zone", "user_name"})
+
+
+class TimeSeriesResource:
+    """Answers for time series; it keeps the time zones that were asked for."""
+
+    def __init__(self, now_seconds: Callable[[], float]) -> None:
+        """Takes Unix time, by which an interval is over or not."""
+        self._now_seconds = now_seconds
+        self._zones = TimeZones()
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Answers the statistics of the path's project, cut into the intervals that the query asks for.
+
+        Raises what `admit`, the functions that parse the query, and `StatisticsStore.series` raise; the middleware
+        makes answers of these errors.
+        """
+        caller = await admit(request)
+        query = request.query
+        refuse_unknown(query, PARAMETERS)
+        start_ms, end_ms = parse_range(query)
+        interval, time_zone = parse_interval_name(query), parse_time_zone(query)
+        user_id, user_name = parse_user(query, caller)
+        cut = timeline(start_ms, end_ms, interval, await self._zones.get(time_zone))
+        async with request.app[TURNS].of((caller.project_id, caller.user_id)) as turn:
+            series = await request.app[STORE].series(
+                request.match_info["project_id"], cut.borders_ms, user_id, user_name
+            )
+            body = time_series_body(cut, time_zone, series, int(self._now_seconds() * 1_000))
+            turn.answer_bytes = len(body)
+            response = await represent(request, body, digest_of(body), HEADERS)
+        note_freshness(response, series, start_ms)
+        return response
