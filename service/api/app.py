@@ -9,14 +9,19 @@ from prometheus_client import CollectorRegistry
 
 from service.api import access
 from service.api.docs_page.page import render
+from service.api.live.hub import Hub
+from service.api.live.limits import StreamLimits
+from service.api.live.metrics import StreamMetrics
+from service.api.live.pace import Pace
 from service.api.openapi.document import describe
 from service.api.rate_limit import RateLimiter
-from service.api.resources import documents, operations, statistics, time_series
+from service.api.resources import documents, operations, statistics, stream, time_series
 from service.api.totals import TOTALS, TotalsExport
 from service.api.turns import Turns
 from service.auth.caller import Authenticator
 from service.events.asyncapi import describe_topics
 from service.events.documents import job_event_schema
+from service.http.connections import ConnectionLimits
 from service.http.metrics import METRICS, HttpMetrics
 from service.http.middleware import create_middleware
 from service.http.policy import DEFAULT_POLICY, HttpPolicy
@@ -35,6 +40,8 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     *,
     policy: HttpPolicy = DEFAULT_POLICY,
     probe_seconds: float = 2.0,
+    stream_limits: StreamLimits | None = None,
+    pace: Pace | None = None,
     tracer: Tracer | None = None,
     now_seconds: Callable[[], float] = time.time,
 ) -> web.Application:
@@ -61,10 +68,14 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     app[operations.READINESS] = operations.Readiness(limiter.monotonic_seconds)
     app[TOTALS] = TotalsExport(store, registry, probe_seconds)
     app[operations.AS_OF_SECONDS] = operations.create_as_of_gauge(registry)
+    limits = stream_limits or StreamLimits.of(ConnectionLimits.of_process())
+    app[stream.HUB] = Hub(store, authenticator, StreamMetrics(registry), give_up, limits=limits, pace=pace or Pace())
+    app.cleanup_ctx.append(app[stream.HUB].live)
     description, schema = describe(limiter.limit, policy.prefix), job_event_schema()
     resources = {
         statistics.ROUTE: statistics.get_statistics,
         time_series.ROUTE: time_series.TimeSeriesResource(now_seconds).get,
+        stream.ROUTE: stream.get_stream,
         "/healthz": operations.get_health,
         "/readyz": operations.get_readiness,
         "/metrics": operations.get_metrics,

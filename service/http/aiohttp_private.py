@@ -10,6 +10,8 @@
 - A client that does not take its answer, or does not end the head of its request, loses the connection after a time:
   the library would wait for ever, or for as long as it keeps idle connections.
 - A client that ends its side after a request gets its answer (`eof_received`).
+- An answer that is sent piece by piece ends as soon as its client has gone, and has no time by which it must be sent
+  (`finish_response`).
 - A server that stops says so in each answer, and ends idle connections at a moment when nothing has come in on them.
   It answers all requests that have come, where the library would answer one of each connection (`is_busy`), and does
   not wait for clients that take nothing (`is_stalled`).
@@ -48,6 +50,7 @@ from service.http.languages import language_of
 from service.http.metrics import HttpMetrics
 from service.http.middleware import from_http_exception
 from service.http.responses import error_response, finish
+from service.http.streamed import Streamed
 from service.runtime.trouble import Trouble
 
 _log = logging.getLogger(__name__)
@@ -97,6 +100,7 @@ class Connection(web.RequestHandler):
         "_policy",
         "_refused",
         "_stopping",
+        "_streamed",
         "_untaken",
         "_untaken_since",
     )
@@ -123,6 +127,7 @@ class Connection(web.RequestHandler):
         self._half_closed = False
         self._answer_headers: dict[str, str] = {}
         self._client_ended: asyncio.Future[None] | None = None
+        self._streamed: Streamed | None = None  # that is being sent
         self._untaken = (0, 0)  # requests begun, bytes that wait for the client
         self._untaken_since = 0.0
 
@@ -136,6 +141,7 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
         self._stop_head_timer()
         self._note_client_ended()
+        self._leave_stream()
         self._lost()
 
     def data_received(self, data: bytes) -> None:
@@ -209,6 +215,7 @@ class Connection(web.RequestHandler):
         self._half_closed = True
         if not self._messages:
             self._close = True  # after the request under way
+        self._leave_stream()
         return True
 
     def end_if_idle(self, seconds: float) -> None:
@@ -313,6 +320,8 @@ class Connection(web.RequestHandler):
             resp.force_close()
         if self._refused and not self._messages:
             return await self._finish_last(request, resp, start_time)
+        if isinstance(resp, Streamed):
+            return await self._finish_streamed(request, resp, start_time)
         if self._takes_at_once(resp):
             return await super().finish_response(request, resp, start_time)
         try:
@@ -323,6 +332,26 @@ class Connection(web.RequestHandler):
                 self.transport.abort()
             _log.debug("the client took no answer in time")
             return resp, True
+
+    async def _finish_streamed(
+        self, request: web.BaseRequest, streamed: Streamed, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Sends pieces until they end, or the client leaves: who ends its side is taken for one that has gone."""
+        self._streamed, streamed.send_seconds = streamed, self._policy.send_seconds
+        if self._half_closed:
+            streamed.leave()
+        try:
+            finished, has_gone = await super().finish_response(request, streamed, start_time)
+        finally:
+            self._streamed = None
+            await streamed.close()
+        if has_gone and isinstance(self.transport, asyncio.Transport):
+            self.transport.abort()
+        return finished, has_gone
+
+    def _leave_stream(self) -> None:
+        if self._streamed is not None:
+            self._streamed.leave()
 
     async def _finish_last(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

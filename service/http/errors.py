@@ -103,6 +103,7 @@ BAD_USER_NAME = Message(
 OTHER_USER = Message("The token is not for the statistics of other users.", "该令牌无权查看其他用户的统计信息。")
 UNKNOWN_PARAMETER = Message("There is no parameter {name} here.", "没有参数{name}。")
 UNREACHABLE = Message("Cannot be reached: {names}.", "无法访问：{names}。")
+TOO_MANY_STREAMS = Message("There are too many live streams; try again later.", "实时数据流过多，请稍后重试。")
 STOPPING_MESSAGE = Message("The process is stopping.", "进程正在停止。")
 HEAD_TOO_LONG = Message(
     "The headers of the request are too long: at most 32 KiB together.",

@@ -1,6 +1,6 @@
 """The interface by which the API reads statistics. RedisStatisticsStore and WatchedStore implement it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -18,7 +18,8 @@ class Answer:
 
     `body` is a `service.statistics.ProjectStatistics` in JSON, ready to be sent, with its `digest`. Every event
     published before `as_of_ms` (Unix ms; 0: none known) is in it. Jobs that start before `horizon_ms` no longer count.
-    `gaps` is the number of ranges of offsets that were lost before they could be read. `how` is for metrics.
+    `gaps` is the number of ranges of offsets that were lost before they could be read. `how` is for metrics. While the
+    project's `Standing` has this `stamp`, another answer to the question would have the same body.
     """
 
     body: bytes
@@ -27,6 +28,18 @@ class Answer:
     horizon_ms: int = 0
     gaps: int = 0
     how: How = field(default="read", compare=False)
+    stamp: Hashable = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a project stands: a stamp that changes with every write to it, and the as-of of its answers (Unix ms).
+
+    The stamp says nothing but whether it equals another one. It may change although no answer does.
+    """
+
+    stamp: Hashable
+    as_of_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,13 @@ class StatisticsStore(Protocol):
 
         With `user_id` they are those of that user's jobs alone. With `user_name` they are those of all users who have
         exactly this name, zeros where nobody has it. Raises StoreUnavailableError, LayoutError.
+        """
+        ...
+
+    async def standing(self, project_id: str) -> Standing:
+        """Returns how a project stands now, at a small part of the cost of an answer.
+
+        Raises StoreUnavailableError, LayoutError.
         """
         ...
 

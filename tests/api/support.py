@@ -13,6 +13,8 @@ from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry
 
 from service.api.app import create_app
+from service.api.live.limits import StreamLimits
+from service.api.live.pace import Pace
 from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.caller import Authenticator, IdentityUnavailableError
 from service.auth.jwt import JwtAuthenticator, SecretKey
@@ -24,7 +26,7 @@ from service.http.policy import DEFAULT_POLICY, HttpPolicy
 from service.http.server import STOPPING, serving
 from service.runtime.digests import digest_of
 from service.statistics import ProjectStatistics, UserStatistics
-from service.store.contract import Answer, Freshness, Series, StoreTotals
+from service.store.contract import Answer, Freshness, Series, Standing, StoreTotals
 from service.store.errors import LayoutError
 
 SECRET = "a secret of tests that is long enough"
@@ -77,10 +79,12 @@ class FakeStore:
     horizon_ms: int = 0
     gaps: int = 0
     store_totals: StoreTotals | None = None
+    written: int = 0  # how often something was written
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[tuple[str, int | None, int | None, str | None]] = field(default_factory=list)
     asked_series: list[tuple[str, list[int], str | None, str | None]] = field(default_factory=list)
+    looked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -90,8 +94,15 @@ class FakeStore:
         self.asked.append((project_id, start_ms, end_ms, user_id))
         await self.ping()
         users = [UserStatistics(**USER)] * self.users if user_id is None else None
-        body = ProjectStatistics(users=users, **TOTALS).model_dump_json(exclude_none=True).encode()
-        return Answer(body, digest_of(body), self.as_of_ms, self.horizon_ms, self.gaps)
+        totals = {**TOTALS, "total_running_num": self.written}
+        body = ProjectStatistics(users=users, **totals).model_dump_json(exclude_none=True).encode()
+        return Answer(body, digest_of(body), self.as_of_ms, self.horizon_ms, self.gaps, stamp=self.written)
+
+    async def standing(self, project_id: str) -> Standing:
+        """As the answer stands."""
+        self.looked.append(project_id)
+        await self.ping()
+        return Standing(self.written, self.as_of_ms)
 
     async def series(
         self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
@@ -182,6 +193,8 @@ async def served(
     drain_seconds: float = 0,
     hurry: asyncio.Event | None = None,
     now_seconds: Callable[[], float] = time.time,
+    pace: Pace | None = None,
+    stream_limits: StreamLimits | None = None,
 ) -> AsyncIterator[Api]:
     """The API on a free port of this machine, with a client."""
     store = store or FakeStore()
@@ -199,6 +212,8 @@ async def served(
         policy=policy,
         probe_seconds=probe_seconds,
         now_seconds=now_seconds,
+        stream_limits=stream_limits,
+        pace=pace,
     )
     async with (
         serving(

@@ -16,7 +16,8 @@ STATISTICS = "/v2.0/{project_id}/gene/statistics"
 TIME_SERIES = f"{STATISTICS}/timeseries"
 ORIGIN = "https://console.example"
 DESCRIPTION = describe(RateLimit(1))
-OPEN_PATHS = sorted(set(DESCRIPTION["paths"]) - {STATISTICS, TIME_SERIES})
+STREAM = f"{STATISTICS}/stream"
+OPEN_PATHS = sorted(set(DESCRIPTION["paths"]) - {STATISTICS, TIME_SERIES, STREAM})
 
 
 @pytest.fixture
@@ -69,6 +70,20 @@ async def test_resources_of_a_project(
     limited.clock.now_seconds -= 20
     await ask(**as_caller())
     assert seen == {200, 304, *(kind.status for kind in CATALOGUE)} - {405}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_stream(described: Described, method: str) -> None:
+    """A stream that ends at once, as its process stops; and one that is refused for that."""
+    lossy = FakeStore(horizon_ms=1_500_000_000_000, gaps=2)
+    async with served(lossy, policy=HttpPolicy(cors_origins=frozenset({ORIGIN}))) as api:
+        async with api.client.request(method, f"{PATH}/stream", headers=as_caller()) as response:
+            api.draining.set()
+            assert response.status == 200
+            await described.check(STREAM, response)
+        async with api.client.request(method, f"{PATH}/stream", headers=as_caller()) as response:
+            assert response.status == 503
+            await described.check(STREAM, response)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -110,7 +110,7 @@ def test_it_has_every_error(per_second: int, missing: set[str]) -> None:
             assert {each["value"]["error_code"] for each in examples.values()} == {kind.code}
     prose = document["info"]["description"]
     assert ("may ask 7 times a second" in prose) == (per_second == 7)
-    assert all((f"`{kind.code}`" in prose) == (str(kind.status) not in missing) for kind in CATALOGUE)
+    assert all(f"`{kind.code}`" in prose for kind in CATALOGUE)
 
 
 def test_errors_say_which_headers_they_carry(description: dict[str, Any]) -> None:

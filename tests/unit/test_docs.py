@@ -116,6 +116,14 @@ def test_headers() -> None:
     promised = {name for row in table(STABILITY, "header") for name in quoted(row[0])}
     letters = {value for name, value in vars(letter).items() if name.endswith("_HEADER")}
     api = {TOKEN, X_LANGUAGE, REQUEST_ID, statistics.AS_OF, statistics.HORIZON, statistics.GAPS}
-    standard = {ACCEPT_LANGUAGE, TRACEPARENT, "ETag", "If-None-Match", "Retry-After", "WWW-Authenticate"}
+    standard = {
+        ACCEPT_LANGUAGE,
+        TRACEPARENT,
+        "ETag",
+        "If-None-Match",
+        "Last-Event-ID",
+        "Retry-After",
+        "WWW-Authenticate",
+    }
     assert promised == api | standard | letters | {"replayed-dead-letter"}
-    assert set(re.findall(r"\bX-[A-Z][A-Za-z]*(?:-[A-Z][A-Za-z]*)*\b", everything())) <= api
+    assert set(re.findall(r"\bX-[A-Z][A-Za-z]*(?:-[A-Z][A-Za-z]*)*\b", everything())) <= api | {"X-Accel-Buffering"}

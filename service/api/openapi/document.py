@@ -9,9 +9,10 @@ from service.api.openapi.prose import of_the_api
 from service.api.openapi.responses import without_bodies
 from service.api.openapi.schemas import body_schemas
 from service.api.openapi.statistics import TAG, statistics_operation
+from service.api.openapi.stream import stream_operation
 from service.api.openapi.time_series import time_series_operation
 from service.api.rate_limit import RateLimit
-from service.api.resources import statistics, time_series
+from service.api.resources import statistics, stream, time_series
 
 _TAGS = {
     TAG: "How many jobs of a project are in which state, and how many bytes they read.",
@@ -30,6 +31,7 @@ def describe(limit: RateLimit, prefix: str = "") -> dict[str, Any]:
     operations = {
         statistics.PATH: statistics_operation(is_limited),
         time_series.PATH: time_series_operation(is_limited),
+        stream.PATH: stream_operation(),
         **open_paths(),
     }
     return {

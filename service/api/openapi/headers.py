@@ -77,6 +77,7 @@ _HEADERS = {
         _TEXT,
         'X-Auth-Token realm="gene-job-statistics"',
     ),
+    "X-Accel-Buffering": _header("Keeps nginx from holding events back.", _TEXT, "no"),
     "Allow": _header("The methods that are supported here, with commas between.", _TEXT, "GET,HEAD"),
     "Retry-After": _header("Seconds to wait before the request is sent again.", _NUMBER, 1),
 }

@@ -102,6 +102,13 @@ PARAMETERS = {
         {"type": "string"},
         'W/"8b1a9953c4611296a827abf8c47804d7"',
     ),
+    "LastEventId": _parameter(
+        "Last-Event-ID",
+        "header",
+        "The `id` of the last event that the client has, if it still has the answer.",
+        {"type": "string"},
+        "8b1a9953c4611296a827abf8c47804d7",
+    ),
     "TraceParent": _parameter(
         TRACEPARENT,
         "header",

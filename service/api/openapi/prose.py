@@ -65,10 +65,9 @@ people.
 
 def of_the_api(limit: RateLimit) -> str:
     """Returns the description of the API, with the numbers of this installation. `describe` calls it."""
-    kinds = [kind for kind in CATALOGUE if limit.per_second or kind is not TOO_MANY]
     rows = "\n".join(
         f"| {kind.status} | `{kind.code}` | {kind.message.english} | {_advice(kind)} |"
-        for kind in sorted(kinds, key=lambda kind: kind.status)
+        for kind in sorted(CATALOGUE, key=lambda kind: kind.status)
     )
     return _TEXT.format(
         token=TOKEN, as_of=AS_OF, horizon=HORIZON, gaps=GAPS, request_id=REQUEST_ID, errors=rows, limit=_limit(limit)

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from redis.asyncio import Redis, RedisCluster
 
-from service.store.contract import Answer, Freshness, Series, StatisticsStore, StoreTotals
+from service.store.contract import Answer, Freshness, Series, Standing, StatisticsStore, StoreTotals
 from service.store.errors import EvictionError, LayoutError, StoreUnavailableError
 from service.store.read.metrics import QueryMetrics
 from service.store.redis.eviction import ASKING, check_policies, warn_of_silence
@@ -59,6 +59,11 @@ class WatchedStore:
             raise
         self._metrics.answered("series", time.perf_counter() - started)
         return series
+
+    async def standing(self, project_id: str) -> Standing:
+        """Returns how a project stands as StatisticsStore.standing says; raises also while keys may be evicted."""
+        self._check()
+        return await self._store.standing(project_id)
 
     async def ping(self) -> None:
         """Raises as StatisticsStore.ping says, and StoreUnavailableError also while keys may be evicted."""

@@ -1,0 +1,106 @@
+"""What the tests of live streams share: a client that takes events one by one, and a store whose looks are let in."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from service.api.live.pace import Pace
+from service.store.contract import Standing
+from tests.api.support import PATH, Api, FakeStore, as_caller
+
+STREAM = f"{PATH}/stream"
+EAGER = Pace(look=0.01, as_of=0.01, silence=60, check=60)
+"""Tells of each change soon, and nothing else."""
+_PATIENCE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event as it came."""
+
+    name: str
+    id: str | None
+    data: Any
+
+    @property
+    def running(self) -> int:
+        """What a FakeStore counts up with each write."""
+        number: int = self.data["statistics"]["total_running_num"]
+        return number
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A client of one stream."""
+
+    response: aiohttp.ClientResponse
+
+    async def next(self) -> Event | None:
+        """The next event; None at the end of the stream."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            try:
+                text = await self.response.content.readuntil(b"\n\n")
+            except aiohttp.ClientPayloadError:
+                return Event("cut off", None, None)
+        return parsed_event(text) if text else None
+
+    async def until(self, name: str) -> Event:
+        """The next event of that name."""
+        while True:
+            event = await self.next()
+            assert event is not None
+            if event.name == name:
+                return event
+
+    async def running(self, number: int) -> Event:
+        """The next event with statistics of that many writes."""
+        while (event := await self.until("statistics")).running != number:
+            pass
+        return event
+
+    async def rest(self) -> list[str]:
+        """The names of all events up to the end of the stream."""
+        names = []
+        while (event := await self.next()) is not None:
+            names.append(event.name)
+        return names
+
+
+def parsed_event(text: bytes) -> Event:
+    """The event that these lines are."""
+    fields = dict(line.split(": ", 1) for line in text.decode().strip("\n").split("\n"))
+    assert set(fields) <= {"event", "id", "data"}
+    return Event(fields["event"], fields.get("id"), json.loads(fields["data"]))
+
+
+@asynccontextmanager
+async def listening(api: Api, query: str = "", headers: Any = None, **claims: Any) -> AsyncIterator[Listener]:
+    """A client of a stream, with a token that has these claims."""
+    sent = {**as_caller(**claims), **(headers or {})}
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with api.client.get(STREAM + query, headers=sent, timeout=timeout) as response:
+        assert response.status == 200, await response.text()
+        yield Listener(response)
+
+
+@dataclass
+class LedStore(FakeStore):
+    """A store whose looks wait until a test lets one in."""
+
+    let_in: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+
+    async def standing(self, project_id: str) -> Standing:
+        """As the answer stands, when it may look."""
+        await self.let_in.acquire()
+        return await super().standing(project_id)
+
+    def write(self) -> None:
+        """Changes the answer, and lets a look in."""
+        self.written += 1
+        self.as_of_ms += 1
+        self.let_in.release()
