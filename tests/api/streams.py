@@ -44,7 +44,7 @@ class Listener:
         """The next event; None at the end of the stream."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             try:
-                text = await self.response.content.readuntil(b"\n\n")
+                text = await self.response.content.readuntil(b"\n\n", max_size=1 << 24)
             except aiohttp.ClientPayloadError:
                 return Event("cut off", None, None)
         return parsed_event(text) if text else None

@@ -13,11 +13,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, Literal
 
+import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from keystoneauth1.session import Session
 
 from tests.api.keystone_world import PASSWORD, World, asking, make_world
+from tests.api.streams import Listener
 from tests.api.support import PROJECT, SECRET, Api, served, token
 from tests.api.test_jwks import POLICY, issuing
 from tests.api.test_tokens import encoded, signed
@@ -43,6 +45,7 @@ RESOURCES = [
     Resource("/v2.0/{project}/gene/statistics", has_users=True),
     Resource("/v2.0/{project}/gene/statistics?start=0&end=1", has_users=True),
     Resource("/v2.0/{project}/gene/statistics/timeseries?start=0&end=1"),
+    Resource("/v2.0/{project}/gene/statistics/stream", has_users=True),
     Resource("/healthz", "all"),
     Resource("/readyz", "all"),
     Resource("/metrics", "all"),
@@ -114,6 +117,15 @@ Mint = Callable[[str, str], list[str]]
 """Makes the values of X-Auth-Token for a role and a project."""
 
 
+async def body_of(response: aiohttp.ClientResponse) -> Any:
+    """The JSON of an answer, that of the first event of a stream; nothing for other answers."""
+    if response.content_type == "text/event-stream":
+        event = await Listener(response).next()
+        assert event is not None
+        return event.data["statistics"]
+    return await response.json() if response.content_type == "application/json" else {}
+
+
 @dataclass
 class Table:
     """The served APIs, the project that is asked for and another, by way; and who makes each kind of token."""
@@ -129,7 +141,7 @@ class Table:
             tokens = self.minted[way, kind](role, self.projects[way][project])
             path = resource.path.format(project=self.projects[way]["own"])
             async with api.client.get(path, headers=[("X-Auth-Token", each) for each in tokens]) as response:
-                body = await response.json() if response.content_type == "application/json" else {}
+                body = await body_of(response)
             got = response.status, body.get("error_code"), "users" in body
             sees_all = SEES_ALL_USERS[role]
             if got != (wanted := expected(KINDS[way, kind], project == "own", resource, sees_all)):
