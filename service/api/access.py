@@ -27,7 +27,7 @@ _LIMITS = {LIMITER: "caller", REFUSALS: "address"}
 
 
 def create_limited_counter(registry: CollectorRegistry) -> Counter:
-    """Returns the counter of requests that `admit` refuses for their number. `create_app` calls it."""
+    """Returns the counter of requests that are refused here for their number. `create_app` calls it."""
     counter = Counter(
         "stats_rate_limited_total",
         "Requests answered 429, by the limit of a caller's requests or of an address' refused tokens.",
@@ -44,14 +44,30 @@ async def admit(request: web.Request) -> Caller:
 
     Raises InvalidTokenError, IdentityUnavailableError, and ApiError for another project's token or too many requests.
     """
-    tokens = request.headers.getall(TOKEN, [])
-    if len(tokens) != 1:
-        raise InvalidTokenError("no token, or several")
-    caller = await _authenticate(request, tokens[0])
+    caller = await _identify(request)
     if caller.project_id != request.match_info["project_id"]:
         raise ApiError(FORBIDDEN)
     _take(request, LIMITER, (caller.project_id, caller.user_id))
     return caller
+
+
+async def admit_anywhere(request: web.Request) -> tuple[Caller, str]:
+    """Returns the caller of a request, and its project, where the path names none. Raises what `admit` raises.
+
+    A token that is of no project is refused, as everything that is served is of a project.
+    """
+    caller = await _identify(request)
+    if caller.project_id is None:
+        raise ApiError(FORBIDDEN)
+    _take(request, LIMITER, (caller.project_id, caller.user_id))
+    return caller, caller.project_id
+
+
+async def _identify(request: web.Request) -> Caller:
+    tokens = request.headers.getall(TOKEN, [])
+    if len(tokens) != 1:
+        raise InvalidTokenError("no token, or several")
+    return await _authenticate(request, tokens[0])
 
 
 async def _authenticate(request: web.Request, token: str) -> Caller:

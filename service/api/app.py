@@ -15,7 +15,7 @@ from service.api.live.metrics import StreamMetrics
 from service.api.live.pace import Pace
 from service.api.openapi.document import describe
 from service.api.rate_limit import RateLimiter
-from service.api.resources import documents, operations, statistics, stream, time_series
+from service.api.resources import console, documents, operations, statistics, stream, time_series
 from service.api.totals import TOTALS, TotalsExport
 from service.api.turns import Turns
 from service.auth.caller import Authenticator
@@ -84,6 +84,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
         "/docs/style.css": documents.serve_style(),
         "/schemas/job-event.json": documents.serve_json(schema),
         "/asyncapi.json": documents.serve_json(describe_topics(schema)),
+        **console.ROUTES,
     }
     app[GZIP] = Gzip()
     for prefix in dict.fromkeys(("", policy.prefix)):

@@ -56,19 +56,22 @@ class Gzip:
 GZIP = web.AppKey("gzip", Gzip)
 
 
-async def represent(request: web.Request, body: bytes, digest: str, headers: Mapping[str, str]) -> web.Response:
+async def represent(
+    request: web.Request, body: bytes, digest: str, headers: Mapping[str, str], compressed: bytes | None = None
+) -> web.Response:
     """Returns the answer with this body and these headers: 304 if the client has it, gzip if it is large and may be.
 
     The tag is weak, since it stands for the body in either encoding. Handlers of GET await it; they name what the
-    choice depends on (`Vary`: `Accept-Encoding`) in the headers.
+    choice depends on (`Vary`: `Accept-Encoding`) in the headers. `compressed` is the body with gzip, where it stays the
+    same: any size is worth it then.
     """
     if hdrs.IF_NONE_MATCH in request.headers and _has(request, digest):
         response = web.Response(status=304, headers=headers)
         del response.headers[hdrs.CONTENT_TYPE]
-    elif len(body) >= COMPRESSED_FROM_BYTES and accepts_gzip(
+    elif (compressed is not None or len(body) >= COMPRESSED_FROM_BYTES) and accepts_gzip(
         ",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ()))
     ):
-        response = web.Response(body=await request.app[GZIP].of(body, digest), headers=headers)
+        response = web.Response(body=compressed or await request.app[GZIP].of(body, digest), headers=headers)
         response.headers[_ENCODING] = "gzip"
     else:
         response = web.Response(body=body, headers=headers)

@@ -37,7 +37,7 @@ class Resource:
     """A path, who may have it, and whether its answer tells of the users of a project to those who may see them."""
 
     path: str
-    is_for: Literal["callers of the project", "all", "nobody"] = "callers of the project"
+    is_for: Literal["callers of the project", "callers of any project", "all", "nobody"] = "callers of the project"
     has_users: bool = False
 
 
@@ -46,6 +46,7 @@ RESOURCES = [
     Resource("/v2.0/{project}/gene/statistics?start=0&end=1", has_users=True),
     Resource("/v2.0/{project}/gene/statistics/timeseries?start=0&end=1"),
     Resource("/v2.0/{project}/gene/statistics/stream", has_users=True),
+    Resource("/console/caller", "callers of any project"),
     Resource("/healthz", "all"),
     Resource("/readyz", "all"),
     Resource("/metrics", "all"),
@@ -54,6 +55,8 @@ RESOURCES = [
     Resource("/docs/style.css", "all"),
     Resource("/schemas/job-event.json", "all"),
     Resource("/asyncapi.json", "all"),
+    Resource("/console", "all"),
+    Resource("/console/boot.js", "all"),
     Resource("/", "nobody"),
     Resource("/v2.0/{project}/gene", "nobody"),
     Resource("/v2.0/a:b/gene/statistics", "nobody"),
@@ -104,11 +107,11 @@ KINDS: dict[tuple[Way, str], Outcome] = {
 
 def expected(outcome: Outcome, is_own: bool, resource: Resource, sees_all: bool) -> tuple[int, str | None, bool]:
     """Status, error code, and whether users are in the body."""
-    if resource.is_for != "callers of the project":
+    if resource.is_for in {"all", "nobody"}:
         return (200, None, False) if resource.is_for == "all" else (404, "DLI.0023", False)
     if outcome == "unknown":
         return 401, "DLI.0013", False
-    if outcome == "of no project" or not is_own:
+    if outcome == "of no project" or not (is_own or resource.is_for == "callers of any project"):
         return 403, "DLI.0016", False
     return 200, None, resource.has_users and sees_all
 

@@ -17,7 +17,7 @@ TIME_SERIES = f"{STATISTICS}/timeseries"
 ORIGIN = "https://console.example"
 DESCRIPTION = describe(RateLimit(1))
 STREAM = f"{STATISTICS}/stream"
-OPEN_PATHS = sorted(set(DESCRIPTION["paths"]) - {STATISTICS, TIME_SERIES, STREAM})
+OPEN_PATHS = sorted(path for path, methods in DESCRIPTION["paths"].items() if not methods["get"]["security"])
 
 
 @pytest.fixture
@@ -84,6 +84,24 @@ async def test_stream(described: Described, method: str) -> None:
         async with api.client.request(method, f"{PATH}/stream", headers=as_caller()) as response:
             assert response.status == 503
             await described.check(STREAM, response)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_caller(limited: Api, described: Described, method: str) -> None:
+    """All that a caller may get to hear of itself."""
+    seen: list[int] = []
+
+    async def ask(query: str = "", **headers: str) -> None:
+        async with limited.client.request(method, f"/console/caller{query}", headers=headers) as response:
+            await described.check("/console/caller", response)
+            seen.append(response.status)
+
+    await ask()
+    await ask(**as_caller(project_id=7))
+    await ask("?a=1", **as_caller())
+    await ask(**as_caller(name=None))
+    await ask(**as_caller())
+    assert seen == [401, 401, 400, 200, 429]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -3,8 +3,9 @@
 from typing import Any
 
 from service.api.access import TOKEN
+from service.api.openapi.caller import caller_operation
 from service.api.openapi.headers import TOKEN_SCHEME
-from service.api.openapi.operations import DESCRIPTION_TAG, MONITORING_TAG, open_paths
+from service.api.openapi.operations import CONSOLE_TAG, DESCRIPTION_TAG, MONITORING_TAG, open_paths
 from service.api.openapi.prose import of_the_api
 from service.api.openapi.responses import without_bodies
 from service.api.openapi.schemas import body_schemas
@@ -12,11 +13,12 @@ from service.api.openapi.statistics import TAG, statistics_operation
 from service.api.openapi.stream import stream_operation
 from service.api.openapi.time_series import time_series_operation
 from service.api.rate_limit import RateLimit
-from service.api.resources import statistics, stream, time_series
+from service.api.resources import console, statistics, stream, time_series
 
 _TAGS = {
     TAG: "How many jobs of a project are in which state, and how many bytes they read.",
     MONITORING_TAG: "What orchestrators and monitoring ask. It needs no token.",
+    CONSOLE_TAG: "The page for people, and what it asks beside the statistics.",
     DESCRIPTION_TAG: "The description of this API. It needs no token.",
 }
 _TOKEN = "A token of the project: one of the identity service, or a signed JWT, as the installation has it."  # noqa: S105
@@ -32,6 +34,7 @@ def describe(limit: RateLimit, prefix: str = "") -> dict[str, Any]:
         statistics.PATH: statistics_operation(is_limited),
         time_series.PATH: time_series_operation(is_limited),
         stream.PATH: stream_operation(),
+        console.CALLER_PATH: caller_operation(is_limited),
         **open_paths(),
     }
     return {

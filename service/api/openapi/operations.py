@@ -1,4 +1,4 @@
-"""Describes what is served without a token: probes, metrics, this description, and the page made of it."""
+"""Describes what is served without a token: probes, metrics, this description, and the pages."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from service.api.openapi.responses import plain, represented, responses
 from service.api.openapi.schemas import body
 from service.http.errors import BAD_METHOD, BAD_REQUEST, INTERNAL, UNAVAILABLE, ErrorKind
 
-MONITORING_TAG, DESCRIPTION_TAG = "monitoring", "description"
+MONITORING_TAG, DESCRIPTION_TAG, CONSOLE_TAG = "monitoring", "description", "console"
 
 
 def open_paths() -> dict[str, dict[str, Any]]:
@@ -46,12 +46,17 @@ def open_paths() -> dict[str, dict[str, Any]]:
         "/docs/style.css": _document(
             "getDocsStyle", "The style of the page for people", "The style sheet.", _text("text/css")
         ),
+        "/console": _document(
+            "getConsole", "A page that shows the statistics", "The page.", _text("text/html"), CONSOLE_TAG
+        ),
     }
 
 
-def _document(name: str, summary: str, description: str, content: dict[str, Any]) -> dict[str, Any]:
+def _document(
+    name: str, summary: str, description: str, content: dict[str, Any], tag: str = DESCRIPTION_TAG
+) -> dict[str, Any]:
     """Returns the operation of a document that stays the same, and can be compared with what the client has."""
-    return _operation(name, DESCRIPTION_TAG, summary, represented(description, content), parameters=("IfNoneMatch",))
+    return _operation(name, tag, summary, represented(description, content), parameters=("IfNoneMatch",))
 
 
 def _operation(  # noqa: PLR0913 - what an operation is made of

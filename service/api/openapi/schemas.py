@@ -5,6 +5,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from service.api.resources.console import CallerDescription
 from service.http.errors import ErrorBody
 from service.statistics import ProjectStatistics, TimeSeries
 
@@ -40,7 +41,7 @@ class _Bodies(GenerateJsonSchema):
 def body_schemas() -> dict[str, Any]:
     """Returns the schema of each body by its name. `describe` calls it."""
     _, schemas = models_json_schema(
-        [(model, "serialization") for model in (ProjectStatistics, TimeSeries, ErrorBody)],
+        [(model, "serialization") for model in (ProjectStatistics, TimeSeries, CallerDescription, ErrorBody)],
         ref_template="#/components/schemas/{model}",
         schema_generator=_Bodies,
     )

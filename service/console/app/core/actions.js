@@ -1,0 +1,90 @@
+import { writeView } from "./address.js";
+import { ApiError } from "./failures.js";
+import { boundsOf } from "./ranges.js";
+import { save } from "./saving.js";
+
+/** @typedef {import("./api.js").Api} Api */
+/** @typedef {import("./loader.js").Loader} Loader */
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("../types.d.ts").Actions} Actions */
+/** @typedef {import("../types.d.ts").View} View */
+
+/** @type {readonly (keyof View)[]} What the service is asked anew for. */
+const ASKED = ["range", "user", "interval", "timeZone"];
+
+/**
+ * Returns what a person can do.
+ *
+ * @param {Store} store
+ * @param {Api} api
+ * @param {Session} session
+ * @param {Loader} loader
+ * @returns {Actions}
+ */
+export function createActions(store, api, session, loader) {
+  const asking = (/** @type {string} */ token) => {
+    return { token, language: store.state.view.language, signal: new AbortController().signal };
+  };
+
+  return {
+    async signIn(token) {
+      store.change({ isLoading: true, failure: null });
+      try {
+        const caller = await api.caller(asking(token));
+        session.token = token;
+        store.change({ caller, shown: null });
+        await loader.load();
+      } catch (error) {
+        loader.failed(error);
+      }
+    },
+    signOut() {
+      loader.forget();
+      store.change({ failure: null });
+    },
+    see(change) {
+      const before = store.state.view;
+      const view = { ...before, ...change };
+      if (writeView(view) !== writeView(before)) history.pushState(null, "", writeView(view));
+      show(store, loader, view);
+    },
+    setTheme(theme) {
+      session.theme = theme;
+      document.documentElement.dataset.theme = theme;
+      store.change({ theme });
+    },
+    setLive(isLive) {
+      store.change({ isLive });
+      if (isLive) void loader.load({ isQuiet: true });
+    },
+    refresh() {
+      void loader.load();
+    },
+    async downloadCsv() {
+      const { caller, view } = store.state;
+      if (!caller || session.token === null) return;
+      const bounds = store.state.shown?.bounds ?? boundsOf(view.range, store.state.nowMs);
+      try {
+        save(await api.csv(caller.projectId, bounds, asking(session.token)), `statistics-${caller.projectId}.csv`);
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        loader.failed(error);
+      }
+    },
+  };
+}
+
+/**
+ * Shows a view, and asks for what it needs.
+ *
+ * @param {Store} store
+ * @param {Loader} loader
+ * @param {View} view
+ */
+export function show(store, loader, view) {
+  const { view: before, shown } = store.state;
+  store.change({ view });
+  if (ASKED.some((name) => view[name] !== before[name])) void loader.load();
+  else if (shown) store.change({ shown: { ...shown, view } });
+}

@@ -1,0 +1,84 @@
+import { ApiError } from "./failures.js";
+import { ask } from "./loading.js";
+
+/** @typedef {import("./api.js").Api} Api */
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./store.js").Store} Store */
+
+/** Keeps what is shown to what is to be seen: one question at a time, the newest. */
+export class Loader {
+  #asking = new AbortController();
+  #failures = 0;
+
+  /**
+   * @param {Api} api
+   * @param {Store} store
+   * @param {Session} session
+   * @param {() => number} nowMs
+   */
+  constructor(api, store, session, nowMs) {
+    this.api = api;
+    this.store = store;
+    this.session = session;
+    this.nowMs = nowMs;
+    /** When the last question was asked, Unix ms. */
+    this.askedAtMs = 0;
+  }
+
+  /**
+   * Asks for what is to be seen now, and shows it once all of it is there. What is shown stays until then.
+   *
+   * @param {{ isQuiet?: boolean }} [how] Quiet where nobody waits for it.
+   */
+  async load({ isQuiet = false } = {}) {
+    const { caller, view } = this.store.state;
+    const { token } = this.session;
+    if (!caller || token === null) return;
+    const { signal } = this.#replace();
+    this.askedAtMs = this.nowMs();
+    if (!isQuiet) this.store.change({ isLoading: true });
+    try {
+      const asking = { token, language: view.language, signal };
+      const shown = await ask(this.api, caller, view, this.askedAtMs, asking, (first) => {
+        if (!signal.aborted && this.store.state.shown === null) this.store.change({ shown: first });
+      });
+      if (signal.aborted) return;
+      this.#failures = 0;
+      this.store.change({ shown: { ...shown, view: this.store.state.view }, isLoading: false, failure: null });
+    } catch (error) {
+      if (!signal.aborted) this.failed(error);
+    }
+  }
+
+  /** Asks for nothing any more. */
+  stop() {
+    this.#replace().abort();
+    this.store.change({ isLoading: false });
+  }
+
+  /**
+   * Shows a failure beside what was shown before. A token that is refused signs out.
+   *
+   * @param {unknown} error
+   */
+  failed(error) {
+    if (!(error instanceof ApiError)) throw error;
+    this.#failures += 1;
+    const failure = error.toFailure(this.nowMs(), this.#failures);
+    this.store.change({ failure, isLoading: false });
+    if (failure.kind === "signed-out") this.forget();
+  }
+
+  /** Forgets who has signed in, and all that was seen, but for the view. */
+  forget() {
+    this.stop();
+    this.session.token = null;
+    this.store.change({ caller: null, shown: null, stream: "off" });
+  }
+
+  #replace() {
+    this.#asking.abort();
+    this.#asking = new AbortController();
+    return this.#asking;
+  }
+}

@@ -1,0 +1,75 @@
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { guard } from "../../vendor/lit-html/directives/guard.js";
+import { LOCALES, words } from "../words/words.js";
+
+/** @typedef {import("../types.d.ts").Part} Part */
+/** @typedef {import("../types.d.ts").State} State */
+
+/** Whose jobs are seen, for who may see those of others; and what is left out, with a way back. @type {Part} */
+export const filters = (state, actions) => html`
+  ${state.caller?.isAdministrator ? userChooser(state, actions) : nothing} ${chips(state, actions)}
+`;
+
+/** @type {Part} */
+function userChooser({ shown, view }, actions) {
+  const t = words(view.language);
+  const users = shown?.statistics.users ?? null;
+  const choose = (/** @type {Event} */ event) => {
+    const { value } = /** @type {HTMLSelectElement} */ (event.target);
+    actions.see({ user: value === "" ? null : value.slice(1) });
+  };
+  return html`
+    <div class="user">
+      <label for="user">${t("filter.user")}</label>
+      ${guard(
+        [users, view.user, view.language],
+        () => html`
+          <select id="user" @change=${choose}>
+            <option value="" ?selected=${view.user === null}>${t("filter.everybody")}</option>
+            ${namesOf(users, view).map(
+              (name) => html`<option value=${`=${name}`} ?selected=${name === view.user}>${name}</option>`,
+            )}
+          </select>
+        `,
+      )}
+    </div>
+  `;
+}
+
+/**
+ * @param {import("../types.d.ts").UserRow[] | null} users
+ * @param {import("../types.d.ts").View} view
+ */
+function namesOf(users, { language, user }) {
+  const names = new Set(users?.map((row) => row.name));
+  if (user !== null) names.add(user);
+  return [...names].sort(new Intl.Collator(LOCALES[language], { numeric: true }).compare);
+}
+
+/** @type {Part} */
+function chips({ caller, view }, actions) {
+  const t = words(view.language);
+  /** @type {[string, () => void][]} */
+  const chosen = [];
+  if (view.user !== null && caller?.isAdministrator) {
+    chosen.push([t("filter.user_is", { name: view.user }), () => actions.see({ user: null })]);
+  }
+  if (view.status) {
+    const name = t(`status.${view.status}`);
+    chosen.push([t("filter.state_is", { name }), () => actions.see({ status: null })]);
+  }
+  if (chosen.length === 0) return nothing;
+  return html`
+    <ul class="chips" aria-label=${t("filter.title")}>
+      ${chosen.map(
+        ([text, remove]) => html`
+          <li>
+            <button @click=${remove} aria-label=${t("filter.remove", { name: text })}>
+              ${text} <span class="cross" aria-hidden="true">×</span>
+            </button>
+          </li>
+        `,
+      )}
+    </ul>
+  `;
+}

@@ -1,0 +1,106 @@
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { guard } from "../../vendor/lit-html/directives/guard.js";
+import { ownZone, zoneNames } from "../core/zones.js";
+import { words } from "../words/words.js";
+
+/** @typedef {import("../types.d.ts").Actions} Actions */
+/** @typedef {import("../types.d.ts").Language} Language */
+/** @typedef {import("../types.d.ts").Part} Part */
+/** @typedef {import("../types.d.ts").Theme} Theme */
+
+/** @type {readonly [Language, string, string][]} */
+const LANGUAGES = [
+  ["zh", "中文", "zh-CN"],
+  ["en", "English", "en"],
+];
+/** @type {readonly Theme[]} */
+const THEMES = ["light", "dark"];
+
+/** Whose figures they are, and how they are shown. @type {Part} */
+export const header = (state, actions) => {
+  const { caller, view } = state;
+  const t = words(view.language);
+  return html`
+    <a class="skip" href="#main" @click=${skip}>${t("page.skip")}</a>
+    <header class="top">
+      <div class="brand">
+        <span class="mark" aria-hidden="true"></span>
+        ${caller ? html`<h1>${t("page.title")}</h1>` : html`<span class="name">${t("page.title")}</span>`}
+      </div>
+      ${caller ? who(state) : nothing}
+      <div class="tools">
+        ${zoneChooser(state, actions)}
+        <div class="switch" role="group" aria-label=${t("header.theme")}>
+          ${THEMES.map((theme) => pressed(t(`header.${theme}`), state.theme === theme, () => actions.setTheme(theme)))}
+        </div>
+        <div class="switch" role="group" aria-label=${t("header.language")}>
+          ${LANGUAGES.map(([language, name, tag]) =>
+            pressed(name, view.language === language, () => actions.see({ language }), tag),
+          )}
+        </div>
+        ${caller
+          ? html`
+              <button @click=${() => actions.see({ isWall: true })}>${t("header.wall")}</button>
+              <button @click=${actions.signOut}>${t("header.sign_out")}</button>
+            `
+          : nothing}
+      </div>
+    </header>
+  `;
+};
+
+/** @param {import("../types.d.ts").State} state */
+function who({ caller, view }) {
+  const t = words(view.language);
+  return html`
+    <p class="who">
+      ${caller?.userName ? html`<b>${caller.userName}</b>` : nothing}
+      <span class="role">${t(caller?.isAdministrator ? "header.administrator" : "header.member")}</span>
+      <span class="project">${t("header.project")} <code>${caller?.projectId}</code></span>
+    </p>
+  `;
+}
+
+/**
+ * @param {string} name
+ * @param {boolean} isPressed
+ * @param {() => void} press
+ * @param {string | typeof nothing} lang
+ */
+function pressed(name, isPressed, press, lang = nothing) {
+  return html`<button aria-pressed=${isPressed ? "true" : "false"} lang=${lang} @click=${press}>${name}</button>`;
+}
+
+/** @type {Part} */
+function zoneChooser({ view }, actions) {
+  const t = words(view.language);
+  const choose = (/** @type {Event} */ event) => {
+    actions.see({ timeZone: /** @type {HTMLSelectElement} */ (event.target).value });
+  };
+  return html`
+    <label class="zone">
+      <span>${t("header.zone")}</span>
+      ${guard(
+        [view.timeZone],
+        () => html`
+          <select @change=${choose}>
+            ${zoneChoices(view.timeZone).map(
+              (name) => html`<option value=${name} ?selected=${name === view.timeZone}>${name.replaceAll("_", " ")}</option>`,
+            )}
+          </select>
+        `,
+      )}
+    </label>
+  `;
+}
+
+/** @param {string} seen */
+function zoneChoices(seen) {
+  return [...new Set([ownZone(), "UTC", seen, ...zoneNames()])];
+}
+
+/** A link to a place would be a step in the history, and ask nothing. @param {Event} event */
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}

@@ -1,0 +1,39 @@
+import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { controls } from "./controls.js";
+import { figures } from "./figures.js";
+import { header } from "./header.js";
+import { notes } from "./notes.js";
+import { signIn } from "./sign_in.js";
+
+/** @typedef {import("../types.d.ts").Actions} Actions */
+/** @typedef {import("../types.d.ts").Part} Part */
+/** @typedef {import("../types.d.ts").State} State */
+
+/** Below the figures, in this order: the name of each is its area of the grid. @type {readonly [string, Part][]} */
+const PARTS = [];
+
+/**
+ * The whole page.
+ *
+ * @param {State} state
+ * @param {Actions} actions
+ * @param {boolean} isResuming There is a token, of which it is not known yet whose it is.
+ */
+export function page(state, actions, isResuming) {
+  const isOut = !state.caller && !(isResuming && !state.failure);
+  return html`
+    ${header(state, actions)}
+    ${isOut
+      ? signIn(state, actions)
+      : html`
+          ${controls(state, actions)}
+          <main id="main" tabindex="-1" class=${state.isLoading ? "is-loading" : ""} aria-busy=${state.isLoading ? "true" : "false"}>
+            ${notes(state, actions)} ${figures(state, actions)}
+            ${PARTS.map(([area, part]) => {
+              const content = part(state, actions);
+              return content === nothing ? nothing : html`<div class="area ${area}">${content}</div>`;
+            })}
+          </main>
+        `}
+  `;
+}
