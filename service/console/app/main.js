@@ -28,11 +28,12 @@ const usual = {
   hasPatterns: false,
 };
 
+const view = readView(location.search, usual);
 const store = new Store({
   caller: null,
-  view: readView(location.search, usual),
+  view,
   theme: session.theme ?? (darkness.matches ? "dark" : "light"),
-  isLive: false,
+  isLive: view.isWall,
   nowMs: nowMs(),
   shown: null,
   isLoading: false,

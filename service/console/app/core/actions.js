@@ -47,6 +47,7 @@ export function createActions(store, api, session, loader) {
       const before = store.state.view;
       const view = { ...before, ...change };
       if (writeView(view) !== writeView(before)) history.pushState(null, "", writeView(view));
+      if (change.isWall) store.change({ isLive: true });
       show(store, loader, view);
     },
     setTheme(theme) {

@@ -4,6 +4,7 @@ import { ask } from "./loading.js";
 /** @typedef {import("./api.js").Api} Api */
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("../types.d.ts").Shown} Shown */
 
 /** Keeps what is shown to what is to be seen: one question at a time, the newest. */
 export class Loader {
@@ -44,7 +45,7 @@ export class Loader {
       });
       if (signal.aborted) return;
       this.#failures = 0;
-      this.store.change({ shown: { ...shown, view: this.store.state.view }, isLoading: false, failure: null });
+      this.store.change({ shown: this.#newest(shown), isLoading: false, failure: null });
     } catch (error) {
       if (!signal.aborted) this.failed(error);
     }
@@ -74,6 +75,19 @@ export class Loader {
     this.stop();
     this.session.token = null;
     this.store.change({ caller: null, shown: null, stream: "off" });
+  }
+
+  /**
+   * Returns what is shown now: never an older answer to the same question than the live one that came meanwhile.
+   *
+   * @param {Shown} shown
+   * @returns {Shown}
+   */
+  #newest(shown) {
+    const { shown: before, view } = this.store.state;
+    const isSame = before?.bounds.fromMs === shown.bounds.fromMs && before.bounds.toMs === shown.bounds.toMs;
+    const isOlder = isSame && before.statistics.asOfMs > shown.statistics.asOfMs;
+    return { ...shown, view, statistics: isOlder ? before.statistics : shown.statistics };
   }
 
   #replace() {

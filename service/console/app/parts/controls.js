@@ -3,6 +3,7 @@ import { words } from "../words/words.js";
 import { asOf } from "./as_of.js";
 import { filters } from "./filters.js";
 import { range } from "./range.js";
+import { zoneChooser } from "./zone.js";
 
 /** @typedef {import("../types.d.ts").Part} Part */
 
@@ -11,8 +12,10 @@ export const controls = (state, actions) => {
   const t = words(state.view.language);
   return html`
     <div class="controls">
-      ${range(state, actions)} ${filters(state, actions)}
-      <div class="now">
+      <div class="row">${range(state, actions)} ${zoneChooser(state, actions)}</div>
+      <div class="row">
+        ${filters(state, actions)}
+        <div class="now">
         ${asOf(state, actions)}
         <button
           class="live"
@@ -24,6 +27,7 @@ export const controls = (state, actions) => {
           <span class="dot" aria-hidden="true"></span>${t("header.live")}
         </button>
         <button @click=${actions.refresh}>${t("header.refresh")}</button>
+        </div>
       </div>
     </div>
     ${state.isLive && state.stream === "broken" ? html`<p class="note" role="status">${t("live.broken")}</p>` : nothing}

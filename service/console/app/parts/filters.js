@@ -5,6 +5,24 @@ import { LOCALES, words } from "../words/words.js";
 /** @typedef {import("../types.d.ts").Part} Part */
 /** @typedef {import("../types.d.ts").State} State */
 
+/** What was returned last. @type {{ text: string, names: string[] }} */
+let known = { text: "", names: [] };
+
+/**
+ * Returns the names to choose from: the same array as before where they are the same, as there may be thousands.
+ *
+ * @param {readonly { name: string }[]} users
+ * @param {import("../types.d.ts").View} view
+ */
+function namesOf(users, { language, user }) {
+  const names = [...new Set([...users.map((row) => row.name), ...(user === null ? [] : [user])])];
+  const text = [language, ...names].join("\n"); // no name has a line break
+  if (text !== known.text) {
+    known = { text, names: names.sort(new Intl.Collator(LOCALES[language], { numeric: true }).compare) };
+  }
+  return known.names;
+}
+
 /** Whose jobs are seen, for who may see those of others; and what is left out, with a way back. @type {Part} */
 export const filters = (state, actions) => html`
   ${state.caller?.isAdministrator ? userChooser(state, actions) : nothing} ${chips(state, actions)}
@@ -13,7 +31,7 @@ export const filters = (state, actions) => html`
 /** @type {Part} */
 function userChooser({ shown, view }, actions) {
   const t = words(view.language);
-  const users = shown?.statistics.users ?? null;
+  const names = namesOf(shown?.statistics.users ?? [], view);
   const choose = (/** @type {Event} */ event) => {
     const { value } = /** @type {HTMLSelectElement} */ (event.target);
     actions.see({ user: value === "" ? null : value.slice(1) });
@@ -22,11 +40,11 @@ function userChooser({ shown, view }, actions) {
     <div class="user">
       <label for="user">${t("filter.user")}</label>
       ${guard(
-        [users, view.user, view.language],
+        [names, view.language, view.user],
         () => html`
           <select id="user" @change=${choose}>
             <option value="" ?selected=${view.user === null}>${t("filter.everybody")}</option>
-            ${namesOf(users, view).map(
+            ${names.map(
               (name) => html`<option value=${`=${name}`} ?selected=${name === view.user}>${name}</option>`,
             )}
           </select>
@@ -34,16 +52,6 @@ function userChooser({ shown, view }, actions) {
       )}
     </div>
   `;
-}
-
-/**
- * @param {import("../types.d.ts").UserRow[] | null} users
- * @param {import("../types.d.ts").View} view
- */
-function namesOf(users, { language, user }) {
-  const names = new Set(users?.map((row) => row.name));
-  if (user !== null) names.add(user);
-  return [...names].sort(new Intl.Collator(LOCALES[language], { numeric: true }).compare);
 }
 
 /** @type {Part} */

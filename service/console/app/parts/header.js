@@ -1,6 +1,4 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
-import { guard } from "../../vendor/lit-html/directives/guard.js";
-import { ownZone, zoneNames } from "../core/zones.js";
 import { words } from "../words/words.js";
 
 /** @typedef {import("../types.d.ts").Actions} Actions */
@@ -29,7 +27,6 @@ export const header = (state, actions) => {
       </div>
       ${caller ? who(state) : nothing}
       <div class="tools">
-        ${zoneChooser(state, actions)}
         <div class="switch" role="group" aria-label=${t("header.theme")}>
           ${THEMES.map((theme) => pressed(t(`header.${theme}`), state.theme === theme, () => actions.setTheme(theme)))}
         </div>
@@ -69,34 +66,6 @@ function who({ caller, view }) {
  */
 function pressed(name, isPressed, press, lang = nothing) {
   return html`<button aria-pressed=${isPressed ? "true" : "false"} lang=${lang} @click=${press}>${name}</button>`;
-}
-
-/** @type {Part} */
-function zoneChooser({ view }, actions) {
-  const t = words(view.language);
-  const choose = (/** @type {Event} */ event) => {
-    actions.see({ timeZone: /** @type {HTMLSelectElement} */ (event.target).value });
-  };
-  return html`
-    <label class="zone">
-      <span>${t("header.zone")}</span>
-      ${guard(
-        [view.timeZone],
-        () => html`
-          <select @change=${choose}>
-            ${zoneChoices(view.timeZone).map(
-              (name) => html`<option value=${name} ?selected=${name === view.timeZone}>${name.replaceAll("_", " ")}</option>`,
-            )}
-          </select>
-        `,
-      )}
-    </label>
-  `;
-}
-
-/** @param {string} seen */
-function zoneChoices(seen) {
-  return [...new Set([ownZone(), "UTC", seen, ...zoneNames()])];
 }
 
 /** A link to a place would be a step in the history, and ask nothing. @param {Event} event */

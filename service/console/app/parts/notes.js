@@ -17,7 +17,7 @@ export function failureNote(state) {
   return html`
     <div class="note bad" role="alert">
       <strong>${t(`failure.${failure.kind}`)}</strong>
-      ${failure.message ? html`<span lang="">${failure.message}</span>` : nothing}
+      ${failure.message ? html`<span>${failure.message}</span>` : nothing}
       ${failure.kind === "signed-out" ? html`<span>${t("failure.signed-out.hint")}</span>` : nothing}
       ${shown ? html`<span>${t("failure.kept", { instant: format.second(shown.statistics.asOfMs) })}</span>` : nothing}
       ${failure.retryAtMs === null ? nothing : html`<span aria-live="off">${waitText(failure.retryAtMs - nowMs, state)}</span>`}

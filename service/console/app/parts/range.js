@@ -3,7 +3,6 @@ import { guard } from "../../vendor/lit-html/directives/guard.js";
 import { PRESETS } from "../core/address.js";
 import { boundsOf, seriesEnd } from "../core/ranges.js";
 import { instantsOf, wallText } from "../core/zones.js";
-import { formatOf } from "../words/format.js";
 import { words } from "../words/words.js";
 
 /** @typedef {import("../types.d.ts").Part} Part */
@@ -59,7 +58,6 @@ function ownRange(view, nowMs, actions) {
       ${bound("from", t("range.from"), isOpen ? "" : wallText(bounds.fromMs ?? 0, timeZone))}
       ${bound("to", t("range.to"), isOpen ? "" : wallText(seriesEnd(bounds, nowMs), timeZone))}
       <button type="submit">${t("range.apply")}</button>
-      <span class="hint" id="range-zone">${t("range.zone", { zone: formatOf(view).zone(bounds.fromMs ?? nowMs) })}</span>
       <p class="problem" id="range-problem" role="alert"></p>
     </form>
   `;
@@ -78,7 +76,7 @@ function bound(id, name, text) {
       type="datetime-local"
       step="any"
       .value=${text}
-      aria-describedby="range-zone range-problem"
+      aria-describedby="range-problem"
       @input=${() => say("")}
     />
   `;

@@ -26,7 +26,6 @@ export const en = {
   "header.theme": "Theme",
   "header.light": "Light",
   "header.dark": "Dark",
-  "header.zone": "Time zone",
   "header.wall": "Big screen",
   "header.live": "Live",
   "header.refresh": "Refresh",
@@ -44,10 +43,11 @@ export const en = {
   "range.from": "From",
   "range.to": "To",
   "range.apply": "Apply",
-  "range.zone": "in {zone}",
   "range.not_a_time": "Enter date and time of both.",
   "range.reversed": "The end must be after the start.",
   "range.too_early": "The start must not be before 1970.",
+
+  "zone.title": "Time zone",
 
   "filter.user": "User",
   "filter.everybody": "All users",

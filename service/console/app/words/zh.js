@@ -26,7 +26,6 @@ export const zh = {
   "header.theme": "主题",
   "header.light": "浅色",
   "header.dark": "深色",
-  "header.zone": "时区",
   "header.wall": "大屏",
   "header.live": "实时",
   "header.refresh": "刷新",
@@ -44,10 +43,11 @@ export const zh = {
   "range.from": "开始",
   "range.to": "结束",
   "range.apply": "应用",
-  "range.zone": "按 {zone}",
   "range.not_a_time": "请填写开始和结束的日期与时间。",
   "range.reversed": "结束时间必须晚于开始时间。",
   "range.too_early": "开始时间不能早于1970年。",
+
+  "zone.title": "时区",
 
   "filter.user": "用户",
   "filter.everybody": "所有用户",
