@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,3 +105,27 @@ class LedStore(FakeStore):
         self.written += 1
         self.as_of_ms += 1
         self.let_in.release()
+
+
+def silent_client(port: int, user: str = "silent", version: str = "1.1") -> socket.socket:
+    """A client that asks for a stream, and takes nothing of it until it is read; its kernel takes little."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    client.connect(("127.0.0.1", port))
+    token = as_caller(sub=user)["X-Auth-Token"]
+    client.sendall(f"GET {STREAM} HTTP/{version}\r\nHost: a\r\nX-Auth-Token: {token}\r\n\r\n".encode())
+    client.setblocking(False)
+    return client
+
+
+async def metric(api: Api, line: str) -> bool:
+    """Whether the metrics have a line."""
+    async with api.client.get("/metrics") as response:
+        return f"\n{line}\n" in await response.text()
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Waits until that holds; there is no event for it."""
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while not await holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)

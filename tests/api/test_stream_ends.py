@@ -4,7 +4,6 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,8 +14,8 @@ from service.api.live.limits import StreamLimits
 from service.api.live.token_watch import TokenWatch
 from service.auth.caller import Caller, IdentityUnavailableError, InvalidTokenError
 from service.http.connections import ConnectionLimits
-from tests.api.streams import EAGER, STREAM, Event, LedStore, listening
-from tests.api.support import PATH, PROJECT, Api, Clock, as_caller, served
+from tests.api.streams import EAGER, STREAM, Event, LedStore, listening, metric, silent_client, until
+from tests.api.support import PATH, PROJECT, Clock, as_caller, served
 
 CALLER = Caller(PROJECT, "u", is_administrator=True)
 
@@ -43,19 +42,6 @@ class Identity:
 
     async def ping(self) -> None:
         """Is there."""
-
-
-async def metric(api: Api, line: str) -> bool:
-    """Whether the metrics have a line."""
-    async with api.client.get("/metrics") as response:
-        return f"\n{line}\n" in await response.text()
-
-
-async def until(holds: Callable[[], Any]) -> None:
-    """Waits until that holds; there is no event for it."""
-    async with asyncio.timeout(30):
-        while not await holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 async def test_it_ends_with_its_token() -> None:
@@ -146,14 +132,6 @@ async def test_a_stop_is_not_delayed_by_streams() -> None:
         await ending
         writer.close()
         silent.close()
-
-
-def silent_client(port: int, user: str = "silent") -> socket.socket:
-    """A client that asks for a stream, and takes nothing of it."""
-    client = socket.create_connection(("127.0.0.1", port))
-    token = as_caller(sub=user)["X-Auth-Token"]
-    client.sendall(f"GET {STREAM} HTTP/1.1\r\nHost: a\r\nX-Auth-Token: {token}\r\n\r\n".encode())
-    return client
 
 
 @pytest.mark.parametrize("how", ["closes", "resets", "ends its side"])
