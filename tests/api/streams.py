@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from service.api.live.pace import Pace
-from service.store.contract import Standing
+from service.store.contract import Answer, Standing
 from tests.api.support import PATH, Api, FakeStore, as_caller
 
 STREAM = f"{PATH}/stream"
@@ -91,14 +91,22 @@ async def listening(api: Api, query: str = "", headers: Any = None, **claims: An
 
 @dataclass
 class LedStore(FakeStore):
-    """A store whose looks wait until a test lets one in."""
+    """A store whose looks wait until a test lets one in; questions fail with `refuses`."""
 
+    refuses: Exception | None = None
     let_in: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     async def standing(self, project_id: str) -> Standing:
         """As the answer stands, when it may look."""
         await self.let_in.acquire()
         return await super().standing(project_id)
+
+    async def read(self, *question: Any) -> Answer:
+        """An answer, unless it refuses."""
+        answer = await super().read(*question)
+        if self.refuses is not None:
+            raise self.refuses
+        return answer
 
     def write(self) -> None:
         """Changes the answer, and lets a look in."""

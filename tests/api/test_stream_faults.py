@@ -1,0 +1,103 @@
+"""Streams of a store that fails: what they tell, and that they go on."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+import pytest
+
+from service.store.errors import LayoutError, StoreUnavailableError
+from tests.api.streams import EAGER, STREAM, Event, LedStore, listening
+from tests.api.support import AS_OF_MS, FakeStore, as_caller, served
+
+LIVELY = replace(EAGER, silence=0.05)
+AWAY = StoreUnavailableError("connection refused")
+
+
+async def test_it_stays_open_while_the_store_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    """What it tells meanwhile is as old as it is; it goes on by itself, and the log has one line of it."""
+    store = FakeStore()
+    async with served(store, pace=LIVELY) as api, listening(api) as stream:
+        first = await stream.until("statistics")
+        store.error, store.written, store.as_of_ms = AWAY, 1, AS_OF_MS + 5
+        for _ in range(3):
+            assert await stream.next() == Event("as_of", first.id, {"as_of": AS_OF_MS})
+        async with api.client.get(STREAM, headers=as_caller()) as response:
+            assert (response.status, response.headers["Retry-After"]) == (503, "1")
+            assert (await response.json())["error_code"] == "DLI.0012"
+        store.error = None
+        assert (await stream.running(1)).data["as_of"] == AS_OF_MS + 5
+        async with listening(api) as another:
+            assert (await another.until("statistics")).running == 1
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert sorted(told) == ["request failed: connection refused", "streams stand still: connection refused"]
+
+
+async def test_a_question_that_fails_is_asked_again() -> None:
+    """The look is answered, and the question is not; what was read before stays until it is."""
+    store = LedStore()
+    async with served(store, pace=LIVELY) as api, listening(api) as stream:
+        await stream.until("statistics")
+        store.refuses = AWAY
+        store.write()
+        while len(store.asked) < 2:
+            assert (await stream.until("as_of")).data == {"as_of": AS_OF_MS}
+        store.refuses = None
+        store.let_in.release()
+        assert (await stream.running(1)).data["as_of"] == AS_OF_MS + 1
+
+
+async def test_no_stream_begins_of_a_store_that_is_away() -> None:
+    """It is an error as of any other question, and nothing is left of it."""
+    async with served(FakeStore(error=AWAY)) as api:
+        for _ in range(20):  # more than a caller may have
+            async with api.client.get(STREAM, headers=as_caller()) as response:
+                assert response.status == 503
+                assert (await response.json())["error_code"] == "DLI.0012"
+
+
+async def test_clients_that_come_at_once_ask_once() -> None:
+    """All wait for one answer; those who leave meanwhile take it from nobody."""
+    store = FakeStore()
+    store.gate.clear()
+    async with served(store) as api, AsyncExitStack() as stack:
+        waiting = [asyncio.create_task(stack.enter_async_context(listening(api, sub=f"u{n}"))) for n in range(10)]
+        await store.entered.wait()
+        waiting[0].cancel()
+        store.gate.set()
+        for stream in (await asyncio.gather(*waiting, return_exceptions=True))[1:]:
+            assert not isinstance(stream, BaseException)
+            await stream.until("statistics")
+        assert len(store.asked) == 1
+
+
+async def test_a_store_of_another_layout_ends_the_process() -> None:
+    """As when a question meets it: the program then stops, and with it all streams."""
+    store = FakeStore()
+    async with served(store, pace=EAGER) as api, listening(api) as stream:
+        await stream.until("statistics")
+        store.error = LayoutError("layout 9")
+        async with asyncio.timeout(30):
+            while not api.misfits:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.005)
+        api.draining.set()
+        assert await stream.rest() == ["end"]
+        assert len(api.misfits) == 1
+
+
+async def test_a_fault_ends_streams_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """An error that nobody foresaw does not leave clients with a stream that stands still for ever."""
+    store = FakeStore()
+    async with served(store, pace=EAGER) as api:
+        async with listening(api) as stream:
+            await stream.until("statistics")
+            store.error = ValueError("a fault")
+            assert await stream.until("end") == Event("end", None, {"reason": "failed"})
+            assert await stream.next() is None
+        store.error = None
+        async with listening(api) as stream:
+            store.written = 1
+            assert (await stream.running(1)).name == "statistics"
+    assert [
+        (record.getMessage(), bool(record.exc_info)) for record in caplog.records if record.levelname == "ERROR"
+    ] == [("streams have failed", True)]
