@@ -73,12 +73,15 @@ def _say_how_to_use(report: Report, folder: Folder, ports: Ports, administrator:
     for line in (
         "",
         f"The API is ready: {api}  (its description: {api}/docs)",
+        f"The console: {api}/console",
         "",
         f"Project {project.name}, as its administrator (the tokens are valid for {TOKEN_LIFE_SECONDS // 3600} h):",
         _curl(api, project.project_id, administrator),
+        _link(api, administrator),
         "",
         f"The same project, as its user {project.users[0].name}:",
         _curl(api, project.project_id, sub_user),
+        _link(api, sub_user),
         "",
         "A command of an operator:",
         _command(ports, "verify"),
@@ -91,6 +94,11 @@ def _say_how_to_use(report: Report, folder: Folder, ports: Ports, administrator:
 
 def _curl(api: str, project_id: str, token: str) -> str:
     return f"curl -H 'X-Auth-Token: {token}' {api}/v2.0/{project_id}/gene/statistics"
+
+
+def _link(api: str, token: str) -> str:
+    """Returns the console's address with a token: the page takes it out of the address as it opens."""
+    return f"{api}/console#token={token}"
 
 
 def _command(ports: Ports, name: str) -> str:

@@ -196,19 +196,23 @@ def local_stack(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 @pytest.mark.whole_stack
 @pytest.mark.timeout(240)
 def test_the_local_stack_answers_and_stops_cleanly(local_stack: "subprocess.Popen[str]", tmp_path: Path) -> None:
-    """It prints two requests that work as they stand, one for an administrator and one for a user, and a command; the
-    counters go on with live traffic; Ctrl-C ends it with code 0 and leaves no process and no other file."""
+    """It prints two requests that work as they stand, one for an administrator and one for a user, the console's links
+    for both, and a command; the counters go on with live traffic; Ctrl-C ends it with code 0 and leaves no process and
+    no other file."""
     assert local_stack.stdout is not None
-    output, curls, commands = [], [], []
+    output, curls, links, commands = [], [], [], []
     for line in local_stack.stdout:
         output.append(line)
         if line.startswith("curl "):
             curls.append(shlex.split(line))
+        if "#token=" in line:
+            links.append(line.strip().partition("/console#token="))
         if line.startswith("STATS_"):
             commands.append(line)
         if "Ctrl-C" in line:
             break
     assert len(curls) == 2, "".join(output)
+    assert [f"X-Auth-Token: {token}" for _, _, token in links] == [curl[2] for curl in curls]
     administrator, sub_user = [ask(curl) for curl in curls]
     assert len(administrator["users"]) == administrator["total_user_num"] == 12
     assert "users" not in sub_user

@@ -3,6 +3,7 @@ import { createActions, show } from "./core/actions.js";
 import { readView, writeView } from "./core/address.js";
 import { Api } from "./core/api.js";
 import { startClock } from "./core/clock.js";
+import { Live } from "./core/live.js";
 import { Loader } from "./core/loader.js";
 import { Session } from "./core/session.js";
 import { Store } from "./core/store.js";
@@ -62,5 +63,6 @@ darkness.addEventListener("change", () => {
 });
 store.subscribe(draw);
 draw();
+new Live(store, api, session, loader).start();
 startClock(store, loader, nowMs);
 if (session.token !== null) void actions.signIn(session.token);

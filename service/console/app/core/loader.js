@@ -65,8 +65,9 @@ export class Loader {
   failed(error) {
     if (!(error instanceof ApiError)) throw error;
     this.#failures += 1;
-    const failure = error.toFailure(this.nowMs(), this.#failures);
-    this.store.change({ failure, isLoading: false });
+    const nowMs = this.nowMs();
+    const failure = error.toFailure(nowMs, this.#failures);
+    this.store.change({ failure, nowMs, isLoading: false });
     if (failure.kind === "signed-out") this.forget();
   }
 

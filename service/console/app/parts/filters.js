@@ -43,9 +43,9 @@ function userChooser({ shown, view }, actions) {
         [names, view.language, view.user],
         () => html`
           <select id="user" @change=${choose}>
-            <option value="" ?selected=${view.user === null}>${t("filter.everybody")}</option>
+            <option value="" .selected=${view.user === null}>${t("filter.everybody")}</option>
             ${names.map(
-              (name) => html`<option value=${`=${name}`} ?selected=${name === view.user}>${name}</option>`,
+              (name) => html`<option value=${`=${name}`} .selected=${name === view.user}>${name}</option>`,
             )}
           </select>
         `,

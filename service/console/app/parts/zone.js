@@ -12,19 +12,19 @@ export const zoneChooser = ({ view }, actions) => {
     actions.see({ timeZone: /** @type {HTMLSelectElement} */ (event.target).value });
   };
   return html`
-    <label class="zone">
-      <span>${t("zone.title")}</span>
+    <div class="zone">
+      <label for="zone">${t("zone.title")}</label>
       ${guard(
         [view.timeZone],
         () => html`
-          <select @change=${choose}>
+          <select id="zone" @change=${choose}>
             ${zoneChoices(view.timeZone).map(
-              (name) => html`<option value=${name} ?selected=${name === view.timeZone}>${name.replaceAll("_", " ")}</option>`,
+              (name) => html`<option value=${name} .selected=${name === view.timeZone}>${name.replaceAll("_", " ")}</option>`,
             )}
           </select>
         `,
       )}
-    </label>
+    </div>
   `;
 };
 

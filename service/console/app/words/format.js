@@ -44,9 +44,9 @@ export class Format {
     return typeof value === "bigint" ? this.#signOf(value) + this.bytes(value < 0n ? -value : value) : this.signed.format(value);
   }
 
-  /** @param {number} share */
+  /** Returns a difference as a share of what was: `+12.5%`, and from ten times as much on `×12`. @param {number} share */
   share(share) {
-    return this.shares.format(share);
+    return share < 9 ? this.shares.format(share) : `×${this.short.format(share + 1)}`;
   }
 
   /** Returns bytes in a unit of 1000 steps, with three digits: `128 TB`. @param {bigint} bytes */

@@ -1,0 +1,95 @@
+import { parse, toStatistics } from "./answers.js";
+import { TAGS } from "./api.js";
+import { ApiError } from "./failures.js";
+import { listen } from "./stream.js";
+
+/** @typedef {import("./api.js").Api} Api */
+/** @typedef {import("./loader.js").Loader} Loader */
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("../types.d.ts").Statistics} Statistics */
+
+const REST_MS = 5000;
+
+/** Brings statistics as they change, while a person wants that. What else is shown is asked again after a change. */
+export class Live {
+  #listening = new AbortController();
+  #address = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {Store} store
+   * @param {Api} api
+   * @param {Session} session
+   * @param {Loader} loader
+   */
+  constructor(store, api, session, loader) {
+    this.store = store;
+    this.api = api;
+    this.session = session;
+    this.loader = loader;
+  }
+
+  /** Follows what is shown from now on. */
+  start() {
+    this.store.subscribe(() => this.#follow());
+  }
+
+  /** Listens to the question that is shown, and to no other. */
+  #follow() {
+    const { caller, isLive, shown, view } = this.store.state;
+    const { token } = this.session;
+    const address = isLive && caller && shown && token ? this.api.streamAddress(caller.projectId, shown.bounds) : "";
+    if (address === this.#address) return;
+    this.#address = address;
+    this.#listening.abort();
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    if (address === "" || !token) {
+      this.store.change({ stream: "off" });
+      return;
+    }
+    const unless = (/** @type {() => void} */ tell) => {
+      if (!signal.aborted) tell();
+    };
+    void listen({
+      url: address,
+      token,
+      language: TAGS[view.language],
+      parse,
+      toStatistics,
+      signal,
+      onStatistics: (statistics) => unless(() => this.#changed(statistics)),
+      onAsOf: (asOfMs) => unless(() => this.#show({ asOfMs })),
+      onState: (stream) => unless(() => this.store.change({ stream })),
+      onEnd: (kind) => unless(() => this.#ended(kind)),
+    });
+  }
+
+  /** @param {Statistics} statistics */
+  #changed(statistics) {
+    const { horizonMs, gaps, ...figures } = statistics; // a stream does not say these two
+    this.#show(figures);
+    clearTimeout(this.#timer);
+    const waitMs = Math.max(0, this.loader.askedAtMs + REST_MS - this.loader.nowMs());
+    this.#timer = setTimeout(() => this.#askRest(), waitMs);
+  }
+
+  /** @param {Partial<Statistics>} change */
+  #show(change) {
+    const { shown } = this.store.state;
+    if (!shown || (change.asOfMs ?? 0) < shown.statistics.asOfMs) return;
+    this.store.change({ shown: { ...shown, statistics: { ...shown.statistics, ...change } } });
+  }
+
+  #askRest() {
+    if (!document.hidden && !this.store.state.isLoading && this.#address) void this.loader.load({ isQuiet: true });
+  }
+
+  /** @param {import("../types.d.ts").FailureKind} kind */
+  #ended(kind) {
+    this.store.change({ isLive: false });
+    this.loader.failed(new ApiError(kind));
+  }
+}
