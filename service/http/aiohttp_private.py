@@ -30,6 +30,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.payload import Payload
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
@@ -370,6 +371,7 @@ class Connection(web.RequestHandler):
             isinstance(response, web.Response)
             and isinstance(transport, asyncio.WriteTransport)
             and transport.get_write_buffer_size() == 0
+            and not isinstance(response.body, Payload)  # which is sent in pieces, however many
             and (response.content_length or 0) < _SMALL_BYTES
         )
 

@@ -4,10 +4,11 @@ import asyncio
 import re
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from functools import partial
 
 from aiohttp import hdrs, web
+from aiohttp.payload import AsyncIterablePayload
 from multidict import istr
 
 from service.http.preferences import accepts_gzip
@@ -65,12 +66,9 @@ async def represent(
     choice depends on (`Vary`: `Accept-Encoding`) in the headers. `compressed` is the body with gzip, where it stays the
     same: any size is worth it then.
     """
-    if hdrs.IF_NONE_MATCH in request.headers and _has(request, digest):
-        response = web.Response(status=304, headers=headers)
-        del response.headers[hdrs.CONTENT_TYPE]
-    elif (compressed is not None or len(body) >= COMPRESSED_FROM_BYTES) and accepts_gzip(
-        ",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ()))
-    ):
+    if has(request, digest):
+        return not_modified(digest, headers)
+    if (compressed is not None or len(body) >= COMPRESSED_FROM_BYTES) and _accepts_gzip(request):
         response = web.Response(body=compressed or await request.app[GZIP].of(body, digest), headers=headers)
         response.headers[_ENCODING] = "gzip"
     else:
@@ -79,10 +77,52 @@ async def represent(
     return response
 
 
-def _has(request: web.Request, digest: str) -> bool:
+def represent_pieces(
+    request: web.Request, pieces: Iterable[bytes], digest: str, headers: Mapping[str, str]
+) -> web.Response:
+    """Returns the answer whose body is made and sent piece by piece, compressed for those who accept gzip.
+
+    `represent` is for bodies that are there as a whole. The event loop does other things between two pieces.
+    """
+    is_compressed = _accepts_gzip(request)
+    sent = _one_by_one(_compressed(pieces) if is_compressed else pieces)
+    response = web.Response(body=AsyncIterablePayload(sent), headers=headers)
+    if is_compressed:
+        response.headers[_ENCODING] = "gzip"
+    response.headers[_ETAG] = f'W/"{digest}"'
+    return response
+
+
+def not_modified(digest: str, headers: Mapping[str, str]) -> web.Response:
+    """Returns the answer to whoever has the body already."""
+    response = web.Response(status=304, headers=headers)
+    del response.headers[hdrs.CONTENT_TYPE]
+    response.headers[_ETAG] = f'W/"{digest}"'
+    return response
+
+
+async def _one_by_one(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(0)
+
+
+def _compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    compressor = zlib.compressobj(zlib.Z_BEST_SPEED, wbits=_GZIP_BITS)
+    yield from map(compressor.compress, pieces)
+    yield compressor.flush()
+
+
+def _accepts_gzip(request: web.Request) -> bool:
+    return accepts_gzip(",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ())))
+
+
+def has(request: web.Request, digest: str) -> bool:
     """Tells whether one of the tags in `If-None-Match` is that of the body; `*` is any (RFC 9110, 13.1.2).
 
     The library reads the first line alone, and takes the tag `"*"` for any.
     """
+    if hdrs.IF_NONE_MATCH not in request.headers:
+        return False
     given = ",".join(request.headers.getall(hdrs.IF_NONE_MATCH))
     return given.strip() == "*" or digest in _TAG.findall(given)

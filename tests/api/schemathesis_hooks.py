@@ -7,14 +7,13 @@ from schemathesis import Case, HookContext
 
 from service.api.series_parameters import MOST_POINTS
 from service.events.event import MAX_MS
-from service.time_zones import NAMES
 
 _MINUTES_MS = MOST_POINTS * 60_000
 
 
 @schemathesis.hook
 def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None:
-    """Lets `X-Language` be any text, and names the time zones that there are.
+    """Lets `X-Language` be any text, and names some time zones.
 
     The service refuses no language, and answers in English where it has no such one. The description names those that
     there are: OpenAPI has no way to say "one of these, or any other". It names no zones, of which there are hundreds.
@@ -25,7 +24,7 @@ def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None
                 if parameter["name"] == "X-Language":
                     del parameter["schema"]["enum"]
                 if parameter["name"] == "time_zone":
-                    parameter["schema"]["enum"] = sorted(NAMES)
+                    parameter["schema"]["enum"] = ["UTC", "Asia/Shanghai", "Australia/Lord_Howe"]
 
 
 @schemathesis.hook

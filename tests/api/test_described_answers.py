@@ -58,6 +58,8 @@ async def test_resources_of_a_project(
     tag = await ask(**as_caller())
     await ask(**as_caller(roles=[]))
     await ask(**as_caller(), **{"If-None-Match": tag})
+    tag = await ask(**as_caller(), Accept="text/csv")
+    await ask(**as_caller(), Accept="text/csv", **{"If-None-Match": tag})
     await ask(query="?start=x", **as_caller(), **{"X-Language": "zh-cn"})
     await ask(query="?START=1", **as_caller())
     await ask()

@@ -126,7 +126,7 @@ async def test_large_body_is_compressed(large: Api, accepting: str) -> None:
     assert len(answered.body) < len(plain.body) / 4
     assert gzip.decompress(answered.body) == plain.body
     assert answered.headers["ETag"] == plain.headers["ETag"]
-    assert answered.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding, X-Auth-Token"
+    assert answered.headers["Vary"] == plain.headers["Vary"] == "Accept, Accept-Encoding, X-Auth-Token"
 
 
 @pytest.mark.parametrize("accepting", ["", "identity", "gzip;q=0", "br, deflate", "gzip;q=0, *;q=0.5"])
@@ -148,7 +148,7 @@ async def test_small_body_is_not_compressed(api: Api) -> None:
     """It would hardly become smaller."""
     answered = await ask(api, "Accept-Encoding: gzip")
     assert "Content-Encoding" not in answered.headers
-    assert answered.headers["Vary"] == "Accept-Encoding, X-Auth-Token"
+    assert answered.headers["Vary"] == "Accept, Accept-Encoding, X-Auth-Token"
 
 
 @pytest.mark.parametrize("accepting", ["identity", "gzip"])

@@ -39,7 +39,7 @@ async def test_answer_carries_its_headers(api: Api) -> None:
     assert headers["X-Statistics-As-Of"] == str(AS_OF_MS)
     assert headers["Content-Type"] == "application/json; charset=utf-8"
     assert headers["Cache-Control"] == "private, no-cache"
-    assert headers["Vary"] == "Accept-Encoding, X-Auth-Token"
+    assert headers["Vary"] == "Accept, Accept-Encoding, X-Auth-Token"
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 

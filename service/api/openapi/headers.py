@@ -40,11 +40,16 @@ _HEADERS = {
     "Referrer-Policy": _header("Links do not tell where they were followed from.", _TEXT, "no-referrer"),
     "Server": _header("The name of this service, without a version.", _TEXT, "gene-job-statistics"),
     "Content-Security-Policy": _header("What a browser may load for the answer.", _TEXT, POLICY),
-    "Vary": _header("The request headers that the answer depends on.", _TEXT, "Accept-Encoding"),
+    "Vary": _header("The request headers that the answer depends on.", _TEXT, "Accept, Accept-Encoding"),
     "Content-Encoding": _header(
         "Bodies of 16 KiB and more are compressed for those who accept gzip.",
         {"type": "string", "enum": ["gzip"]},
         "gzip",
+    ),
+    "Content-Disposition": _header(
+        "The name of a file for the answer. It is there for CSV alone.",
+        _TEXT,
+        'attachment; filename="gene-statistics_e9993fc787d94b6c886cbaa340f9c0f4.csv"',
     ),
     "Content-Language": _header(
         "The language of the message.", {"type": "string", "enum": list(get_args(Language))}, "en-us"

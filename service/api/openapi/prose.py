@@ -23,6 +23,7 @@ bytes they read. Only jobs that start in the interval of the question count.
 - A bound that is left out is open. Answers are exact to the millisecond.
 - A job counts by its start time, in the state that it is in now.
 - A query parameter that is not known, or is given twice, is an error.
+- Answers of the statistics are JSON, or CSV where `Accept` names `text/csv`.
 - All numbers are integers of up to 63 bits. A `double` cannot hold all of them: read them into 64-bit integers.
 
 ## How fresh an answer is

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from service.api.csv_bodies import CSV
 from service.api.resources.console import CallerDescription
 from service.http.errors import ErrorBody
 from service.statistics import ProjectStatistics, TimeSeries
@@ -54,3 +55,8 @@ def body(schema: str, **examples: Any) -> dict[str, Any]:
     if examples:
         described["examples"] = {name: {"value": value} for name, value in examples.items()}
     return {JSON: described}
+
+
+def csv_body(example: str) -> dict[str, Any]:
+    """Returns the content of an answer in CSV, with an example."""
+    return {CSV: {"schema": {"type": "string"}, "examples": {"rows": {"value": example}}}}

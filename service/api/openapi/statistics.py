@@ -5,7 +5,7 @@ from typing import Any
 from service.api.openapi.headers import TOKEN_SCHEME
 from service.api.openapi.parameters import described
 from service.api.openapi.responses import represented, responses
-from service.api.openapi.schemas import body
+from service.api.openapi.schemas import body, csv_body
 from service.api.resources.statistics import AS_OF, GAPS, HORIZON
 from service.http.errors import CATALOGUE, TOO_MANY
 
@@ -18,6 +18,8 @@ Counts the jobs of a project that start in `[start, end)`: how many are in each 
 - Every other caller gets the totals of its own jobs. The key `users` is absent then, and `total_user_num` is 1.
 - `users` is sorted by name. Only users with a job in the interval have a row.
 - Each job counts once, in the state that it is in now.
+- With `text/csv` in `Accept` the answer is CSV: a row for each user, or one for a caller who gets its own jobs. A name
+  that a spreadsheet might take for a formula, or that begins with an apostrophe, has an apostrophe before it.
 - A project without jobs, and an empty interval (`start` equals `end`), have zeros.
 """
 _TOTALS = {
@@ -45,11 +47,16 @@ _EXAMPLES = {
     "sub_user": _TOTALS,
     "no_jobs": {"users": [], **dict.fromkeys(_TOTALS, 0)},
 }
+_CSV_EXAMPLE = f"""\
+{",".join(_USER)}\r
+"test",0,0,20,10,0,1,729092919\r
+"""
 
 
 def statistics_operation(is_limited: bool) -> dict[str, Any]:
     """Returns the operation that answers statistics; 429 is among its answers if the service limits its callers."""
-    well = represented("The statistics.", body("ProjectStatistics", **_EXAMPLES), (AS_OF,), (HORIZON, GAPS))
+    content = {**body("ProjectStatistics", **_EXAMPLES), **csv_body(_CSV_EXAMPLE)}
+    well = represented("The statistics.", content, (AS_OF,), (HORIZON, GAPS, "Content-Disposition"))
     return {
         "operationId": "getGeneStatistics",
         "tags": [TAG],

@@ -1,9 +1,13 @@
 """The handler of a project's statistics, and the headers that all answers about its jobs have."""
 
+from functools import partial
+
 from aiohttp import hdrs, web
 from multidict import CIMultiDict, istr
 
 from service.api.access import PROJECT_IN_ROUTE, STORE, TOKEN, TURNS, admit
+from service.api.csv_answers import csv_answer, file_name, wants_csv
+from service.api.csv_bodies import statistics_rows
 from service.api.parameters import parse_interval, refuse_unknown
 from service.http.representations import represent
 from service.http.responses import JSON
@@ -18,7 +22,7 @@ PARAMETERS = frozenset({"start", "end"})
 # A browser may keep an answer for whoever has the same token, and asks each time whether it still holds.
 HEADERS = CIMultiDict(JSON)
 HEADERS[hdrs.CACHE_CONTROL] = "private, no-cache"
-HEADERS[hdrs.VARY] = f"Accept-Encoding, {TOKEN}"
+HEADERS[hdrs.VARY] = f"Accept, Accept-Encoding, {TOKEN}"
 _AS_OF_HEADER = istr(AS_OF)
 
 
@@ -29,14 +33,20 @@ async def get_statistics(request: web.Request) -> web.Response:
     `parse_interval` and `StatisticsStore.read` raise; the middleware makes answers of these errors.
     """
     caller = await admit(request)
-    query = request.query
+    project_id, query = request.match_info["project_id"], request.query
     refuse_unknown(query, PARAMETERS)
     start_ms, end_ms = parse_interval(query)
     user_id = None if caller.is_administrator else caller.user_id
     async with request.app[TURNS].of((caller.project_id, caller.user_id)) as turn:
-        answer = await request.app[STORE].read(request.match_info["project_id"], start_ms, end_ms, user_id)
+        answer = await request.app[STORE].read(project_id, start_ms, end_ms, user_id)
         turn.answer_bytes = len(answer.body)
-        response = await represent(request, answer.body, answer.digest, HEADERS)
+        if wants_csv(request):
+            own_name = caller.name or ""
+            rows = partial(statistics_rows, answer.body, own_name)
+            name = file_name("gene-statistics", project_id, start_ms, end_ms)
+            response = await csv_answer(request, rows, f"{answer.digest} {own_name}", name, HEADERS)
+        else:
+            response = await represent(request, answer.body, answer.digest, HEADERS)
     note_freshness(response, answer, start_ms or 0)
     return response
 

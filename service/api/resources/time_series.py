@@ -1,12 +1,15 @@
 """The handler of a project's time series: the statistics of its gene jobs by stretches of time."""
 
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
 from service.api.access import STORE, TURNS, admit
+from service.api.csv_answers import csv_answer, file_name, wants_csv
+from service.api.csv_bodies import time_series_rows
 from service.api.parameters import parse_range, refuse_unknown
-from service.api.points import time_series_body
+from service.api.points import Columns, time_series_body
 from service.api.resources import statistics
 from service.api.resources.statistics import HEADERS, note_freshness
 from service.api.series_parameters import parse_interval_name, parse_time_zone, parse_user, timeline
@@ -34,18 +37,22 @@ class TimeSeriesResource:
         makes answers of these errors.
         """
         caller = await admit(request)
-        query = request.query
+        project_id, query = request.match_info["project_id"], request.query
         refuse_unknown(query, PARAMETERS)
         start_ms, end_ms = parse_range(query)
         interval, time_zone = parse_interval_name(query), parse_time_zone(query)
         user_id, user_name = parse_user(query, caller)
         cut = timeline(start_ms, end_ms, interval, await self._zones.get(time_zone))
         async with request.app[TURNS].of((caller.project_id, caller.user_id)) as turn:
-            series = await request.app[STORE].series(
-                request.match_info["project_id"], cut.borders_ms, user_id, user_name
-            )
-            body = time_series_body(cut, time_zone, series, int(self._now_seconds() * 1_000))
+            series = await request.app[STORE].series(project_id, cut.borders_ms, user_id, user_name)
+            columns = Columns.of(cut, series, int(self._now_seconds() * 1_000))
+            body = time_series_body(cut.interval, time_zone, columns)
             turn.answer_bytes = len(body)
-            response = await represent(request, body, digest_of(body), HEADERS)
+            digest = digest_of(body)
+            if wants_csv(request):
+                name = file_name(f"gene-statistics-{cut.interval}", project_id, start_ms, end_ms)
+                response = await csv_answer(request, partial(time_series_rows, columns), digest, name, HEADERS)
+            else:
+                response = await represent(request, body, digest, HEADERS)
         note_freshness(response, series, start_ms)
         return response

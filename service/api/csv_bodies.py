@@ -1,0 +1,91 @@
+"""Makes CSV of what is answered in JSON (RFC 4180), piece by piece. Pure, no I/O."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Literal
+from unicodedata import normalize
+
+import msgspec
+
+from service.api.points import Columns
+from service.statistics import TimeSeriesPoint, UserStatistics
+
+CSV = "text/csv"
+_PIECE_ROWS = 1_000
+# What spreadsheets take a text for a formula by, once it has the form that NFKC gives it: full-width letters count, and
+# letters that are not seen do not. The apostrophe is here so that one in front can be taken off again.
+_is_formula = re.compile("[\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*[=+\\-@\\t\\r\u2212']").match
+
+
+class _User(msgspec.Struct, gc=False):
+    user_name: str
+    launching_num: int
+    running_num: int
+    failed_num: int
+    finished_num: int
+    canceling_num: int
+    cancelled_num: int
+    input_size: int
+
+
+class _Statistics(msgspec.Struct, gc=False):
+    total_launching_num: int
+    total_running_num: int
+    total_failed_num: int
+    total_finished_num: int
+    total_canceling_num: int
+    total_cancelled_num: int
+    total_input_size: int
+    users: list[msgspec.Raw] | None = None
+
+
+_decode_statistics = msgspec.json.Decoder(_Statistics).decode
+_decode_user = msgspec.json.Decoder(_User).decode
+
+
+def statistics_rows(body: bytes, own_name: str) -> Iterator[bytes]:
+    """Yields a CSV of statistics in pieces: a row for each user of a body, else one of its totals with this name.
+
+    Names are always in quotes, as a spreadsheet may divide rows at other signs than commas too.
+    """
+    statistics = _decode_statistics(body)
+    if statistics.users is None:
+        *totals, _ = msgspec.structs.astuple(statistics)
+        rows: Iterable[tuple[object, ...]] = [(harmless(own_name), *totals)]
+    else:
+        rows = map(_row, statistics.users)
+    return _pieces(UserStatistics.model_fields, rows, csv.QUOTE_NONNUMERIC)
+
+
+def time_series_rows(columns: Columns) -> Iterator[bytes]:
+    """Yields a CSV of a time series in pieces: a row for each point."""
+    words = map(("false", "true").__getitem__, columns.are_partial)
+    rows = zip(columns.starts_ms, columns.ends_ms, words, *columns.counts, columns.size_bytes, strict=True)
+    return _pieces(TimeSeriesPoint.model_fields, rows, csv.QUOTE_MINIMAL)
+
+
+def harmless(name: str) -> str:
+    """Returns a name that no spreadsheet takes for a formula: with an apostrophe before it if one might.
+
+    A name that begins with an apostrophe gets another, so the name is what remains without the first.
+    """
+    return f"'{name}" if _is_formula(normalize("NFKC", name)) else name
+
+
+def _row(user: msgspec.Raw) -> tuple[object, ...]:
+    name, *counts = msgspec.structs.astuple(_decode_user(user))
+    return harmless(name), *counts
+
+
+def _pieces(names: Iterable[str], rows: Iterable[tuple[object, ...]], quoting: Literal[0, 2]) -> Iterator[bytes]:
+    head = ",".join(names) + "\r\n"
+    left = iter(rows)
+    while (some := list(islice(left, _PIECE_ROWS))) or head:
+        text = io.StringIO(newline="")
+        text.write(head)
+        csv.writer(text, quoting=quoting).writerows(some)
+        yield text.getvalue().encode()
+        head = ""
