@@ -24,7 +24,7 @@ def parse_statistics(headers: Mapping[str, str], body: bytes) -> Statistics:
 
 def parse_time_series(headers: Mapping[str, str], body: bytes) -> TimeSeries:
     """Returns the time series of an answer."""
-    return _parse(TimeSeries, {**_object(body), "as_of_ms": _of_headers(headers)["as_of_ms"]})
+    return _parse(TimeSeries, {**_object(body), **_of_headers(headers)})
 
 
 def parse_event(known: Statistics | None, event: ServerSentEvent) -> Statistics | None:

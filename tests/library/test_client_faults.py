@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
 import pytest
@@ -24,6 +24,7 @@ from gene_statistics import (
     client,
     retries,
 )
+from service.calendar import INTERVALS
 from tests.api.support import AS_OF_MS, PROJECT, TOTALS
 from tests.library.certificates import self_signed
 from tests.library.stub import OPEN, PATH, STATISTICS, Stub, answer, error, http, serving_stub
@@ -210,6 +211,7 @@ async def test_time_series(stub: Stub) -> None:
         "user_name": "a+b 测",
     }
     assert second.query == {"start": "0", "end": "1"}
+    assert get_args(client.Interval) == INTERVALS
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
