@@ -1,3 +1,4 @@
+import { answeredOf, parse, toStatistics } from "./answers.js";
 import { eventsOf } from "./event_parser.js";
 import { retryAfterMs } from "./waiting.js";
 
@@ -8,14 +9,12 @@ import { retryAfterMs } from "./waiting.js";
  * @property {string} url Of the stream, with its bounds.
  * @property {string} token
  * @property {string} language For the service's own words: `en-us`, `zh-cn`.
- * @property {(text: string) => any} parse JSON with the `input_size` of each object as BigInt.
- * @property {(body: any, asOfMs: number) => Statistics} toStatistics
  *
  * @typedef {{ statistics: Statistics | null, asOfMs: number, id: string }} Message Statistics are null for an event
  *     that says that nothing has changed.
  *
  * @typedef {object} Closed How a connection ended.
- * @property {boolean} isClean The service said that it ends.
+ * @property {boolean} isClean The process that answered stops; another one takes over.
  * @property {FailureKind | null} failure Why it is of no use to connect again; null where it is.
  * @property {number} askedMs How long the service asks to wait; 0 where it does not say.
  */
@@ -46,8 +45,8 @@ export async function* messagesOf(asked, lastId, signal) {
     for await (const event of eventsOf(response.body)) {
       clearTimeout(timer);
       timer = startTimer();
-      if (event.type === "end") return ended(asked.parse(event.data));
-      if (event.type === "statistics" || event.type === "as_of") yield messageOf(event, asked);
+      if (event.type === "end") return ended(parse(event.data));
+      if (event.type === "statistics" || event.type === "as_of") yield messageOf(event, response.headers);
     }
     return BROKEN;
   } catch {
@@ -70,20 +69,21 @@ function headersOf(asked, lastId) {
 
 /**
  * @param {import("./event_parser.js").ServerEvent} event
- * @param {Asked} asked
+ * @param {Headers} headers Of the answer.
  * @returns {Message}
  */
-function messageOf({ type, data, id }, { parse, toStatistics }) {
+function messageOf({ type, data, id }, headers) {
   const { as_of: asOfMs, statistics } = parse(data);
-  return { asOfMs, id, statistics: type === "statistics" ? toStatistics(statistics, asOfMs) : null };
+  return { asOfMs, id, statistics: type === "statistics" ? toStatistics(statistics, asOfMs, answeredOf(headers)) : null };
 }
 
 /**
- * @param {{ reason?: string }} said
+ * @param {{ reason: string }} said `expired`, `revoked`, `stopping` or `failed`.
  * @returns {Closed}
  */
 function ended({ reason }) {
-  return { isClean: true, failure: reason === "expired" ? "signed-out" : null, askedMs: 0 };
+  const isRefused = reason === "expired" || reason === "revoked";
+  return { isClean: reason === "stopping", failure: isRefused ? "signed-out" : null, askedMs: 0 };
 }
 
 /**
