@@ -7,7 +7,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import chart, http, idle, ingest, memory, queries, recovery, report, resident, scaling, sharing, visible
+from bench import (
+    chart,
+    http,
+    idle,
+    ingest,
+    memory,
+    queries,
+    recovery,
+    report,
+    resident,
+    scaling,
+    series,
+    sharing,
+    visible,
+)
 from bench.databases import measure as databases
 from bench.peers import measure as peers
 from bench.recount import WrongAnswerError
@@ -27,6 +41,7 @@ _PARTS: dict[str, Callable[[Run], list[Row]]] = {
     "http": http.measure,
     "http-processes": sharing.measure,
     "databases": databases.measure,
+    "series": series.measure,
     "memory-10-million": memory.measure_ten_million,
     "recovery": recovery.measure,
 }

@@ -25,6 +25,18 @@ def _ingest(rows: Sequence[Row]) -> pygal.HorizontalBar:
     return chart
 
 
+def _series(rows: Sequence[Row]) -> pygal.Bar:
+    """Milliseconds of a series over the most jobs: a group of bars for each kind, a bar for each database."""
+    by_name = {tuple(str(row["measured"]).split(": ")): row["p50_ms"] for row in rows[len(rows) // 2 :]}
+    chart = pygal.Bar(title="Median of a series, ms (logarithmic)", logarithmic=True, style=_STYLE, x_label_rotation=30)
+    kinds = list(dict.fromkeys(kind for kind, _ in by_name))
+    chart.x_labels = [kind.split(" jobs, ")[1] for kind in kinds]
+    _set_scale(chart, by_name.values())
+    for database in dict.fromkeys(database for _, database in by_name):
+        chart.add(database, [by_name[kind, database] for kind in kinds])
+    return chart
+
+
 def _set_scale(chart: pygal.graph.graph.Graph, values: Iterable[str | float]) -> None:
     """Marks the powers of ten around these values, from the lowest of which the bars begin."""
     exponents = [log10(float(value)) for value in values]
@@ -53,6 +65,7 @@ def _queries(rows: Sequence[Row]) -> pygal.Bar:
 _CHARTS: dict[str, Callable[[Sequence[Row]], pygal.graph.graph.Graph]] = {
     "ingest-peers": _ingest,
     "databases": _queries,
+    "series": _series,
 }
 
 

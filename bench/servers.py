@@ -5,11 +5,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import numpy as np
 from redis import Redis
 
 from deploy.kafka.jars import find_kafka
@@ -27,6 +28,25 @@ def cpu_seconds(child: Child) -> float:
     """User and system time of all threads of a process so far, to a hundredth of a second (Linux)."""
     fields = Path(f"/proc/{child.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def family_cpu_seconds(child: Child) -> float:
+    """The same of a process and all its children, also those that have ended (Linux)."""
+    pid = child.process.pid
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile, and its parent has its time
+            fields = path.read_text().rpartition(")")[2].split()
+            if pid in (int(path.parent.name), int(fields[1])):
+                ticks += sum(map(int, fields[11:15]))
+    return ticks / _TICKS
+
+
+def scheduled_seconds(child: Child) -> tuple[float, float]:
+    """How long the threads that a process has now have run so far, and have waited for a core, exactly (Linux)."""
+    paths = Path(f"/proc/{child.process.pid}/task").glob("*/schedstat")
+    ran, waited = np.array([path.read_text().split()[:2] for path in paths], np.int64).sum(axis=0)
+    return ran / 1e9, waited / 1e9
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,29 @@
 import csv
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
 from bench.jobs import PROJECT, Counts, Jobs
+from bench.points import Points, PointSums
 from bench.recount import Bounds
 from service.events.event import MAX_MS
 
 Ask = Callable[[Bounds], Callable[[], Counts]]
 """Asks one question and has the whole answer when it returns; what that returns makes counts of it, off the clock."""
+
+AskSeries = Callable[[Points], Callable[[], PointSums]]
+"""Asks for a series in the same way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database that holds the jobs: how it is asked, and the CPU time so far of processes beside this one."""
+
+    ask: Ask
+    ask_series: AskSeries
+    cpu_seconds: Callable[[], float] = float
 
 
 def limits(bounds: Bounds) -> tuple[int, int]:

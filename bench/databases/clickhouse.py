@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from chdb.session import Session
 
-from bench.databases.asking import Ask, limits, to_counts, writing_csv
+from bench.databases.asking import Database, limits, to_counts, writing_csv
 from bench.jobs import PROJECT, Counts, Jobs
+from bench.points import ZONE, Points, PointSums, find, to_sums
 from bench.recount import Bounds
 
 _TABLE = """
@@ -20,10 +22,16 @@ _QUERY = """
 SELECT user_number, status, count(), sum(input_size) FROM bench.jobs
 WHERE project_id = '{project}' AND start_time >= {start} AND start_time < {end} GROUP BY user_number, status
 """
+_SERIES = """
+SELECT {point} AS point, toInt64(status), toInt64(count()), sum(input_size) FROM bench.jobs
+WHERE project_id = '{project}' AND start_time >= {start} AND start_time < {end} GROUP BY point, status
+"""
+_POINT = "intDiv(start_time - {start}, {width})"
+_DAY = f"toInt64(toUnixTimestamp(date_trunc('day', toDateTime(intDiv(start_time, 1000), '{ZONE}'))))"
 
 
 @contextmanager
-def serving(folder: Path, jobs: Jobs) -> Iterator[Ask]:
+def serving(folder: Path, jobs: Jobs) -> Iterator[Database]:
     """A database that holds these jobs."""
     with tempfile.TemporaryDirectory(dir=folder) as data, Session(data) as session:
         session.query("CREATE DATABASE bench ENGINE = Atomic")
@@ -37,7 +45,18 @@ def serving(folder: Path, jobs: Jobs) -> Iterator[Ask]:
             text = session.query(_QUERY.format(project=PROJECT, start=start_ms, end=end_ms), "TSV").data()
             return lambda: to_counts(_rows(text))
 
-        yield ask
+        def ask_series(points: Points) -> Callable[[], PointSums]:
+            point = _DAY if points.are_days else _POINT.format(start=points.start_ms, width=points.width_ms)
+            query = _SERIES.format(point=point, project=PROJECT, start=points.start_ms, end=points.end_ms)
+            data = session.query(query, "RowBinary").bytes()
+            return lambda: _sums(points, data)
+
+        yield Database(ask, ask_series)
+
+
+def _sums(points: Points, data: bytes) -> PointSums:
+    at, status, number, size_bytes = np.frombuffer(data, "<i8").reshape(-1, 4).T
+    return to_sums(points, find(points, at * 1000) if points.are_days else at, status, number, size_bytes)
 
 
 def _rows(text: str) -> Iterator[tuple[int, int, int, int]]:

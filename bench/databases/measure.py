@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.asking import ApiClient
 from bench.constant import running_constant
 from bench.databases import clickhouse, duck, ours, postgres
-from bench.databases.asking import Ask
+from bench.databases.asking import Ask, Database
 from bench.jobs import PROJECT, Jobs, make_jobs, to_body
 from bench.ranges import KINDS, random_range
 from bench.run import Row, Run, percentile
@@ -22,7 +22,7 @@ _USERS = 20
 _LEAST_JOBS = 2_000
 _OURS = "ours, over HTTP"
 
-_DATABASES: dict[str, Callable[[Path, Jobs], AbstractContextManager[Ask]]] = {
+_DATABASES: dict[str, Callable[[Path, Jobs], AbstractContextManager[Database]]] = {
     _OURS: ours.serving,
     "PostgreSQL": postgres.serving,
     "DuckDB": duck.serving,
@@ -40,8 +40,8 @@ def _measure_size(run: Run, size: int) -> list[Row]:
     rows = []
     for name, serving in _DATABASES.items():
         run.say(f"databases: {size:,} jobs into {name}")
-        with serving(run.folder, jobs) as ask:
-            rows.append(_measure_database(run, f"{size:,} jobs, {name}", jobs, ask))
+        with serving(run.folder, jobs) as database:
+            rows.append(_measure_database(run, f"{size:,} jobs, {name}", jobs, database.ask))
     _state_goals(run, jobs, dict(zip(_DATABASES, rows, strict=True)))
     return rows
 

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import numpy as np
 
-from bench.databases.asking import Ask, limits, to_counts
+from bench.databases.asking import Database, limits, to_counts
 from bench.jobs import PROJECT, Counts, Jobs
+from bench.points import QUARTER_MS, ZONE, Points, PointSums, find, to_sums
 from bench.recount import Bounds
-from bench.servers import stopping
+from bench.servers import family_cpu_seconds, stopping
 from deploy.local.process import ChildFailedError, start_child, wait_ready
 from deploy.local.servers import MissingServerError, free_port
 
@@ -34,11 +36,23 @@ _QUERY = """
 SELECT user_number, status, count(*), sum(input_size)::bigint FROM jobs
 WHERE project_id = $1 AND start_time >= $2 AND start_time < $3 GROUP BY user_number, status
 """
+_SERIES = """
+SELECT ((start_time - $2) / $4::bigint)::int, status, count(*), sum(input_size)::bigint FROM jobs
+WHERE project_id = $1 AND start_time >= $2 AND start_time < $3 GROUP BY 1, 2
+"""
+# A zone's days begin at quarters of an hour. To truncate each job's start instead of each quarter takes twice as long.
+_DAYS = f"""
+SELECT extract(epoch FROM date_trunc('day', to_timestamp(quarter * {QUARTER_MS // 1000}), '{ZONE}'))::bigint * 1000,
+    status, sum(number)::bigint, sum(bytes)::bigint FROM (
+        SELECT (start_time / {QUARTER_MS})::int AS quarter, status, count(*) AS number, sum(input_size) AS bytes
+        FROM jobs WHERE project_id = $1 AND start_time >= $2 AND start_time < $3 GROUP BY 1, 2
+    ) AS quarters GROUP BY 1, 2
+"""  # noqa: S608 - of numbers and the name of a zone
 _OPTIONS = ("shared_buffers=1GB", "work_mem=64MB", "fsync=off", "jit=off", "max_wal_size=4GB")
 
 
 @contextmanager
-def serving(folder: Path, jobs: Jobs) -> Iterator[Ask]:
+def serving(folder: Path, jobs: Jobs) -> Iterator[Database]:
     """A cluster that holds these jobs."""
     with tempfile.TemporaryDirectory(dir=folder) as data, asyncio.Runner() as runner:
         port = free_port()
@@ -50,8 +64,8 @@ def serving(folder: Path, jobs: Jobs) -> Iterator[Ask]:
         with stopping(start_child("PostgreSQL", command, os.environ, folder / "postgres.log")) as child:
             wait_ready(child, lambda: _is_ready(port), "accept connections")
             connection = runner.run(_fill(port, jobs))
-            statement = runner.run(connection.prepare(_QUERY))
-            yield _asker(runner, statement)
+            statements = [runner.run(connection.prepare(query)) for query in (_QUERY, _SERIES, _DAYS)]
+            yield _database(runner, statements, lambda: family_cpu_seconds(child))
             runner.run(connection.close())
 
 
@@ -65,12 +79,24 @@ async def _fill(port: int, jobs: Jobs) -> Any:
     return connection
 
 
-def _asker(runner: asyncio.Runner, statement: Any) -> Ask:
+def _database(runner: asyncio.Runner, statements: list[Any], cpu_seconds: Callable[[], float]) -> Database:
+    statistics, series, days = statements
+
     def ask(bounds: Bounds) -> Callable[[], Counts]:
-        rows = runner.run(statement.fetch(PROJECT, *limits(bounds)))
+        rows = runner.run(statistics.fetch(PROJECT, *limits(bounds)))
         return lambda: to_counts(rows)
 
-    return ask
+    def ask_series(points: Points) -> Callable[[], PointSums]:
+        interval = PROJECT, points.start_ms, points.end_ms
+        rows = runner.run(days.fetch(*interval) if points.are_days else series.fetch(*interval, points.width_ms))
+        return lambda: _sums(points, rows)
+
+    return Database(ask, ask_series, cpu_seconds)
+
+
+def _sums(points: Points, rows: list[Any]) -> PointSums:
+    at, status, number, size_bytes = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 4).T
+    return to_sums(points, find(points, at) if points.are_days else at, status, number, size_bytes)
 
 
 def _initialize(prefix: list[str], data: str) -> None:
