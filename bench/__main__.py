@@ -19,6 +19,7 @@ from bench import (
     resident,
     scaling,
     series,
+    series_http,
     sharing,
     visible,
 )
@@ -42,6 +43,7 @@ _PARTS: dict[str, Callable[[Run], list[Row]]] = {
     "http-processes": sharing.measure,
     "databases": databases.measure,
     "series": series.measure,
+    "series-http": series_http.measure,
     "memory-10-million": memory.measure_ten_million,
     "recovery": recovery.measure,
 }

@@ -32,15 +32,20 @@ class ApiClient:
 
     def ask(self, project_id: str, bounds: Bounds = (None, None)) -> tuple[Any, float]:
         """The answer's body, and the seconds from sending the request to having it read."""
+        body, seconds = self.get(project_id, path_of(project_id, bounds))
+        return json.loads(body), seconds
+
+    def get(self, project_id: str, path: str) -> tuple[bytes, float]:
+        """The same for a path of the project, as it comes."""
         headers = {"X-Auth-Token": self._token(project_id)}
         started = time.perf_counter()
-        self._connection.request("GET", path_of(project_id, bounds), headers=headers)
+        self._connection.request("GET", path, headers=headers)
         response = self._connection.getresponse()
         body = response.read()
         seconds = time.perf_counter() - started
         if response.status != http.HTTPStatus.OK:
             raise ChildFailedError(f"the API answers {response.status}: {body.decode(errors='replace')}")
-        return json.loads(body), seconds
+        return body, seconds
 
     def _token(self, project_id: str) -> str:
         if project_id not in self._tokens:

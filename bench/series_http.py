@@ -1,0 +1,138 @@
+"""How long a time series takes over HTTP, beside a constant body of the same size, for a single client."""
+
+import asyncio
+import json
+import random
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+
+from bench.asking import ApiClient
+from bench.constant import running_constant
+from bench.jobs import PROJECT, SPAN_MS, Jobs, make_jobs
+from bench.loading import load
+from bench.points import ZONE, PointRecount
+from bench.recount import Bounds, WrongAnswerError
+from bench.run import Row, Run, percentile
+from bench.servers import RedisServer, environment_for, running_api, running_redis, scheduled_seconds
+from bench.streams import DAY_MS, FIRST_MS
+from deploy.local.process import Child
+from service.events.event import JobStatus
+
+_JOBS = 3_000_000
+_LEAST_JOBS = 2_000
+_FEW, _MANY = 20, 5_000
+_HOUR_MS = 3_600_000
+_QUESTIONS = 100
+_WARMING = 5
+_TIMES = 30
+_KINDS = {
+    "1 day by 1h": (DAY_MS, "1h"),
+    "1 day by 1m": (DAY_MS, "1m"),
+    "33 hours by 1m": (33 * _HOUR_MS, "1m"),
+    "30 days by 1h": (30 * DAY_MS, "1h"),
+    "83 days by 1h": (83 * DAY_MS, "1h"),
+    "499 days by 6h": (499 * DAY_MS, "6h"),
+    "2 years by 1d": (729 * DAY_MS, "1d"),
+    "2 years by 1M": (729 * DAY_MS, "1M"),
+}
+_GOALS = ("33 hours by 1m", "83 days by 1h", "499 days by 6h")  # of 2,000 points or somewhat fewer
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """A filled store with the API over it, and what its answers must be."""
+
+    redis: RedisServer
+    api: Child
+    client: ApiClient
+    recount: PointRecount
+
+
+def measure(run: Run) -> list[Row]:
+    """A row for each number of users and kind of series."""
+    rows = []
+    for users in (_FEW, _MANY):
+        jobs = make_jobs(run.count(_JOBS, _LEAST_JOBS), run.count(users, _FEW))
+        title = f"{len(jobs):,} jobs, {jobs.user_count:,} users"
+        run.say(f"series-http: applying {title}")
+        rows += _measure_jobs(run, title, jobs)
+    for row in rows:
+        title, _, kind = str(row["measured"]).partition(": ")
+        if kind in _GOALS and title.endswith(f" {_FEW} users"):
+            run.keep(f"series-http, {kind}: by a constant body, ms", _ratio(row, "least_ms"), _TIMES)
+            run.keep(f"series-http, {kind}: by a constant body, CPU", _ratio(row, "cpu_ms"), _TIMES)
+    return rows
+
+
+def _ratio(row: Row, figure: str) -> float:
+    return float(row[figure]) / float(row[f"constant_{figure}"])
+
+
+def _measure_jobs(run: Run, title: str, jobs: Jobs) -> list[Row]:
+    with running_redis(run.folder) as redis:
+        asyncio.run(load(redis.url, jobs.events()))
+        environment = environment_for(redis_port=redis.port)
+        with running_api(run.folder, environment) as api, ApiClient(int(environment["STATS_HTTP_PORT"])) as client:
+            served = _Served(redis, api, client, PointRecount(jobs))
+            return [{"measured": f"{title}: {kind}", **_measure_kind(run, served, kind)} for kind in _KINDS]
+
+
+def _measure_kind(run: Run, served: _Served, kind: str) -> Row:
+    """Asks the API and the constant body by turns, so that what else the machine does is the same for both."""
+    run.say(f"series-http: {kind}")
+    rnd = random.Random(kind)
+    for _ in range(_WARMING):
+        bounds, path = _draw(rnd, kind)
+        body = served.client.get(PROJECT, path)[0]
+        points = _check(served.recount, bounds, body)
+    seconds: list[float] = []
+    constant_seconds: list[float] = []
+    questions = run.count(_QUESTIONS, 5)
+    with ExitStack() as stack:
+        constant, port = stack.enter_context(running_constant(run.folder, json.loads(body)))
+        constant_client = stack.enter_context(ApiClient(port))
+        constant_client.get(PROJECT, path)
+        redis_cpu = served.redis.cpu_seconds()
+        (cpu, waited), (constant_cpu, _) = scheduled_seconds(served.api), scheduled_seconds(constant)
+        for _ in range(questions):
+            path = _draw(rnd, kind)[1]
+            seconds.append(served.client.get(PROJECT, path)[1])
+            constant_seconds.append(constant_client.get(PROJECT, path)[1])
+        (cpu_then, waited_then), (constant_cpu_then, _) = scheduled_seconds(served.api), scheduled_seconds(constant)
+        redis_cpu = served.redis.cpu_seconds() - redis_cpu
+    return {
+        "points": points,
+        "body_bytes": len(body),
+        "p50_ms": round(percentile(seconds, 50) * 1000, 2),
+        "least_ms": round(min(seconds) * 1000, 2),
+        "constant_p50_ms": round(percentile(constant_seconds, 50) * 1000, 2),
+        "constant_least_ms": round(min(constant_seconds) * 1000, 2),
+        "cpu_ms": round((cpu_then - cpu) / questions * 1000, 2),
+        "redis_cpu_ms": round(redis_cpu / questions * 1000, 2),
+        "constant_cpu_ms": round((constant_cpu_then - constant_cpu) / questions * 1000, 2),
+        "waited_ms": round((waited_then - waited) / questions * 1000, 2),
+    }
+
+
+def _draw(rnd: random.Random, kind: str) -> tuple[tuple[int, int], str]:
+    """A range of this kind, and the path and query of the question."""
+    span_ms, interval = _KINDS[kind]
+    start_ms = FIRST_MS + rnd.randrange(SPAN_MS - span_ms)
+    query = {"start": start_ms, "end": start_ms + span_ms, "interval": interval, "time_zone": ZONE}
+    return (start_ms, start_ms + span_ms), f"/v2.0/{PROJECT}/gene/statistics/timeseries?{urlencode(query)}"
+
+
+def _check(recount: PointRecount, bounds: Bounds, body: bytes) -> int:
+    """Raises WrongAnswerError unless the points cover the range and count what they must; returns how many they are."""
+    points: list[dict[str, Any]] = json.loads(body)["points"]
+    borders_ms = [points[0]["start"], *[point["end"] for point in points]]
+    if (borders_ms[0], borders_ms[-1]) != bounds or borders_ms[1:-1] != [point["start"] for point in points[1:]]:
+        raise WrongAnswerError(f"the points do not cover the range {bounds}")
+    names = [f"{status.name.lower()}_num" for status in JobStatus]
+    sums = np.array([[*[point[name] for name in names], point["input_size"]] for point in points], np.int64)
+    recount.check("the API", np.array(borders_ms), sums)
+    return len(points)
