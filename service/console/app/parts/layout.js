@@ -1,16 +1,23 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
+import { byUser } from "./by_user.js";
 import { controls } from "./controls.js";
+import { donut } from "./donut.js";
 import { figures } from "./figures.js";
 import { header } from "./header.js";
 import { notes } from "./notes.js";
 import { signIn } from "./sign_in.js";
+import { trend } from "./trend.js";
 
 /** @typedef {import("../types.d.ts").Actions} Actions */
 /** @typedef {import("../types.d.ts").Part} Part */
 /** @typedef {import("../types.d.ts").State} State */
 
 /** Below the figures, in this order: the name of each is its area of the grid. @type {readonly [string, Part][]} */
-const PARTS = [];
+const PARTS = [
+  ["donut", donut],
+  ["trend", trend],
+  ["by-user", byUser],
+];
 
 /**
  * The whole page.

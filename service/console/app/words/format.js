@@ -23,6 +23,7 @@ export class Format {
     this.short = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
     this.signed = new Intl.NumberFormat(locale, { signDisplay: "exceptZero" });
     this.shares = new Intl.NumberFormat(locale, { style: "percent", signDisplay: "exceptZero", maximumFractionDigits: 1 });
+    this.parts = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
     this.instants = new Intl.DateTimeFormat(locale, { timeZone, dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
     this.times = new Intl.DateTimeFormat(locale, { timeZone, timeStyle: "medium", hourCycle: "h23" });
     this.precise = new Intl.DateTimeFormat(locale, {
@@ -47,6 +48,11 @@ export class Format {
   /** Returns a difference as a share of what was: `+12.5%`, and from ten times as much on `×12`. @param {number} share */
   share(share) {
     return share < 9 ? this.shares.format(share) : `×${this.short.format(share + 1)}`;
+  }
+
+  /** Returns how much of a whole it is. @param {number} share */
+  part(share) {
+    return this.parts.format(share);
   }
 
   /** Returns bytes in a unit of 1000 steps, with three digits: `128 TB`. @param {bigint} bytes */
