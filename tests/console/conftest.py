@@ -13,6 +13,19 @@ from tests.console.screen import Screen, address, opened
 from tests.console.site import Project, Site, present_ms, started_site
 
 Open = Callable[..., Awaitable[Screen]]
+Say = Callable[[str], None]
+_SAID = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash.get(_SAID, []):
+        terminalreporter.write_line(f"console: {line}")
+
+
+@pytest.fixture
+def say(pytestconfig: pytest.Config) -> Say:
+    """Keeps a line for the end of the tests' output: what was measured, and nothing depends on."""
+    return pytestconfig.stash.setdefault(_SAID, []).append
 
 
 @pytest.fixture(scope="package")

@@ -7,6 +7,8 @@ from uuid import UUID
 from service.events.event import MAX_SIZE_BYTES, JobEvent, JobStatus
 
 DAY_MS = 86_400_000
+PRESETS_DAYS = (1, 7, 30, 365)
+_NEAR_MS = 10 * 60_000
 # What a page may get wrong: other scripts, markup, a formula, what sorts oddly, what does not fit.
 NAMES = ("ann", "Böb", "测试用户", "<b>bold</b>", "=1+1", 'o\'neil, "x"', "w" * 128, "zoë")
 
@@ -19,7 +21,7 @@ def user_ids(names: Sequence[str]) -> list[str]:
 def year_of_jobs(project_id: str, now_ms: int, jobs: int = 400, names: Sequence[str] = NAMES) -> list[JobEvent]:
     """Jobs of all states: a quarter of them in the last day, the others over a year. The same for the same present.
 
-    No job is nearer than a minute to the border of a preset, so that it stays on its side while a test goes on.
+    No job is nearer than ten minutes to the border of a preset, so that it stays on its side while a test goes on.
     """
     rnd = Random(jobs)
     ids = user_ids(names)
@@ -31,7 +33,7 @@ def _job(  # noqa: PLR0917 - what a job is made of
 ) -> JobEvent:
     user = number % len(ids) if number < len(ids) else rnd.randrange(len(ids))
     span_days = 1 if number % 4 == 0 else rnd.choice((7, 30, 365))
-    age_ms = 10 * 60_000 + rnd.randrange(span_days * DAY_MS - 20 * 60_000)
+    age_ms = _off_the_borders(rnd.randrange(span_days * DAY_MS))
     # the sums are more than a double holds
     size = MAX_SIZE_BYTES if number < 3 else rnd.choice((0, 7, 10**9, rnd.randrange(10**13)))
     return JobEvent(
@@ -45,6 +47,11 @@ def _job(  # noqa: PLR0917 - what a job is made of
         size,
         1,
     )
+
+
+def _off_the_borders(age_ms: int) -> int:
+    near = [border for border in (0, *(days * DAY_MS for days in PRESETS_DAYS)) if abs(age_ms - border) < _NEAR_MS]
+    return near[0] - _NEAR_MS if near and near[0] else age_ms + (_NEAR_MS if near else 0)
 
 
 def many_users(project_id: str, now_ms: int, users: int = 5_000) -> list[JobEvent]:

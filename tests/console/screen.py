@@ -1,10 +1,12 @@
 """The console as a person has it: a tab of a real browser, in which whatever goes wrong fails the test."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from playwright.async_api import Browser, Locator, Page, expect
@@ -13,7 +15,21 @@ from tests.browser import Visit, visit
 
 WIDE, PHONE, WALL = {"width": 1280, "height": 900}, {"width": 360, "height": 740}, {"width": 1920, "height": 1080}
 STATISTICS = re.compile(r"/gene/statistics(\?|$)")
+T = TypeVar("T")
 _LOADS = 15_000
+_AS_OF, _DIGIT = re.compile("As of|数据截至"), re.compile(r"\d")
+_ROWS = """table => [...table.querySelectorAll("tr, [role=row]")]
+    .map(row => [...row.querySelectorAll("th, td, [role=cell], [role=rowheader], [role=columnheader]")])
+    .map(cells => cells.map(cell => cell.textContent.trim()))"""
+
+
+_FIGURES = """[...document.querySelectorAll(".figure[data-status]")]
+    .map(figure => [figure.dataset.status, figure.querySelector(".value").textContent])"""
+
+
+def number(text: str) -> int:
+    """A number as the page has it, in any of its languages; -1 for none."""
+    return int(re.sub(r"[^0-9]", "", text) or -1)
 
 
 @dataclass
@@ -50,12 +66,34 @@ class Screen:
 
     async def ready(self) -> None:
         """Waits until figures are there."""
-        await expect(self.users.get_by_role("row").first).to_be_visible(timeout=_LOADS)
+        await expect(self.page.get_by_role("status", name=_AS_OF)).to_contain_text(_DIGIT, timeout=_LOADS)
 
-    async def total(self) -> list[str]:
-        """The cells of the row Total, as they are read."""
-        row = self.users.get_by_role("row", name=re.compile("^(Total|合计|总计)"))
-        return [text.strip() for text in await row.get_by_role("cell").all_inner_texts()]
+    async def charts(self) -> None:
+        """Waits until the charts are drawn."""
+        await expect(self.page.locator("canvas").first).to_be_visible(timeout=_LOADS)
+
+    async def comes_to(self, look: Callable[[], Awaitable[T]], wanted: T, within_seconds: float = 10.0) -> None:
+        """Waits until what is seen is what is wanted; says what is seen instead if it does not come."""
+        deadline = time.monotonic() + within_seconds
+        while (seen := await look()) != wanted:
+            if time.monotonic() > deadline:
+                assert seen == wanted
+            await asyncio.sleep(0.02)
+
+    async def figures(self) -> dict[str, int]:
+        """The large numbers of jobs, by state."""
+        figures: list[list[str]] = await self.page.evaluate(_FIGURES)
+        return {status: number(text) for status, text in figures}
+
+    async def rows(self) -> dict[str, list[str]]:
+        """The cells of each row of the table by its first one; the row Total is one of them."""
+        rows: list[list[str]] = await self.users.evaluate(_ROWS)
+        return {name: cells for name, *cells in rows}
+
+    async def counts(self) -> dict[str, list[int]]:
+        """Jobs by state of each user and in total, in the order of the columns, as the table has them."""
+        rows = await self.rows()
+        return {name: [number(cell) for cell in cells[:6]] for name, cells in rows.items() if name != "User"}
 
     def asked_for(self, pattern: re.Pattern[str] = STATISTICS) -> list[str]:
         """The addresses of this kind that were asked for, in their order."""

@@ -16,10 +16,9 @@ from service.store.layout.keys import STRIPES
 from service.store.redis.client import create_writer_client
 from service.store.write.batch import fold
 from service.store.write.writer import Step, StoreWriter, StripeBatch
+from tests.end_to_end.system import SECRET
 from tests.oracle import Events, Oracle
 from tests.servers import Processes, redis_program
-
-SECRET = "a secret of tests that is long enough"
 
 
 def present_ms() -> int:
@@ -108,11 +107,14 @@ class Project:
 
     def administrator(self, **claims: object) -> str:
         """A token of a tenant administrator; it holds for an hour."""
-        return self._token({"sub": "the-administrator", "name": "administrator", "roles": ["te_admin"], **claims})
+        return token_for(self.id, **claims)
 
     def sub_user(self, user_id: str, name: str, **claims: object) -> str:
         """A token of one who sees itself alone."""
-        return self._token({"sub": user_id, "name": name, "roles": ["te_user"], **claims})
+        return token_for(self.id, sub=user_id, name=name, roles=["te_user"], **claims)
 
-    def _token(self, claims: dict[str, object]) -> str:
-        return jwt.encode({"project_id": self.id, "exp": present_ms() // 1000 + 3600, **claims}, SECRET, "HS256")
+
+def token_for(project_id: str, **claims: object) -> str:
+    """A token of a tenant administrator that holds for an hour; other claims change that."""
+    usual = {"sub": "the-administrator", "name": "administrator", "project_id": project_id, "roles": ["te_admin"]}
+    return jwt.encode({**usual, "exp": present_ms() // 1000 + 3600, **claims}, SECRET, "HS256")

@@ -1,6 +1,7 @@
 import { answeredOf, parse, toSeries, toStatistics } from "./answers.js";
 import { ApiError, refusal, unreachable } from "./failures.js";
 
+/** @typedef {import("../types.d.ts").Answered} Answered */
 /** @typedef {import("../types.d.ts").Bounds} Bounds */
 /** @typedef {import("../types.d.ts").Caller} Caller */
 /** @typedef {import("../types.d.ts").Interval} Interval */
@@ -30,13 +31,12 @@ export class Api {
    * @returns {Promise<Caller>}
    */
   async caller(asking) {
-    const { body } = await this.#ask("console/caller", asking);
-    return {
-      projectId: body.project_id,
+    return this.#ask("console/caller", asking, (body) => ({
+      projectId: String(body.project_id),
       userName: body.user_name ?? null,
       isAdministrator: body.is_administrator,
       expiresAtMs: body.expires_at ?? null,
-    };
+    }));
   }
 
   /**
@@ -45,8 +45,9 @@ export class Api {
    * @param {Asking} asking
    */
   async statistics(projectId, bounds, asking) {
-    const { body, answered } = await this.#ask(path(projectId, "statistics", queryOf(bounds)), asking);
-    return toStatistics(body, answered.asOfMs, answered);
+    return this.#ask(path(projectId, "statistics", queryOf(bounds)), asking, (body, answered) =>
+      toStatistics(body, answered.asOfMs, answered),
+    );
   }
 
   /**
@@ -59,8 +60,7 @@ export class Api {
     if (interval) query.set("interval", interval);
     query.set("time_zone", timeZone);
     if (user !== null) query.set("user_name", user);
-    const { body, answered } = await this.#ask(path(projectId, "statistics/timeseries", query), asking);
-    return toSeries(body, answered);
+    return this.#ask(path(projectId, "statistics/timeseries", query), asking, toSeries);
   }
 
   /**
@@ -91,13 +91,19 @@ export class Api {
   }
 
   /**
+   * @template T
    * @param {string} relative
    * @param {Asking} asking
+   * @param {(body: any, answered: Answered) => T} read
    */
-  async #ask(relative, asking) {
+  async #ask(relative, asking, read) {
     const response = await this.#fetch(relative, asking, "application/json");
-    const body = await readable(response.text().then(parse));
-    return { body, answered: answeredOf(response.headers) };
+    const text = await readable(response.text());
+    try {
+      return read(parse(text), answeredOf(response.headers));
+    } catch {
+      throw new ApiError("failed"); // it is of something else than the service: a proxy, a captive portal
+    }
   }
 
   /**
@@ -106,6 +112,8 @@ export class Api {
    * @param {string} accept
    */
   async #fetch(relative, { token, language, signal }, accept) {
+    // A header holds nothing else, so it is no token of the service; without this it would not be asked at all.
+    if (!/^[\x20-\x7e]+$/.test(token)) throw new ApiError("signed-out");
     const headers = { Accept: accept, "X-Auth-Token": token, "X-Language": TAGS[language] };
     const ends = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
     const response = await readable(fetch(this.#address(relative), { headers, signal: ends }));

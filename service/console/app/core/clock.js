@@ -26,7 +26,9 @@ export function startClock(store, loader, nowMs) {
  * @param {Store} store
  * @param {Loader} loader
  */
-function isDue({ state: { failure, nowMs, view } }, { askedAtMs }) {
+function isDue({ state: { caller, failure, nowMs, view } }, { askedAtMs }) {
   if (failure) return failure.retryAtMs !== null && nowMs >= failure.retryAtMs;
+  const endsMs = caller?.expiresAtMs ?? Infinity;
+  if (askedAtMs < endsMs && nowMs >= endsMs) return true; // once: the service says whether it has ended
   return "preset" in view.range && Math.abs(nowMs - askedAtMs) >= RENEW_MS;
 }

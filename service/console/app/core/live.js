@@ -1,4 +1,3 @@
-import { parse, toStatistics } from "./answers.js";
 import { TAGS } from "./api.js";
 import { ApiError } from "./failures.js";
 import { listen } from "./stream.js";
@@ -57,8 +56,6 @@ export class Live {
       url: address,
       token,
       language: TAGS[view.language],
-      parse,
-      toStatistics,
       signal,
       onStatistics: (statistics) => unless(() => this.#changed(statistics)),
       onAsOf: (asOfMs) => unless(() => this.#show({ asOfMs })),
