@@ -2,12 +2,15 @@
 
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import PurePosixPath
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, Route, expect
 
 from service.api.resources.console import POLICY
@@ -19,6 +22,7 @@ from tests.browser import visit
 CONSOLE = load()
 BASE = f"/console/{CONSOLE.version}"
 _IMPORTED = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["'](\.[^"']+)["']""")
+_PASSED_ON = {"Content-Type", "Content-Security-Policy", "Cache-Control", "X-Statistics-As-Of"}
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
@@ -182,11 +186,32 @@ async def test_caller_counts_towards_the_limit() -> None:
         assert response.headers["Retry-After"] == "1"
 
 
-@pytest.mark.parametrize("prefix", ["", "/statistics"])
-async def test_browser_signs_in_by_a_link(browser: Browser, prefix: str) -> None:
-    """Below a prefix too: nothing is blocked, nothing is asked elsewhere, and the address has no token any more."""
-    async with served(policy=HttpPolicy(prefix=prefix)) as api:
+@asynccontextmanager
+async def behind_a_proxy(api: Api, path: str) -> AsyncIterator[str]:
+    """The address below which a proxy serves the API, which it asks without that path."""
+
+    async def pass_on(request: web.Request) -> web.Response:
+        headers = {name: value for name, value in request.headers.items() if name not in {"Host", "Connection"}}
+        async with api.client.get(request.rel_url.raw_path_qs.removeprefix(path), headers=headers) as response:
+            kept = {name: value for name, value in response.headers.items() if name in _PASSED_ON}
+            return web.Response(status=response.status, body=await response.read(), headers=kept)
+
+    proxy = web.Application()
+    proxy.router.add_get(f"{path}/{{rest:.*}}", pass_on)
+    server = TestServer(proxy, host="127.0.0.1")
+    async with server:
+        yield f"http://127.0.0.1:{server.port}{path}"
+
+
+@pytest.mark.parametrize("way", ["as it is", "a prefix", "a proxy that strips its path"])
+async def test_browser_signs_in_by_a_link(browser: Browser, way: str) -> None:
+    """Below a path too: nothing is blocked, nothing is asked elsewhere, and the address has no token any more."""
+    async with AsyncExitStack() as stack:
+        prefix = "/statistics" if way == "a prefix" else ""
+        api = await stack.enter_async_context(served(policy=HttpPolicy(prefix=prefix)))
         base = f"http://127.0.0.1:{api.port}{prefix}"
+        if way.startswith("a proxy"):
+            base = await stack.enter_async_context(behind_a_proxy(api, "/tools/jobs"))
         secret = token()
         async with visit(browser, f"{base}/console?lang=en#token={secret}") as visited:
             await expect(visited.page.get_by_role("button", name="Sign out")).to_be_visible()

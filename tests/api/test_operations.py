@@ -104,7 +104,7 @@ async def test_metrics_say_how_fresh_answers_are(api: Api) -> None:
 async def test_prefix_is_served_beside_the_plain_paths(prefix: str) -> None:
     """A proxy that leaves its prefix in the path, and probes that come past it, both reach everything."""
     async with served(policy=HttpPolicy(prefix=prefix)) as api:
-        for path in (PATH, "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/style.css"):
+        for path in (PATH, "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/style.css", "/console"):
             for before in ("", prefix):
                 answered = await ask(api.port, f"X-Auth-Token: {token()}", path=before + path)
                 assert (before, path, answered.status) == (before, path, 200)

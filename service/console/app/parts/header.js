@@ -23,7 +23,7 @@ export const header = (state, actions) => {
     <header class="top">
       <div class="brand">
         <span class="mark" aria-hidden="true"></span>
-        ${caller ? html`<h1>${t("page.title")}</h1>` : html`<span class="name">${t("page.title")}</span>`}
+        ${caller ? html`<h1>${t("page.title")}</h1>` : nothing}
       </div>
       ${caller ? who(state) : nothing}
       <div class="tools">
@@ -37,7 +37,7 @@ export const header = (state, actions) => {
         </div>
         ${caller
           ? html`
-              <button @click=${() => actions.see({ isWall: true })}>${t("header.wall")}</button>
+              <button class="to-wall" @click=${() => actions.see({ isWall: true })}>${t("header.wall")}</button>
               <button @click=${actions.signOut}>${t("header.sign_out")}</button>
             `
           : nothing}

@@ -10,7 +10,6 @@ export const en = {
   "status.cancelled": "Cancelled",
   input: "Input",
 
-  "sign_in.title": "Sign in",
   "sign_in.lead": "How many gene jobs of your project are in which state, and how many bytes they read.",
   "sign_in.token": "Token",
   "sign_in.hint": "A token of your project, as your programs send it in X-Auth-Token. It stays in this tab, and ends with it.",

@@ -10,7 +10,6 @@ export const zh = {
   "status.cancelled": "已取消",
   input: "输入数据量",
 
-  "sign_in.title": "登录",
   "sign_in.lead": "查看项目的基因任务在各状态下的数量，以及读取的数据量。",
   "sign_in.token": "令牌",
   "sign_in.hint": "您所在项目的令牌，与程序在 X-Auth-Token 中发送的相同。令牌仅保存在此标签页中，关闭后即清除。",
