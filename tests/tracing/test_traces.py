@@ -73,7 +73,10 @@ async def test_an_event_is_followed_into_redis(
 async def test_a_question_goes_on_with_its_callers_trace(
     system: System, receiver: Receiver, kafka_bootstrap: str, topic: str
 ) -> None:
-    """The server's span is in the caller's trace, with what it has waited for; an unsampled one has none at all."""
+    """The server's span is in the caller's trace, with what it has waited for; an unsampled one has none at all.
+
+    The span of a stream ends when its first event is ready.
+    """
     published_ms = await publish(kafka_bootstrap, topic, [(each, []) for each in events_of(PROJECT, 3)])
     await system.start_consumer()
     await system.start_service()
@@ -90,6 +93,14 @@ async def test_a_question_goes_on_with_its_callers_trace(
                 assert answer.status == 200
         async with http.get(f"{url}/user-text", headers={"traceparent": SAMPLED}) as answer:
             assert answer.status == 404
+        stream_trace = "c" * 32
+        async with http.get(f"{url}/stream", headers={"traceparent": f"00-{stream_trace}-{'d' * 16}-01"}) as answer:
+            await answer.content.readuntil(b"event: as_of\n")  # the project has been looked at by now
+            await receiver.wait_for(lambda: receiver.named(f"{name}/stream"), "the span of a stream that is open")
+    [stream] = receiver.named(f"{name}/stream")
+    assert stream.trace_id.hex() == stream_trace
+    assert [each.name for each in receiver.children_of(stream)] == ["auth", "read"]
+    assert all(each.parent_span_id for each in receiver.named("MGET"))  # looks make none
 
     def in_trace(trace_id: str) -> dict[str, object]:
         return {span.name: span for span in receiver.spans if span.trace_id.hex() == trace_id}

@@ -79,8 +79,8 @@ class Stream:
     async def close(self) -> None:
         """Gives back all that the stream has. The connection awaits it, however the stream has ended."""
         self._has_ended = True
+        await self._on_close(self)  # first: it gives back the seat before it waits for anything
         await self._token.close()
-        await self._on_close(self)
 
     def _due(self) -> tuple[bytes | None, float]:
         """Returns the event to send now, if any, and for how many seconds there is nothing to do after it."""

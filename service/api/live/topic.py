@@ -28,6 +28,11 @@ class Topic:
         self._read = read
         self._asking = SharedTask(self._ask)
 
+    @property
+    def is_asking(self) -> bool:
+        """Returns whether the question is under way."""
+        return self._asking.is_running
+
     async def ask(self) -> State:
         """Asks the question anew, once for all who await it, and returns the state. Raises what the store raises."""
         return await self._asking.join()

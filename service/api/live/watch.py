@@ -75,7 +75,7 @@ class Watch:
         watching, took_seconds = self._watching, 0.0
         while True:
             await asyncio.sleep(watching.pace.between_looks(len(watching.watches), took_seconds))
-            began = time.monotonic()
+            began, took_seconds = time.monotonic(), 0.0
             try:
                 await self._look()
             except StoreUnavailableError as error:
@@ -96,7 +96,7 @@ class Watch:
                 over = watching.outage.end(_PATIENCE_SECONDS)
                 if over is not None:
                     _log.info("streams go on", extra=over)
-            took_seconds = time.monotonic() - began
+                took_seconds = time.monotonic() - began
 
     async def _look(self) -> None:
         """Looks at the project; asks the questions whose answers it may have changed. Raises what the store raises."""
@@ -105,7 +105,7 @@ class Watch:
         self._watching.metrics.looked()
         stale = []
         for topic, state in states.items():
-            if topic.state is not state:  # asked meanwhile, for a new stream: the look may be the older of the two
+            if topic.is_asking or topic.state is not state:  # of the answer and the look either may be the older
                 continue
             if state.answer.stamp == standing.stamp:
                 topic.confirm(standing.as_of_ms)
