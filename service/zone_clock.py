@@ -5,6 +5,7 @@ All is in whole seconds: Unix seconds, and readings, which are what the clock sh
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ DAY_SECONDS = 86_400
 
 # The offsets of a zone change at most once in this time; a test holds tzdata to it. The least there is are 7 days.
 _LOOK_SECONDS = 4 * DAY_SECONDS
+_BLOCK_SECONDS = 92 * _LOOK_SECONDS  # about a year
+_MOST_BLOCKS = 8_192  # remembered: the years that are asked for, of some hundred zones
 # The calendar repeats after 400 years, weekdays too, and so do the rules by which zones will change. What is after the
 # year 2400 is reckoned in the years from 2400 to 2800, so that no instant is too late for a datetime.
 _CYCLE_SECONDS = 146_097 * DAY_SECONDS
@@ -77,16 +80,27 @@ def _month_reading(month: int) -> int:
 
 
 def _stretches(first: int, last: int, zone: tzinfo) -> list[Stretch]:
-    looks = [*range(first, last, _LOOK_SECONDS), last]
-    offsets = [_offset(look, zone) for look in looks]
     found = []
-    begin = first
-    for (before, after), (offset, next_offset) in zip(pairwise(looks), pairwise(offsets), strict=True):
-        if offset != next_offset:
-            change = _change(before, after, zone)
-            found.append(Stretch(begin, change, offset))
-            begin = change
-    return [*found, Stretch(begin, last, offsets[-1])]
+    begin, offset = first, _offset(first, zone)
+    for block in range(first // _BLOCK_SECONDS, last // _BLOCK_SECONDS + 1):
+        for change, next_offset in _changes(block, zone):
+            if first < change < last:
+                found.append(Stretch(begin, change, offset))
+                begin, offset = change, next_offset
+    return [*found, Stretch(begin, last, offset)]
+
+
+@lru_cache(_MOST_BLOCKS)
+def _changes(block: int, zone: tzinfo) -> tuple[tuple[int, int], ...]:
+    """Returns the seconds of a block of time at which the offset changes, and the new offsets."""
+    first = block * _BLOCK_SECONDS
+    looks = range(first, first + _BLOCK_SECONDS + 1, _LOOK_SECONDS)
+    offsets = [_offset(look, zone) for look in looks]
+    return tuple(
+        (_change(before, after, zone), next_offset)
+        for (before, after), (offset, next_offset) in zip(pairwise(looks), pairwise(offsets), strict=True)
+        if offset != next_offset
+    )
 
 
 def _change(before: int, after: int, zone: tzinfo) -> int:
