@@ -12,6 +12,7 @@ from bench import (
     http,
     idle,
     ingest,
+    live,
     memory,
     queries,
     recovery,
@@ -44,6 +45,7 @@ _PARTS: dict[str, Callable[[Run], list[Row]]] = {
     "databases": databases.measure,
     "series": series.measure,
     "series-http": series_http.measure,
+    "stream": live.measure,
     "memory-10-million": memory.measure_ten_million,
     "recovery": recovery.measure,
 }

@@ -59,12 +59,12 @@ def path_of(project_id: str, bounds: Bounds) -> str:
     return f"/v2.0/{project_id}/gene/statistics?{query}"
 
 
-def administrator_token(project_id: str) -> str:
+def administrator_token(project_id: str, user_id: str = "administrator") -> str:
     """A token of an administrator of this project."""
     return sign_token(
         SECRET,
-        user_id="administrator",
-        name="administrator",
+        user_id=user_id,
+        name=user_id,
         project_id=project_id,
         role="te_admin",
         now_seconds=int(time.time()),

@@ -1,6 +1,7 @@
-"""`python -m bench.changing REDIS_URL USERS`: adds new jobs to the project, a batch every 10 ms, until SIGTERM.
+"""`python -m bench.changing REDIS_URL USERS JOBS SECONDS`: adds so many new jobs to the project every so many seconds.
 
-It prints a line when it begins, and at the end how many were added. It writes as a consumer does, without a broker.
+It ends with SIGTERM. It prints a line when it begins, and at the end how many were added. It writes as a consumer does,
+without a broker.
 """
 
 import asyncio
@@ -17,13 +18,22 @@ from bench.loading import Feeder
 from bench.servers import RedisServer, environment_for, running_module
 from deploy.local.process import Child, wait_until
 from service.store.redis.client import create_writer_client
+from service.store.redis.clock import system_now_ms
 from service.store.write.writer import StoreWriter
 
-_BATCH_EVENTS = 20
-_PAUSE_SECONDS = 0.01
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many jobs are added together, and how long nothing is added then."""
+
+    batch: int = 20
+    pause_seconds: float = 0.01
 
 
-async def change(redis_url: str, users: int) -> int:
+_OFTEN = Pace()
+
+
+async def change(redis_url: str, users: int, pace: Pace) -> int:
     """Adds jobs until a signal; returns how many."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -34,9 +44,9 @@ async def change(redis_url: str, users: int) -> int:
         added = 0
         print("changing", flush=True)
         while not stop.is_set():
-            await feeder.apply(list(islice(events, _BATCH_EVENTS)))
-            added += _BATCH_EVENTS
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await feeder.apply(list(islice(events, pace.batch)), system_now_ms())
+            added += pace.batch
+            await asyncio.sleep(pace.pause_seconds)
         return added
     finally:
         await client.aclose()
@@ -59,10 +69,10 @@ class Change:
 
 
 @contextmanager
-def changing(folder: Path, redis: RedisServer, jobs: Jobs) -> Iterator[Change]:
+def changing(folder: Path, redis: RedisServer, jobs: Jobs, pace: Pace = _OFTEN) -> Iterator[Change]:
     """Adds to these jobs in a process of its own."""
     path = folder / "changing.out"
-    arguments = [redis.url, str(jobs.user_count)]
+    arguments = [redis.url, str(jobs.user_count), str(pace.batch), str(pace.pause_seconds)]
     with (
         path.open("wb") as output,
         running_module(folder, "bench.changing", environment_for(), arguments, output) as child,
@@ -72,4 +82,5 @@ def changing(folder: Path, redis: RedisServer, jobs: Jobs) -> Iterator[Change]:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(change(sys.argv[1], int(sys.argv[2]))))
+    _, url, user_count, batch, pause = sys.argv
+    print(asyncio.run(change(url, int(user_count), Pace(int(batch), float(pause)))))

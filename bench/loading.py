@@ -39,14 +39,14 @@ class Feeder:
         heads = await writer.read_heads()
         return cls(writer, {i: head.progress[0].next_offset if head.progress else 0 for i, head in enumerate(heads)})
 
-    async def apply(self, events: list[JobEvent]) -> None:
-        """Applies one batch."""
+    async def apply(self, events: list[JobEvent], watermark_ms: int = 0) -> None:
+        """Applies one batch, after which everything that was published before the watermark is in the store."""
         self._end += len(events)
         stripes = fold(events)
         await self._writer.apply(
             1,
             [
-                StripeBatch(stripe, [Step(0, self._stored[stripe], self._end, 0)], projects)
+                StripeBatch(stripe, [Step(0, self._stored[stripe], self._end, watermark_ms)], projects)
                 for stripe, projects in stripes.items()
             ],
         )
