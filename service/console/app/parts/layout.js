@@ -7,6 +7,7 @@ import { header } from "./header.js";
 import { notes } from "./notes.js";
 import { signIn } from "./sign_in.js";
 import { trend } from "./trend.js";
+import { usersTable } from "./users_table.js";
 
 /** @typedef {import("../types.d.ts").Actions} Actions */
 /** @typedef {import("../types.d.ts").Part} Part */
@@ -17,6 +18,7 @@ const PARTS = [
   ["donut", donut],
   ["trend", trend],
   ["by-user", byUser],
+  ["users", usersTable],
 ];
 
 /**

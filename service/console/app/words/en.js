@@ -153,4 +153,19 @@ export const en = {
   "by_user.label": "Bars: largest input first",
   "by_user.caption": "bytes that the jobs of all states read, largest first",
   "by_user.rest": "{n} other|{n} others",
+
+  "users.title": "Users",
+  "users.user": "User",
+  "users.total": "Total",
+  "users.search": "Search users",
+  "users.csv": "Download CSV",
+  "users.rows": "Rows",
+  "users.share": "{n} of {all} users",
+  "users.none": "No user has a job in this range.",
+  "users.none_found": "No user has a name like this.",
+
+  "exact.copied": "Copied",
+  "exact.copied_text": "{text} copied",
+  "exact.field": "Exact value",
+  "exact.select": "The browser does not let the page copy. The digits are selected.",
 };

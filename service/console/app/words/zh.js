@@ -152,4 +152,19 @@ export const zh = {
   "by_user.label": "柱状图：输入数据量从大到小",
   "by_user.caption": "所有状态的任务读取的字节数，从大到小",
   "by_user.rest": "其他{n}位用户",
+
+  "users.title": "用户列表",
+  "users.user": "用户",
+  "users.total": "合计",
+  "users.search": "搜索用户",
+  "users.csv": "下载 CSV",
+  "users.rows": "数据行",
+  "users.share": "{n}/{all}位用户",
+  "users.none": "此时间范围内没有用户提交任务。",
+  "users.none_found": "没有名称匹配的用户。",
+
+  "exact.copied": "已复制",
+  "exact.copied_text": "已复制{text}",
+  "exact.field": "完整数值",
+  "exact.select": "浏览器不允许页面复制，数字已选中。",
 };

@@ -1,0 +1,54 @@
+import { html, nothing } from "../../../vendor/lit-html/lit-html.js";
+import { shareOf, table } from "./markup.js";
+
+/** @typedef {import("../../types.d.ts").Actions} Actions */
+
+/**
+ * Returns the table with its title, the search, and what saves it.
+ *
+ * @param {import("./markup.js").Shape} shape
+ * @param {import("./element.js").UsersElement} element Takes what a person does to it.
+ * @param {Actions} actions
+ */
+export function frame(shape, element, actions) {
+  const { entries, users } = shape;
+  const { t } = shape.format;
+  const search = (/** @type {Event} */ event) => element.search(/** @type {HTMLInputElement} */ (event.target).value);
+  return html`
+    <div class="users-tools">
+      <h2 id="users-title">${t("users.title")}</h2>
+      <label class="unseen" for="users-search">${t("users.search")}</label>
+      <input
+        id="users-search"
+        type="search"
+        placeholder=${t("users.search")}
+        autocomplete="off"
+        spellcheck="false"
+        @input=${search}
+      />
+      ${download(t, actions)}
+    </div>
+    <div
+      class="users-region"
+      role="region"
+      tabindex="0"
+      aria-label=${t("users.rows")}
+      @scroll=${() => element.scrolled()}
+      @click=${(/** @type {MouseEvent} */ event) => element.clicked(event)}
+      @focusin=${(/** @type {FocusEvent} */ event) => element.focused(event)}
+      @keydown=${(/** @type {KeyboardEvent} */ event) => element.pressed(event)}
+    >
+      ${table(shape, (column) => element.sort(column))}
+    </div>
+    ${entries.length === 0 ? html`<p class="hint">${t(users === 0 ? "users.none" : "users.none_found")}</p>` : nothing}
+    <p class="unseen" aria-live="polite">${shareOf(shape)}</p>
+  `;
+}
+
+/**
+ * @param {import("../../words/words.js").Translate} t
+ * @param {Actions} actions
+ */
+export function download(t, actions) {
+  return html`<button type="button" @click=${() => actions.downloadCsv()}>${t("users.csv")}</button>`;
+}

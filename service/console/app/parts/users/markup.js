@@ -1,0 +1,148 @@
+import { html, nothing } from "../../../vendor/lit-html/lit-html.js";
+import { repeat } from "../../../vendor/lit-html/directives/repeat.js";
+import { STATUSES, writeView } from "../../core/address.js";
+import { exactBytes } from "../exact.js";
+
+/** @typedef {import("../../types.d.ts").Counts} Counts */
+/** @typedef {import("../../types.d.ts").View} View */
+/** @typedef {import("../../words/format.js").Format} Format */
+/** @typedef {import("./rows.js").Column} Column */
+/** @typedef {import("./rows.js").Entry} Entry */
+/** @typedef {import("./rows.js").Order} Order */
+/** @typedef {import("./window.js").Piece} Piece */
+
+/** @type {readonly Column[]} */
+export const COLUMNS = ["name", ...STATUSES, "inputBytes"];
+
+/**
+ * What a table of users shows.
+ *
+ * @typedef {object} Shape
+ * @property {View} view
+ * @property {Format} format
+ * @property {Order} order
+ * @property {readonly Entry[]} entries Those that were searched for.
+ * @property {readonly Piece[]} pieces Those of them that are in the page.
+ * @property {Counts} totals
+ * @property {number} users How many there are in all.
+ * @property {string | undefined} active The key of the user at whom Tab stops.
+ * @property {number} rowPx
+ * @property {(row: import("../../types.d.ts").UserRow, column: Column) => string} changed The class of a change.
+ */
+
+/**
+ * @param {Shape} shape
+ * @param {(column: Column) => void} sort
+ */
+export function table(shape, sort) {
+  const { format, entries, pieces } = shape;
+  return html`
+    <table aria-labelledby="users-title" aria-rowcount=${entries.length + 2}>
+      <thead>
+        <tr aria-rowindex="1">
+          ${COLUMNS.map((column) => head(column, shape, sort))}
+        </tr>
+      </thead>
+      <tbody>
+        ${repeat(
+          pieces,
+          (piece, at) => ("index" in piece ? entries[piece.index]?.key : `gap ${at}`),
+          (piece) => ("index" in piece ? row(piece.index, shape) : gap(piece.gap * shape.rowPx)),
+        )}
+      </tbody>
+      <tfoot>
+        <tr aria-rowindex=${entries.length + 2}>
+          <th scope="row">${format.t("users.total")} <small>${shareOf(shape)}</small></th>
+          ${numbers(shape.totals, shape, () => "", true)}
+        </tr>
+      </tfoot>
+    </table>
+  `;
+}
+
+/** Returns how many users of how many were searched for; nothing where it is all of them. @param {Shape} shape */
+export function shareOf({ entries, format, users }) {
+  return entries.length === users ? "" : format.t("users.share", { n: entries.length, all: users });
+}
+
+/**
+ * @param {Column} column
+ * @param {Shape} shape
+ * @param {(column: Column) => void} sort
+ */
+function head(column, { format: { t }, order, view }, sort) {
+  const name = column === "name" ? t("users.user") : column === "inputBytes" ? t("input") : t(`status.${column}`);
+  const sorted = order.column !== column ? nothing : order.isDescending ? "descending" : "ascending";
+  return html`
+    <th scope="col" aria-sort=${sorted} data-status=${isStatus(column) ? column : nothing} class=${classOf(column, view)}>
+      <button type="button" @click=${() => sort(column)}>
+        ${isStatus(column) ? html`<span class="swatch" aria-hidden="true"></span>` : nothing}${name}
+      </button>
+    </th>
+  `;
+}
+
+/**
+ * @param {number} index
+ * @param {Shape} shape
+ */
+function row(index, shape) {
+  const entry = shape.entries[index];
+  if (!entry) return nothing;
+  const { name } = entry.row;
+  const isSeen = name === shape.view.user;
+  return html`
+    <tr data-index=${index} aria-rowindex=${index + 2} class=${isSeen ? "is-seen" : ""}>
+      <th scope="row">
+        <a
+          href=${writeView({ ...shape.view, user: isSeen ? null : name })}
+          title=${name}
+          tabindex=${entry.key === shape.active ? "0" : "-1"}
+          aria-current=${isSeen ? "true" : nothing}
+          ><bdi>${name}</bdi></a
+        >
+      </th>
+      ${numbers(entry.row, shape, (column) => shape.changed(entry.row, column), false)}
+    </tr>
+  `;
+}
+
+/**
+ * @param {Counts} counts
+ * @param {Shape} shape
+ * @param {(column: Column) => string} changed
+ * @param {boolean} isStop Whether Tab stops at what can be copied.
+ */
+function numbers(counts, { format, view }, changed, isStop) {
+  return html`
+    ${STATUSES.map(
+      (status) => html`
+        <td class="${classOf(status, view)} ${counts[status] === 0 ? "is-zero" : ""} ${changed(status)}">
+          ${format.number(counts[status])}
+        </td>
+      `,
+    )}
+    <td class=${changed("inputBytes")}>${exactBytes(counts.inputBytes, format, { isStop })}</td>
+  `;
+}
+
+/** @param {number} px */
+function gap(px) {
+  return html`<tr class="gap" aria-hidden="true" .style=${`height: ${px}px`}></tr>`;
+}
+
+/**
+ * @param {Column} column
+ * @returns {column is import("../../types.d.ts").Status}
+ */
+function isStatus(column) {
+  return column !== "name" && column !== "inputBytes";
+}
+
+/**
+ * @param {Column} column
+ * @param {View} view
+ */
+function classOf(column, view) {
+  return column === view.status ? "is-chosen" : "";
+}
