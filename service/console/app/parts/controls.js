@@ -11,25 +11,25 @@ import { zoneChooser } from "./zone.js";
 export const controls = (state, actions) => {
   const t = words(state.view.language);
   return html`
-    <div class="controls">
+    <section class="controls" aria-label=${t("controls.title")}>
       <div class="row">${range(state, actions)} ${zoneChooser(state, actions)}</div>
       <div class="row">
         ${filters(state, actions)}
         <div class="now">
-        ${asOf(state, actions)}
-        <button
-          class="live"
-          data-stream=${state.stream}
-          aria-pressed=${state.isLive ? "true" : "false"}
-          title=${state.isLive && state.stream !== "off" ? t(`live.${state.stream}`) : nothing}
-          @click=${() => actions.setLive(!state.isLive)}
-        >
-          <span class="dot" aria-hidden="true"></span>${t("header.live")}
-        </button>
-        <button @click=${actions.refresh}>${t("header.refresh")}</button>
+          ${asOf(state, actions)}
+          <button
+            class="live"
+            data-stream=${state.stream}
+            aria-pressed=${state.isLive ? "true" : "false"}
+            title=${state.isLive && state.stream !== "off" ? t(`live.${state.stream}`) : nothing}
+            @click=${() => actions.setLive(!state.isLive)}
+          >
+            <span class="dot" aria-hidden="true"></span>${t("header.live")}
+          </button>
+          <button @click=${actions.refresh}>${t("header.refresh")}</button>
         </div>
       </div>
-    </div>
+    </section>
     ${state.isLive && state.stream === "broken" ? html`<p class="note" role="status">${t("live.broken")}</p>` : nothing}
   `;
 };

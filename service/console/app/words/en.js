@@ -33,6 +33,7 @@ export const en = {
   "live.connecting": "Live: connecting…",
   "live.broken": "Live is interrupted. It connects again by itself.",
 
+  "controls.title": "Selection",
   "range.title": "Range",
   "range.24h": "24 hours",
   "range.7d": "7 days",

@@ -33,6 +33,7 @@ export const zh = {
   "live.connecting": "实时：正在连接…",
   "live.broken": "实时连接已中断，将自动重连。",
 
+  "controls.title": "筛选条件",
   "range.title": "时间范围",
   "range.24h": "24小时",
   "range.7d": "7天",
