@@ -46,6 +46,8 @@ const loader = new Loader(api, store, session, nowMs);
 const actions = createActions(store, api, session, loader);
 const root = /** @type {HTMLElement} */ (document.getElementById("console"));
 
+let wasOut = true;
+
 function draw() {
   const { state } = store;
   const { documentElement } = document;
@@ -54,6 +56,9 @@ function draw() {
   documentElement.classList.toggle("is-wall", state.view.isWall && state.caller !== null);
   document.title = words(state.view.language)("page.title");
   render(page(state, actions, session.token !== null), root);
+  const isOut = state.caller === null;
+  if (wasOut && !isOut && document.activeElement === document.body) document.getElementById("main")?.focus();
+  wasOut = isOut;
 }
 
 history.replaceState(null, "", writeView(store.state.view));
@@ -64,5 +69,5 @@ darkness.addEventListener("change", () => {
 store.subscribe(draw);
 draw();
 new Live(store, api, session, loader).start();
-startClock(store, loader, nowMs);
+startClock(store, loader, session, actions);
 if (session.token !== null) void actions.signIn(session.token);

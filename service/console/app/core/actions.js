@@ -8,6 +8,7 @@ import { save } from "./saving.js";
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("../types.d.ts").Actions} Actions */
+/** @typedef {import("../types.d.ts").Caller} Caller */
 /** @typedef {import("../types.d.ts").View} View */
 
 /** @type {readonly (keyof View)[]} What the service is asked anew for. */
@@ -33,10 +34,11 @@ export function createActions(store, api, session, loader) {
       try {
         const caller = await api.caller(asking(token));
         session.token = token;
-        store.change({ caller, shown: null });
+        store.change({ caller, shown: null, view: permitted(store.state.view, caller) });
         await loader.load();
       } catch (error) {
         loader.failed(error);
+        if (store.state.failure?.retryAtMs === null) session.token = null;
       }
     },
     signOut() {
@@ -77,6 +79,17 @@ export function createActions(store, api, session, loader) {
 }
 
 /**
+ * Returns a view without what its reader may not ask for: the link of an administrator may name a user.
+ *
+ * @param {View} view
+ * @param {Caller | null} caller
+ * @returns {View}
+ */
+function permitted(view, caller) {
+  return caller?.isAdministrator === false ? { ...view, user: null } : view;
+}
+
+/**
  * Shows a view, and asks for what it needs.
  *
  * @param {Store} store
@@ -84,7 +97,8 @@ export function createActions(store, api, session, loader) {
  * @param {View} view
  */
 export function show(store, loader, view) {
-  const { view: before, shown } = store.state;
+  const { caller, view: before, shown } = store.state;
+  view = permitted(view, caller);
   store.change({ view });
   if (ASKED.some((name) => view[name] !== before[name])) void loader.load();
   else if (shown) store.change({ shown: { ...shown, view } });

@@ -1,34 +1,48 @@
 /** @typedef {import("./loader.js").Loader} Loader */
+/** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("../types.d.ts").Actions} Actions */
+/** @typedef {import("../types.d.ts").State} State */
 
 const TICK_MS = 1000;
 const RENEW_MS = 60_000;
 
 /**
  * Moves the page's present on, and asks again when it is time: for a range that goes along with the present after a
- * minute, and after a failure when it is worth it. While the tab is hidden nothing is asked; on return at once.
+ * minute, after a failure when it is worth it, and when the token should have ended. While the tab is hidden nothing is
+ * asked; on return all of it at once.
  *
  * @param {Store} store
  * @param {Loader} loader
- * @param {() => number} nowMs
+ * @param {Session} session
+ * @param {Actions} actions
  */
-export function startClock(store, loader, nowMs) {
-  const tick = () => {
+export function startClock(store, loader, session, actions) {
+  const tick = (isBack = false) => {
     if (document.hidden) return;
-    store.change({ nowMs: nowMs() });
-    if (store.state.caller && !store.state.isLoading && isDue(store, loader)) void loader.load({ isQuiet: true });
+    store.change({ nowMs: loader.nowMs() });
+    const { state } = store;
+    if (state.isLoading) return;
+    if (state.caller && (isBack || isDue(state, loader.askedAtMs))) void loader.load({ isQuiet: true });
+    if (!state.caller && session.token !== null && isWorthIt(state)) void actions.signIn(session.token);
   };
-  setInterval(tick, TICK_MS);
-  document.addEventListener("visibilitychange", tick);
+  setInterval(() => tick(), TICK_MS);
+  document.addEventListener("visibilitychange", () => tick(true));
 }
 
 /**
- * @param {Store} store
- * @param {Loader} loader
+ * @param {State} state
+ * @param {number} askedAtMs When was asked last.
  */
-function isDue({ state: { caller, failure, nowMs, view } }, { askedAtMs }) {
-  if (failure) return failure.retryAtMs !== null && nowMs >= failure.retryAtMs;
-  const endsMs = caller?.expiresAtMs ?? Infinity;
-  if (askedAtMs < endsMs && nowMs >= endsMs) return true; // once: the service says whether it has ended
+function isDue(state, askedAtMs) {
+  const { caller, failure, nowMs, view } = state;
+  if (failure) return isWorthIt(state);
+  const endsMs = caller?.expiresAtMs ?? Infinity; // by this machine's clock: the service is to say whether it has
+  if (askedAtMs < endsMs && endsMs <= nowMs) return true;
   return "preset" in view.range && Math.abs(nowMs - askedAtMs) >= RENEW_MS;
+}
+
+/** @param {State} state */
+function isWorthIt({ failure, nowMs }) {
+  return failure !== null && failure.retryAtMs !== null && nowMs >= failure.retryAtMs;
 }

@@ -30,6 +30,6 @@ export const controls = (state, actions) => {
         </div>
       </div>
     </section>
-    ${state.isLive && state.stream === "broken" ? html`<p class="note" role="status">${t("live.broken")}</p>` : nothing}
+    ${state.isLive && state.stream === "broken" ? html`<p class="note warn" role="status">${t("live.broken")}</p>` : nothing}
   `;
 };

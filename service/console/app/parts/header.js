@@ -3,7 +3,7 @@ import { words } from "../words/words.js";
 
 /** @typedef {import("../types.d.ts").Actions} Actions */
 /** @typedef {import("../types.d.ts").Language} Language */
-/** @typedef {import("../types.d.ts").Part} Part */
+/** @typedef {import("../types.d.ts").State} State */
 /** @typedef {import("../types.d.ts").Theme} Theme */
 
 /** @type {readonly [Language, string, string][]} */
@@ -14,8 +14,14 @@ const LANGUAGES = [
 /** @type {readonly Theme[]} */
 const THEMES = ["light", "dark"];
 
-/** Whose figures they are, and how they are shown. @type {Part} */
-export const header = (state, actions) => {
+/**
+ * Whose figures they are, and how they are shown.
+ *
+ * @param {State} state
+ * @param {Actions} actions
+ * @param {boolean} isOut The page below has its own title.
+ */
+export function header(state, actions, isOut) {
   const { caller, view } = state;
   const t = words(view.language);
   return html`
@@ -23,7 +29,7 @@ export const header = (state, actions) => {
     <header class="top">
       <div class="brand">
         <span class="mark" aria-hidden="true"></span>
-        ${caller ? html`<h1>${t("page.title")}</h1>` : nothing}
+        ${isOut ? nothing : html`<h1>${t("page.title")}</h1>`}
       </div>
       ${caller ? who(state) : nothing}
       <div class="tools">
@@ -44,9 +50,9 @@ export const header = (state, actions) => {
       </div>
     </header>
   `;
-};
+}
 
-/** @param {import("../types.d.ts").State} state */
+/** @param {State} state */
 function who({ caller, view }) {
   const t = words(view.language);
   return html`

@@ -29,9 +29,9 @@ const PARTS = [
  * @param {boolean} isResuming There is a token, of which it is not known yet whose it is.
  */
 export function page(state, actions, isResuming) {
-  const isOut = !state.caller && !(isResuming && !state.failure);
+  const isOut = !state.caller && !(isResuming && (!state.failure || state.failure.retryAtMs !== null));
   return html`
-    ${header(state, actions)}
+    ${header(state, actions, isOut)}
     ${isOut
       ? signIn(state, actions)
       : html`
@@ -39,7 +39,7 @@ export function page(state, actions, isResuming) {
           <main id="main" tabindex="-1" class=${state.isLoading ? "is-loading" : ""} aria-busy=${state.isLoading ? "true" : "false"}>
             ${notes(state, actions)} ${figures(state, actions)}
             ${PARTS.map(([area, part]) => {
-              const content = part(state, actions);
+              const content = state.caller ? part(state, actions) : nothing;
               return content === nothing ? nothing : html`<div class="area ${area}">${content}</div>`;
             })}
           </main>

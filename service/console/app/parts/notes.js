@@ -41,15 +41,20 @@ export const notes = (state) => {
   const format = formatOf(view);
   /** @type {string[]} */
   const texts = [];
+  /** @type {string[]} */
+  const warnings = [];
   if (shown) {
     const { asOfMs, gaps, horizonMs } = shown.statistics;
-    if (asOfMs === 0) texts.push(t("note.no_as_of"));
+    if (asOfMs === 0) warnings.push(t("note.no_as_of"));
     if (horizonMs !== null) texts.push(t("note.horizon", { instant: format.instant(horizonMs) }));
-    if (gaps > 0) texts.push(t("note.gaps", { n: gaps }));
+    if (gaps > 0) warnings.push(t("note.gaps", { n: gaps }));
   }
   const leftMs = (caller?.expiresAtMs ?? Infinity) - nowMs;
-  if (leftMs < SOON_MS) texts.push(t("note.expires", { left: format.duration(leftMs) }));
-  return html`${failureNote(state)} ${texts.map((text) => html`<p class="note">${text}</p>`)} ${empty(state)}`;
+  if (leftMs > 0 && leftMs < SOON_MS) warnings.push(t("note.expires", { left: format.duration(leftMs) }));
+  return html`
+    ${failureNote(state)} ${warnings.map((text) => html`<p class="note warn">${text}</p>`)}
+    ${texts.map((text) => html`<p class="note">${text}</p>`)} ${empty(state)}
+  `;
 };
 
 /** @param {State} state */

@@ -68,9 +68,9 @@ export const en = {
   "duration.hours": "{n} h",
   "duration.days": "{n} day|{n} days",
 
-  "bounds.all": "of all time",
-  "bounds.since": "since {start}",
-  "bounds.until": "until {end}",
+  "bounds.all": "All time",
+  "bounds.since": "Since {start}",
+  "bounds.until": "Until {end}",
   "bounds.between": "{start} – {end}",
 
   "figures.title": "Jobs by state",
@@ -78,7 +78,7 @@ export const en = {
   "figures.users": "{n} user|{n} users",
   "figures.caption": "by start time, in their state now",
   "figures.before": "compared with the period before ({bounds})",
-  "figures.no_before": "of all time there is no period before",
+  "figures.no_before": "without a period before",
   "figures.same": "no change",
   "figures.new": "none before",
 

@@ -78,7 +78,7 @@ export const zh = {
   "figures.users": "{n}位用户",
   "figures.caption": "按任务开始时间统计，显示其当前状态",
   "figures.before": "与上一周期相比（{bounds}）",
-  "figures.no_before": "全部时间没有上一周期",
+  "figures.no_before": "无上一周期可比",
   "figures.same": "无变化",
   "figures.new": "此前为零",
 
