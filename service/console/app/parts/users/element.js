@@ -65,7 +65,7 @@ export class UsersElement extends HTMLElement {
     let kept = entries.findIndex(({ key }) => key === this.#active);
     if (kept < 0) kept = this.#first;
     this.#active = entries[kept]?.key;
-    const focused = document.activeElement;
+    const focus = this.#focus();
     const shape = {
       view: shown.view,
       format: formatOf(shown.view),
@@ -80,8 +80,19 @@ export class UsersElement extends HTMLElement {
     };
     render(frame(shape, this, actions), this);
     this.#rowPx = this.querySelector("tr[data-index]")?.getBoundingClientRect().height || this.#rowPx;
-    // A row that takes another place in the table loses the focus on its way.
-    if (focused instanceof HTMLElement && this.contains(focused)) focused.focus({ preventScroll: true });
+    if (focus) this.#rowOf(kept)?.querySelector(focus)?.focus({ preventScroll: true });
+  }
+
+  /** Returns what has the focus in a row: it goes along with the user when the row takes another place. */
+  #focus() {
+    const focused = document.activeElement;
+    if (!focused || !this.contains(focused) || !focused.closest("tr[data-index]")) return null;
+    return /** @type {"a"} */ (focused.matches("a") ? "a" : ".exact");
+  }
+
+  /** @param {number} index */
+  #rowOf(index) {
+    return this.querySelector(`tr[data-index="${index}"]`);
   }
 
   get #region() {
@@ -150,7 +161,7 @@ export class UsersElement extends HTMLElement {
   #goTo(index) {
     this.#active = this.#entries[index]?.key;
     this.#draw();
-    const row = this.querySelector(`tr[data-index="${index}"]`);
+    const row = this.#rowOf(index);
     row?.querySelector("a")?.focus({ preventScroll: true });
     row?.scrollIntoView({ block: "nearest" });
   }

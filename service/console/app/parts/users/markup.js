@@ -4,6 +4,7 @@ import { STATUSES, writeView } from "../../core/address.js";
 import { exactBytes } from "../exact.js";
 
 /** @typedef {import("../../types.d.ts").Counts} Counts */
+/** @typedef {import("../../types.d.ts").Status} Status */
 /** @typedef {import("../../types.d.ts").View} View */
 /** @typedef {import("../../words/format.js").Format} Format */
 /** @typedef {import("./rows.js").Column} Column */
@@ -35,7 +36,7 @@ export const COLUMNS = ["name", ...STATUSES, "inputBytes"];
  * @param {(column: Column) => void} sort
  */
 export function table(shape, sort) {
-  const { format, entries, pieces } = shape;
+  const { format, entries, pieces, totals } = shape;
   return html`
     <table aria-labelledby="users-title" aria-rowcount=${entries.length + 2}>
       <thead>
@@ -46,14 +47,15 @@ export function table(shape, sort) {
       <tbody>
         ${repeat(
           pieces,
-          (piece, at) => ("index" in piece ? entries[piece.index]?.key : `gap ${at}`),
+          (piece, at) => ("index" in piece ? piece.index : `gap ${at}`),
           (piece) => ("index" in piece ? row(piece.index, shape) : gap(piece.gap * shape.rowPx)),
         )}
       </tbody>
       <tfoot>
         <tr aria-rowindex=${entries.length + 2}>
           <th scope="row">${format.t("users.total")} <small>${shareOf(shape)}</small></th>
-          ${numbers(shape.totals, shape, () => "", true)}
+          ${STATUSES.map((status) => number(totals[status], status, shape))}
+          <td>${exactBytes(totals.inputBytes, format)}</td>
         </tr>
       </tfoot>
     </table>
@@ -87,43 +89,36 @@ function head(column, { format: { t }, order, view }, sort) {
  * @param {Shape} shape
  */
 function row(index, shape) {
-  const entry = shape.entries[index];
+  const { active, changed, entries, format, view } = shape;
+  const entry = entries[index];
   if (!entry) return nothing;
-  const { name } = entry.row;
-  const isSeen = name === shape.view.user;
+  const user = entry.row;
+  const isSeen = user.name === view.user;
   return html`
     <tr data-index=${index} aria-rowindex=${index + 2} class=${isSeen ? "is-seen" : ""}>
       <th scope="row">
         <a
-          href=${writeView({ ...shape.view, user: isSeen ? null : name })}
-          title=${name}
-          tabindex=${entry.key === shape.active ? "0" : "-1"}
+          href=${writeView({ ...view, user: isSeen ? null : user.name })}
+          title=${user.name}
+          tabindex=${entry.key === active ? "0" : "-1"}
           aria-current=${isSeen ? "true" : nothing}
-          ><bdi>${name}</bdi></a
+          ><bdi>${user.name}</bdi></a
         >
       </th>
-      ${numbers(entry.row, shape, (column) => shape.changed(entry.row, column), false)}
+      ${STATUSES.map((status) => number(user[status], status, shape, changed(user, status)))}
+      <td class=${changed(user, "inputBytes")}>${exactBytes(user.inputBytes, format, { isStop: false })}</td>
     </tr>
   `;
 }
 
 /**
- * @param {Counts} counts
+ * @param {number} value
+ * @param {Status} status
  * @param {Shape} shape
- * @param {(column: Column) => string} changed
- * @param {boolean} isStop Whether Tab stops at what can be copied.
+ * @param {string} [changed]
  */
-function numbers(counts, { format, view }, changed, isStop) {
-  return html`
-    ${STATUSES.map(
-      (status) => html`
-        <td class="${classOf(status, view)} ${counts[status] === 0 ? "is-zero" : ""} ${changed(status)}">
-          ${format.number(counts[status])}
-        </td>
-      `,
-    )}
-    <td class=${changed("inputBytes")}>${exactBytes(counts.inputBytes, format, { isStop })}</td>
-  `;
+function number(value, status, { format, view }, changed = "") {
+  return html`<td class="${classOf(status, view)} ${value === 0 ? "is-zero" : ""} ${changed}">${format.number(value)}</td>`;
 }
 
 /** @param {number} px */
@@ -133,7 +128,7 @@ function gap(px) {
 
 /**
  * @param {Column} column
- * @returns {column is import("../../types.d.ts").Status}
+ * @returns {column is Status}
  */
 function isStatus(column) {
   return column !== "name" && column !== "inputBytes";
