@@ -2,10 +2,11 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from service.store.contract import Standing
 from service.store.errors import LayoutError, StoreUnavailableError
 from tests.api.streams import EAGER, STREAM, Event, LedStore, listening
 from tests.api.support import AS_OF_MS, FakeStore, as_caller, served
@@ -101,3 +102,44 @@ async def test_a_fault_ends_streams_and_is_told(caplog: pytest.LogCaptureFixture
     assert [
         (record.getMessage(), bool(record.exc_info)) for record in caplog.records if record.levelname == "ERROR"
     ] == [("streams have failed", True)]
+
+
+@dataclass
+class SlowLooks(FakeStore):
+    """A store whose looks see what there was when they began, and return when a test lets them."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    let_out: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+
+    async def standing(self, project_id: str) -> Standing:
+        """How it stood."""
+        standing = await super().standing(project_id)
+        self.begun.set()
+        await self.let_out.acquire()
+        return standing
+
+
+async def test_the_as_of_never_goes_back() -> None:
+    """A look that began before an answer was read, and returns after it, is the older of the two."""
+    store = SlowLooks()
+    async with served(store, pace=LIVELY) as api, listening(api) as stream:
+        await stream.until("statistics")
+        await store.begun.wait()
+        store.error = AWAY  # of the next look, so that the next stream asks
+        store.let_out.release()
+        while len(store.looked) < 3:
+            await stream.until("as_of")
+        store.error = None
+        store.begun.clear()
+        await store.begun.wait()
+        store.as_of_ms += 5
+        async with listening(api) as another:
+            assert (await another.until("statistics")).data["as_of"] == AS_OF_MS + 5
+            looks = len(store.looked)
+            store.let_out.release()
+            while len(store.looked) == looks:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0)
+            for each in (stream, another):
+                for _ in range(2):
+                    event = await each.until("as_of")
+                assert event.data["as_of"] == AS_OF_MS + 5
