@@ -1,7 +1,7 @@
 """Keeps the names of a project's users in the order of answers, and finds who is new or renamed. Pure, no I/O."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -109,11 +109,15 @@ class Names:
         positions: list[int] = self._order[have_jobs[self._order]].tolist()
         return positions
 
-    def keys_of(self, name: str) -> Numbers:
-        """Returns the keys of the users who have this name."""
-        first = bisect_left(self._sorted, _User(name, ""))
-        last = bisect_left(self._sorted, _User(name + "\0", ""))
-        return self._keys[self._order[first:last]]
+    def with_name(self, name: str) -> Callable[[Numbers], NDArray[np.bool_]]:
+        """Returns what tells of user keys whether they are of users who have this name now.
+
+        It raises UnknownUserError for the key of a user who is not known.
+        """
+        first, last = (bisect_left(self._sorted, _User(each, "")) for each in (name, name + "\0"))
+        users, has_name = self.users, np.zeros(len(self), np.bool_)
+        has_name[self._order[first:last]] = True
+        return lambda keys: has_name[users.positions(keys.astype(np.float64))]
 
     def _replace(self, users: list[tuple[int, _User]]) -> None:
         self._users = [user for _, user in users]

@@ -20,7 +20,8 @@ from service.store.read.cover import cover
 from service.store.read.known import QUESTION_SECONDS, Known, KnownProjects
 from service.store.read.learning import Learning
 from service.store.read.node_checks import check_nodes
-from service.store.read.series import SeriesQuestion, SeriesReader
+from service.store.read.series import SeriesReader
+from service.store.read.series_plan import SeriesQuestion
 from service.store.read.shared_read import SharedRead
 from service.store.read.stragglers import ask_all
 from service.store.read.totals import read_totals

@@ -5,65 +5,31 @@ and the generation and the horizon of its stripe, are the same in each.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from service.events.event import JobStatus
 from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Live
-from service.store.layout.keys import project_prefix
 from service.store.layout.projects import Meta
 from service.store.read.bodies import Bodies, Doubts
-from service.store.read.known import Known, KnownShape
+from service.store.read.known import Known
 from service.store.read.learning import Learning
-from service.store.read.names import Numbers
-from service.store.read.node_checks import check_nodes
-from service.store.read.series_cover import Nodes, find_nodes
+from service.store.read.series_cover import Nodes
+from service.store.read.series_items import Chosen
+from service.store.read.series_plan import Plan, Points, SeriesQuestion
 from service.store.read.series_sums import SeriesSums
-from service.store.read.view import Asked, Look, View
-from service.store.redis.views import DamagedError
+from service.store.read.view import Asked, View
 
 SERIES_SECONDS = 3.0  # that a series takes at most, with waiting for others; each of its reads takes a second at most
 _ATTEMPTS = 20
-_ATTEMPTS_IN_PIECES = 4
+_ATTEMPTS_IN_PIECES = 4  # of which two are for what a reader does not know yet
 _PIECE_KEYS = 1_000  # hold Redis for some 1.5 ms
+_PIECE_BYTES = 4 * 1024 * 1024  # that a piece should not exceed, as far as the piece before it tells
+_LEAST_KEYS = 100
 _MANY_KEYS = 10_000  # read at once where writes come between the pieces again and again
-_LARGE_BYTES = 256 * 1024  # whose sums take longer than the way to a thread and back
-
-
-class SeriesQuestion(NamedTuple):
-    """A question for a series: of the jobs of a user, of all users with a name, or of everybody."""
-
-    project_id: str
-    borders_ms: Sequence[int]
-    user_id: str | None
-    user_name: str | None
-
-
-class Points(NamedTuple):
-    """What a question for a series is answered with: a list for each status, the bytes of input, and the look."""
-
-    jobs: list[list[int]]
-    size_bytes: list[int]
-    look: Look
-
-
-class _Plan(NamedTuple):
-    """What is read: chosen by a shape, a generation and a horizon. `hidden` intervals lie before the horizon."""
-
-    shape: KnownShape
-    live: Live
-    borders_ms: NDArray[np.int64]
-    hidden: int
-    nodes: Nodes
-
-    def pieces(self, keys: int) -> list[Nodes]:
-        """Returns the nodes in pieces, at least one."""
-        return [self.nodes.part(slice(at, at + keys)) for at in range(0, max(1, len(self.nodes)), keys)]
+_LARGE_BYTES = 512 * 1024  # whose sums take longer than the way to a thread and back
 
 
 class SeriesReader:
@@ -86,59 +52,73 @@ class SeriesReader:
 
     async def read(self, question: SeriesQuestion, known: Known) -> Points:
         """Answers a question. Raises DamagedError, StoreUnavailableError, LayoutError and what the client raises."""
+        try:
+            async with asyncio.timeout(SERIES_SECONDS), AsyncExitStack() as turn:
+                return await self._read(question, known, turn)
+        except TimeoutError as error:
+            raise TimeoutError(f"no answer within {SERIES_SECONDS:g} s") from error
+
+    async def _read(self, question: SeriesQuestion, known: Known, turn: AsyncExitStack) -> Points:
         doubts, has_turn = Doubts(), False
-        async with asyncio.timeout(SERIES_SECONDS), AsyncExitStack() as held:
-            for attempt in range(_ATTEMPTS):
-                plan = _plan(question, known, self._live(question.project_id))
-                if len(plan.nodes) > _PIECE_KEYS and not has_turn:
-                    await held.enter_async_context(self._turn)
-                    has_turn = True
-                pieces = plan.pieces(_PIECE_KEYS if attempt < _ATTEMPTS_IN_PIECES else _MANY_KEYS)
-                points = await self._read_pieces(question, known, plan, pieces, doubts)
-                if points is not None:
-                    return points
+        for attempt in range(_ATTEMPTS):
+            plan = Plan(question, known.shape, self._live(question.project_id))
+            if len(plan.nodes) > _PIECE_KEYS and not has_turn:
+                await turn.enter_async_context(self._turn)
+                has_turn = True
+            keys = _PIECE_KEYS if attempt < _ATTEMPTS_IN_PIECES else _MANY_KEYS
+            points = await self._read_pieces(question, known, plan, keys, doubts)
+            if points is not None:
+                return points
         raise StoreUnavailableError(f"project {question.project_id} changed under each of its reads", "changed")
 
     async def _read_pieces(
-        self, question: SeriesQuestion, known: Known, plan: _Plan, pieces: list[Nodes], doubts: Doubts
+        self, question: SeriesQuestion, known: Known, plan: Plan, keys: int, doubts: Doubts
     ) -> Points | None:
-        """Returns what the question is answered with, or None if it has to be asked again."""
-        project_id, sums, stamp = question.project_id, SeriesSums(plan.borders_ms), None
+        """Returns what the question is answered with, None if it has to be asked again; `keys` are the first piece."""
+        project_id, sums = question.project_id, SeriesSums(plan.borders_ms)
+        piece, at = plan.nodes.part(slice(0, keys)), keys
         wants_namings = question.user_name is not None and known.wants_namings
-        view = await self._look(project_id, known, _asked(plan, pieces[0], wants_namings))
-        for number, piece in enumerate(pieces, 1):
-            if view.look.head.live != plan.live or stamp not in {None, view.look.stamp}:
-                return None
+        first = view = await self._look(project_id, known, plan.asked(piece, wants_namings=wants_namings))
+        while await self._is_as_planned(project_id, known, plan, view) and view.look.stamp == first.look.stamp:
             if view.meta is None:
                 is_nothing = await self._bodies.is_nothing(project_id, view, doubts)
-                return _points(sums, plan, view) if is_nothing else None
-            if view.meta.shape_id != plan.shape.shape_id:
-                known.shape = await self._learning.shape(project_id, plan.live.generation)
-                return None
-            if stamp is None:
-                stamp = view.look.stamp
-                is_known, sums.users = await self._users(question, known, view, view.meta, doubts)
+                return plan.points(sums, view.look) if is_nothing else None
+            if view is first:
+                is_known, sums.chosen = await self._chosen(question, known, view, view.meta, doubts)
                 if not is_known:
                     return None
-            adding = _add(sums, project_prefix(project_id, plan.live.generation), plan, piece, view)
-            if number == len(pieces):
+            size_bytes = sum(map(len, filter(None, view.nodes)))
+            adding = _add(sums, plan, piece, view, in_thread=size_bytes > _LARGE_BYTES)
+            if at >= len(plan.nodes):
                 await adding
-            else:  # Redis reads the next piece meanwhile
-                asked = _asked(plan, pieces[number], wants_namings=False)
-                _, view = await asyncio.gather(adding, self._look(project_id, known, asked))
-        return await self._checked(question, _points(sums, plan, view), view, doubts)
+                return await self._checked(question, plan.points(sums, view.look), view, doubts)
+            if size_bytes > _PIECE_BYTES and keys < _MANY_KEYS:
+                keys = max(_LEAST_KEYS, len(piece) * _PIECE_BYTES // size_bytes)
+            piece, at = plan.nodes.part(slice(at, at + keys)), at + keys
+            # Redis reads the next piece while this one is added up
+            _, view = await asyncio.gather(adding, self._look(project_id, known, plan.asked(piece)))
+        return None
 
-    async def _users(
+    async def _is_as_planned(self, project_id: str, known: Known, plan: Plan, view: View) -> bool:
+        """Tells whether a view has what the nodes were chosen by; if not, the reader has learnt what it is now."""
+        if view.look.head.live != plan.live:
+            return False
+        if view.meta is not None and view.meta.shape_id != plan.shape.shape_id:
+            known.shape = await self._learning.shape(project_id, plan.live.generation)
+            return False
+        return True
+
+    async def _chosen(
         self, question: SeriesQuestion, known: Known, view: View, meta: Meta, doubts: Doubts
-    ) -> tuple[bool, Numbers | None]:
-        """Returns whether the view's names are known, and the keys of the users who are asked for; None: everybody."""
+    ) -> tuple[bool, Chosen | None]:
+        """Returns whether the names that the question is about are known, and what tells whose jobs count."""
         if question.user_id is not None:
-            key = int.from_bytes(self._key_of_user(question.user_id), "little")
-            return True, np.array([key], np.uint64)
+            key = np.uint64(int.from_bytes(self._key_of_user(question.user_id), "little"))
+            return True, lambda keys: keys == key
         if question.user_name is None:
             return True, None
         names = await self._bodies.names(question.project_id, known, view, meta, doubts)
-        return names is not None, None if names is None else names.keys_of(question.user_name)
+        return names is not None, None if names is None else names.with_name(question.user_name)
 
     async def _checked(self, question: SeriesQuestion, points: Points, view: View, doubts: Doubts) -> Points | None:
         """Returns a user's series if its key is that user's own, zeros if it is another's, None if it is nobody's."""
@@ -149,36 +129,11 @@ class SeriesReader:
         if is_user is None:
             doubts.add("u", "lacks a user who has jobs")
             return None
-        return points if is_user else Points(*_zeros(len(points.size_bytes)), points.look)
+        return points if is_user else points.nothing()
 
 
-def _plan(question: SeriesQuestion, known: Known, live: Live) -> _Plan:
-    borders_ms = np.array(question.borders_ms, np.int64)
-    hidden = max(0, int(borders_ms.searchsorted(live.horizon_ms, "right")) - 1)
-    borders_ms = np.maximum(borders_ms[hidden:], live.horizon_ms)
-    return _Plan(known.shape, live, borders_ms, hidden, find_nodes(known.shape.levels, borders_ms))
-
-
-def _asked(plan: _Plan, piece: Nodes, wants_namings: bool) -> Asked:
-    return Asked(plan.live.generation, cover=piece.cover(), wants_namings=wants_namings)
-
-
-async def _add(sums: SeriesSums, prefix: str, plan: _Plan, piece: Nodes, view: View) -> None:
+async def _add(sums: SeriesSums, plan: Plan, piece: Nodes, view: View, *, in_thread: bool) -> None:
     """Adds up what a view has of a piece. Raises DamagedError."""
-    if sum(map(len, filter(None, view.nodes))) < _LARGE_BYTES:
-        is_right = sums.add(piece, view.nodes)
-    else:
-        is_right = await asyncio.to_thread(sums.add, piece, view.nodes)
+    is_right = await asyncio.to_thread(sums.add, piece, view.nodes) if in_thread else sums.add(piece, view.nodes)
     if not is_right:
-        check_nodes(prefix, plan.shape.shape, view.asked.cover, view.nodes)
-        raise DamagedError(prefix, "has a node that is unlike the shape")
-
-
-def _points(sums: SeriesSums, plan: _Plan, view: View) -> Points:
-    jobs, size_bytes = sums.result()
-    earlier_jobs, earlier_bytes = _zeros(plan.hidden)
-    return Points([a + b for a, b in zip(earlier_jobs, jobs, strict=True)], earlier_bytes + size_bytes, view.look)
-
-
-def _zeros(intervals: int) -> tuple[list[list[int]], list[int]]:
-    return [[0] * intervals for _ in JobStatus], [0] * intervals
+        plan.check(view)

@@ -18,15 +18,15 @@ from service.store.read.series_levels import Indexes, Levels
 
 Slots = NDArray[np.intp]
 NOWHERE = 0
-CUT, LEAF, ROWS = range(3)
+CUT_OFTEN, CUT_ONCE, LEAF, ROWS = range(4)
 
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """Nodes to be read, a column for each field: leaves that borders cut, whole leaves, and nodes with rows.
+    """Nodes to be read, a column for each field; kinds are leaves that borders cut, whole leaves, and nodes with rows.
 
     The sums of a node are added to the slot `plus` and taken off the slot `minus`; either may be NOWHERE. Of a leaf
-    that is cut, each entry is added to its own slot: from slot `low` to slot `high`.
+    that is cut, entries are added to their own slots: `plus` and the one behind it, or, of one that is cut often, any.
     """
 
     kind: NDArray[np.int8]
@@ -35,8 +35,6 @@ class Nodes:
     index: Indexes
     plus: Slots
     minus: Slots
-    low: Slots
-    high: Slots
 
     def __len__(self) -> int:
         return len(self.index)
@@ -51,18 +49,18 @@ class Nodes:
         return Cover([(int(self.level[start]), self.index[start:end].tolist()) for start, end in pairwise(edges)])
 
 
-def find_nodes(levels: Levels, borders_ms: NDArray[np.int64], least_gain: int = 1) -> Nodes:
+def find_nodes(levels: Levels, borders_ms: NDArray[np.int64]) -> Nodes:
     """Returns the nodes of a series, none twice; those of one kind lie together, in the order of the kinds.
 
-    Where that saves `least_gain` strings, an inner node is read instead of those of its children that lie in one slot;
-    its other children are then taken off it.
+    Where that saves strings, an inner node is read instead of those of its children that lie in one slot; its other
+    children are then taken off it. `borders_ms` ascends, and no border is there twice.
     """
-    found = [*_descend(levels, borders_ms, least_gain), _parents(_NO_NODE, 0, _NO_NODE, _NO_NODE)]
+    found = [*_descend(levels, borders_ms), _parents(_NO_NODE, 0, _NO_NODE, _NO_NODE)]
     nodes = Nodes(*(np.concatenate(column) for column in zip(*found, strict=True)))
     return nodes.part(nodes.kind.argsort(kind="stable"))
 
 
-def _descend(levels: Levels, borders_ms: NDArray[np.int64], least_gain: int) -> Iterator[tuple[NDArray[Any], ...]]:
+def _descend(levels: Levels, borders_ms: NDArray[np.int64]) -> Iterator[tuple[NDArray[Any], ...]]:
     """Yields columns of Nodes: for each level those of its nodes that are read, and those of their parents."""
     level, index = TOP_LEVEL, levels.listed[TOP_LEVEL]
     # topmost nodes have one parent, which there is not: nothing can be taken off it
@@ -73,18 +71,19 @@ def _descend(levels: Levels, borders_ms: NDArray[np.int64], least_gain: int) -> 
         high = borders_ms.searchsorted((index + 1 << level) - 1, "right")
         is_inner, is_whole = levels.is_inner(level, index), low == high
         is_counted = is_whole & (low > 0) & (low < len(borders_ms))
-        more = np.bincount(parent[is_whole & ~is_counted], minlength=len(parents))
-        more += np.bincount(parent[~is_whole & is_inner], minlength=len(parents)) // 2
-        plus = _largest_groups(parent[is_counted], low[is_counted], more + least)
+        outside = np.bincount(parent[is_whole & ~is_counted], minlength=len(parents))
+        plus = _largest_groups(parent[is_counted], low[is_counted], outside + least)
         yield _parents(parents, parent_level, plus, debts)
         minus = plus[parent]
         is_cut = ~is_whole & ~is_inner
         is_read = is_cut | (is_counted & (low != minus)) | (is_whole & ~is_counted & (minus > 0))
-        kind = np.where(is_cut, CUT, np.where(is_inner | (level == 0), ROWS, LEAF)).astype(np.int8)
-        columns = kind, np.full(len(index), level, np.int8), is_inner, index, np.where(is_cut, NOWHERE, low), minus
-        yield tuple(column[is_read] for column in (*columns, low, high))
+        kind = np.where(is_inner | (level == 0), ROWS, np.where(is_whole, LEAF, CUT_ONCE)).astype(np.int8)
+        kind[high > low + 1] = CUT_OFTEN
+        plus = np.where(kind == CUT_OFTEN, NOWHERE, low)
+        columns = kind, np.full(len(index), level, np.int8), is_inner, index, plus, minus
+        yield tuple(column[is_read] for column in columns)
         goes_down = ~is_whole & is_inner
-        parent_level, parents, debts, least = level, index[goes_down], minus[goes_down], 1 + least_gain
+        parent_level, parents, debts, least = level, index[goes_down], minus[goes_down], 2
         if len(parents):
             index, parent = levels.children(level, parents)
             level = CHILD_LEVEL[level]
@@ -98,7 +97,7 @@ def _parents(index: Indexes, level: int, plus: Slots, minus: Slots) -> tuple[NDA
     is_read = (plus > 0) | (minus > 0)
     index, plus, minus = index[is_read], plus[is_read], minus[is_read]
     ones = np.ones(len(index), np.int8)
-    return ROWS * ones, level * ones, ones.astype(np.bool_), index, plus, minus, plus, plus
+    return ROWS * ones, level * ones, ones.astype(np.bool_), index, plus, minus
 
 
 def _largest_groups(parent: Slots, slot: Slots, least: Slots) -> Slots:

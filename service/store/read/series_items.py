@@ -1,10 +1,10 @@
 """Sums the items of many nodes at once, node by node. Pure, no I/O.
 
-Numbers are read as 64-bit words at a stride of one item. Several small numbers are added up in one word, each in bits
-of its own, over blocks of so few items that none overflows.
+The numbers of packed items are read as 64-bit words, at a stride of one item. A word may hold several small numbers,
+each in bits of its own. Words are added up over blocks of so few items that no number overflows its bits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,107 +15,118 @@ from service.store.redis.views import DamagedError
 
 Words = NDArray[np.uint64]
 Cells = NDArray[np.float64]
+Places = NDArray[np.intp]
+Chosen = Callable[[Words], NDArray[np.bool_]]
+"""Tells of user keys whether items of these users count."""
 
 STATUSES = 6
 COLUMNS = STATUSES + 3  # jobs by status, then the bytes of input in words of weight 1, 2^32 and 2^64
-_BLOCK_ITEMS = 256  # of rows, of which each adds less than 2^8 to 16 bits, and less than 2^56 to 64
-_LANE_BITS = 10  # of entries: each adds 1, and a leaf has fewer than 2^10
-
-
-def _mask(bits: int) -> np.uint64:
-    return np.uint64((1 << bits) - 1)
-
-
-_WORD, _LANE, _USER, _SUM = _mask(32), _mask(_LANE_BITS), _mask(48), _mask(56)
+LEAF, NARROW, WIDE = b"L", b"r", b"R"
+_BLOCK_ITEMS = 256  # of which each adds less than 2^8 to 16 bits, and less than 2^56 to 64; a leaf has fewer
+_LANE_BITS = 9  # an entry adds 1 to the lane of its status, or to the one behind these if it has no status
+_LANES = np.array([1 << _LANE_BITS * min(status, STATUSES) for status in range(256)], np.uint64)
+_LANE, _LOW, _HALF, _USER, _SIZE = (np.uint64((1 << bits) - 1) for bits in (_LANE_BITS, 32, 16, 48, 56))
 _EVEN_BYTES = np.uint64(0x000000FF00FF00FF)
-_LANES = np.array([1 << _LANE_BITS * status for status in range(STATUSES)], np.uint64)
+_BYTE, _TWO_BYTES, _FOUR_BYTES = (np.uint64(8 * count) for count in (1, 2, 4))
 
 
 class Items:
-    """The items of nodes of one kind, without the markers."""
+    """The items of nodes of one kind, whose strings begin with this marker; `data` is all of them without markers.
 
-    def __init__(self, marker: bytes, data: bytes, counts: NDArray[np.int64]) -> None:
-        self.marker = marker
+    `counts` is the number of items of each node. Items of users who are not chosen count as zeros.
+    """
+
+    def __init__(self, marker: bytes, data: memoryview, counts: NDArray[np.int64], chosen: Chosen | None) -> None:
         self.counts = counts
+        self._marker = marker
         self._data = data
         self._width = ROW_BYTES.get(marker, ENTRY_BYTES)
-        self._count = len(data) // self._width
+        self._words = self._entry_words() if marker == LEAF else self._row_words()
+        if chosen is not None:
+            is_counted = chosen((self._column(13) >> _BYTE if marker == LEAF else self._column(0)) & _USER)
+            self._words = [words * is_counted for words in self._words]
 
-    def word(self, offset: int, kind: str = "<u8") -> NDArray[Any]:
-        """Returns the number of 64 bits, or of another kind, that each item has at an offset."""
-        return np.ndarray((self._count,), kind, self._data, offset, (self._width,))
+    def sums(self) -> tuple[Cells, Places]:
+        """Returns the sums of blocks of items, a column for each block, and the place of each block's node.
 
-    def is_of(self, users: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Tells of each item whether it is of one of these users."""
-        keys = (self.word(13) >> np.uint64(8) if self.marker == b"L" else self.word(0)) & _USER
-        return np.isin(keys, users)
+        Raises DamagedError.
+        """
+        return self._add_up(self.counts, self._words)
 
-    def starts_ms(self) -> NDArray[np.int64]:
-        """Returns the start of each entry."""
-        return (self.word(0) & _SUM).view(np.int64)
+    def later_sums(self, nodes: slice, borders_ms: NDArray[np.int64]) -> tuple[Cells, Places]:
+        """Returns the same of some leaves, of entries alone that do not start before a border, each leaf's own."""
+        counts = self.counts[nodes]
+        entries = self._entries(nodes)
+        is_later = self._starts_ms(entries) >= np.repeat(borders_ms, counts)
+        return self._add_up(counts, [words[entries] * is_later for words in self._words])
 
-    def sizes(self) -> Words:
-        """Returns the bytes of input of each entry or narrow row."""
-        return self.word(7) & _SUM if self.marker == b"L" else self.word(11) >> np.uint64(8)
+    def entries(self, nodes: slice) -> tuple[NDArray[np.int64], NDArray[np.intp], Words]:
+        """Returns start, status and size of each entry that counts of some leaves."""
+        entries = self._entries(nodes)
+        is_counted = self._words[0][entries] > 0
+        starts_ms, statuses, sizes = self._starts_ms(entries), self._column(20, "u1")[entries], self._words[1][entries]
+        return starts_ms[is_counted], statuses[is_counted].astype(np.intp), sizes[is_counted]
 
-    def statuses(self) -> NDArray[np.uint8]:
-        """Returns the status of each entry; raises DamagedError if one is none."""
-        statuses = np.array(self.word(20, "u1"))
-        if len(statuses) and statuses.max() >= STATUSES:
-            raise DamagedError("n", "has a leaf with a job in no status")
-        return statuses
+    def _entries(self, nodes: slice) -> slice:
+        first = int(self.counts[: nodes.start].sum())
+        return slice(first, first + int(self.counts[nodes].sum()))
 
-    def blocks(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Returns where blocks of items begin, of which none is of two nodes, and the place of each one's node."""
-        blocks = -(-self.counts // _BLOCK_ITEMS)
+    def _starts_ms(self, entries: slice) -> NDArray[np.int64]:
+        return (self._column(0)[entries] & _SIZE).view(np.int64)
+
+    def _column(self, offset: int, kind: str = "<u8") -> NDArray[Any]:
+        """Returns the number of this kind that each item has at an offset."""
+        return np.ndarray((len(self._data) // self._width,), kind, self._data, offset, (self._width,))
+
+    def _entry_words(self) -> list[Words]:
+        return [_LANES[self._column(20, "u1")], self._column(7) & _SIZE]
+
+    def _row_words(self) -> list[Words]:
+        if self._marker == NARROW:
+            jobs = self._column(6)
+            return [jobs & _EVEN_BYTES, jobs >> _BYTE & _EVEN_BYTES, self._column(11) >> _BYTE]
+        columns = [self._column(offset, "<u4").astype(np.uint64) for offset in range(6, 34, 4)]
+        return [*columns, self._column(32) >> _TWO_BYTES]
+
+    def _add_up(self, counts: NDArray[np.int64], words: Sequence[Words]) -> tuple[Cells, Places]:
+        blocks = -(-counts // _BLOCK_ITEMS)
         node = np.repeat(np.arange(len(blocks)), blocks)
         number = np.arange(len(node)) - np.repeat(np.cumsum(blocks) - blocks, blocks)
-        return np.repeat(np.cumsum(self.counts) - self.counts, blocks) + number * _BLOCK_ITEMS, node
+        starts = np.repeat(np.cumsum(counts) - counts, blocks) + number * _BLOCK_ITEMS
+        if not len(starts):
+            return np.zeros((COLUMNS, 0)), node
+        return _UNPACK[self._marker]([np.add.reduceat(each, starts) for each in words]), node
 
 
-def sum_items(items: Items, is_counted: NDArray[np.bool_] | None) -> tuple[Cells, NDArray[np.intp]]:
-    """Returns the sums of blocks of items, a column for each block, and the place of each block's node."""
-    starts, node = items.blocks()
-    cells = np.zeros((COLUMNS, len(starts)))
-    if not len(starts):
-        return cells, node
-
-    def add_up(words: Words) -> Words:
-        if is_counted is not None:
-            words = words * is_counted
-        sums: Words = np.add.reduceat(words, starts)
-        return sums
-
-    _SUMMING[items.marker](items, add_up, cells)
-    return cells, node
+def _unpack_entries(sums: Sequence[Words]) -> Cells:
+    lanes, sizes = sums
+    *jobs, strange = (lanes >> np.uint64(_LANE_BITS * lane) & _LANE for lane in range(STATUSES + 1))
+    if strange.any():
+        raise DamagedError("n", "has a leaf with a job in no status")
+    return _cells(jobs, sizes)
 
 
-def _sum_entries(items: Items, add_up: Callable[[Words], Words], cells: Cells) -> None:
-    lanes = add_up(_LANES[items.statuses()])
-    for status in range(STATUSES):
-        cells[status] = lanes >> np.uint64(_LANE_BITS * status) & _LANE
-    _split(add_up(items.sizes()), cells)
+def _unpack_narrow(sums: Sequence[Words]) -> Cells:
+    even, odd, sizes = sums
+    return _cells(
+        [each >> shift & _HALF for shift in np.uint64(16) * np.arange(3, dtype=np.uint64) for each in (even, odd)],
+        sizes,
+    )
 
 
-def _sum_narrow(items: Items, add_up: Callable[[Words], Words], cells: Cells) -> None:
-    jobs = items.word(6)
-    for first, lanes in enumerate((add_up(jobs & _EVEN_BYTES), add_up(jobs >> np.uint64(8) & _EVEN_BYTES))):
-        for number in range(STATUSES // 2):
-            cells[2 * number + first] = lanes >> np.uint64(16 * number) & np.uint64(0xFFFF)
-    _split(add_up(items.sizes()), cells)
+def _unpack_wide(sums: Sequence[Words]) -> Cells:
+    *jobs, low, high = sums
+    cells = _cells(jobs, low)
+    cells[STATUSES + 1 :] = _halves(high + (low >> _FOUR_BYTES))
+    return cells
 
 
-def _sum_wide(items: Items, add_up: Callable[[Words], Words], cells: Cells) -> None:
-    for status in range(STATUSES):
-        cells[status] = add_up(items.word(6 + 4 * status, "<u4").astype(np.uint64))
-    low = add_up(items.word(30, "<u4").astype(np.uint64))
-    high = add_up(items.word(32) >> np.uint64(16)) + (low >> np.uint64(32))
-    cells[STATUSES] = low & _WORD
-    _split(high, cells[1:])
+def _cells(jobs: Sequence[Words], sizes: Words) -> Cells:
+    return np.array([*jobs, *_halves(sizes), np.zeros_like(sizes)], np.float64)
 
 
-def _split(words: Words, cells: Cells) -> None:
-    cells[STATUSES], cells[STATUSES + 1] = words & _WORD, words >> np.uint64(32)
+def _halves(words: Words) -> tuple[Words, Words]:
+    return words & _LOW, words >> _FOUR_BYTES
 
 
-_SUMMING = {b"L": _sum_entries, b"r": _sum_narrow, b"R": _sum_wide}
+_UNPACK = {LEAF: _unpack_entries, NARROW: _unpack_narrow, WIDE: _unpack_wide}

@@ -1,6 +1,7 @@
 """Adds up the strings of a series, slot by slot. Pure, no I/O."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from itertools import compress
 from operator import itemgetter
 
@@ -9,13 +10,13 @@ from numpy.typing import NDArray
 
 from service.store.layout.nodes import ENTRY_BYTES, LEAF_JOBS, ROW_BYTES
 from service.store.layout.tree import LOWEST_LISTED_LEVEL
-from service.store.read.series_cover import CUT, ROWS, Nodes
-from service.store.read.series_items import COLUMNS, STATUSES, Cells, Items, sum_items
+from service.store.read.series_cover import CUT_OFTEN, CUT_ONCE, NOWHERE, ROWS, Nodes, Slots
+from service.store.read.series_items import COLUMNS, LEAF, STATUSES, Cells, Chosen, Items, Places, Words
 from service.store.redis.views import DamagedError
 
-_LEAF, _NOTHING = b"L", b"\0"
+_NOTHING = b"\0"
 _ITEM_BYTES = np.ones(256, np.int64)
-for _marker, _width in {_LEAF: ENTRY_BYTES, **ROW_BYTES}.items():
+for _marker, _width in {LEAF: ENTRY_BYTES, **ROW_BYTES}.items():
     _ITEM_BYTES[_marker[0]] = _width
 _IS_ROWS = np.isin(np.arange(256), [marker[0] for marker in ROW_BYTES])
 _MAX_LEAF_BYTES = 1 + LEAF_JOBS * ENTRY_BYTES
@@ -24,15 +25,15 @@ _marker_of, _items_of = itemgetter(0), itemgetter(slice(1, None))
 
 
 class SeriesSums:
-    """Sums of the slots between borders, of all users or of those with the keys `users`. Methods raise DamagedError."""
+    """Sums of the slots between borders, of all users or of those that `chosen` tells. Methods raise DamagedError."""
 
-    users: NDArray[np.uint64] | None = None
+    chosen: Chosen | None = None
 
     def __init__(self, borders_ms: NDArray[np.int64]) -> None:
         self._borders_ms = borders_ms
         self._slots = len(borders_ms) + 1
         self._total = np.zeros((COLUMNS, self._slots))
-        self._blocks: list[tuple[Cells, NDArray[np.intp], NDArray[np.intp]]] = []
+        self._blocks: list[tuple[Cells, Slots, Slots]] = []
 
     def add(self, nodes: Nodes, strings: Sequence[bytes | None]) -> bool:
         """Adds some nodes; returns False, and adds nothing, if the strings are not what the shape says."""
@@ -41,13 +42,15 @@ class SeriesSums:
         sizes = np.fromiter(map(len, there), np.int64, len(there))
         if not _are_right(nodes, strings, markers, sizes):
             return False
-        for marker in (_LEAF, *ROW_BYTES):
-            is_one = markers == marker[0]
+        for marker in (LEAF, *ROW_BYTES):
+            is_one = (markers == marker[0]) & (sizes > 1)
             if not is_one.any():
                 continue
             ones = nodes if is_one.all() else nodes.part(np.flatnonzero(is_one))
-            data = b"".join(map(_items_of, compress(there, is_one.tolist())))
-            self._add_items(ones, Items(marker, data, (sizes[is_one] - 1) // _ITEM_BYTES[marker[0]]))
+            data = BytesIO()  # to join slices takes three times as long
+            data.writelines(map(_items_of, compress(there, is_one.tolist())))
+            counts = (sizes[is_one] - 1) // _ITEM_BYTES[marker[0]]
+            self._add_items(ones, Items(marker, data.getbuffer(), counts, self.chosen))
         return True
 
     def result(self) -> tuple[list[list[int]], list[int]]:
@@ -55,9 +58,11 @@ class SeriesSums:
         total = self._total
         if self._blocks:
             cells, plus, minus = (np.concatenate(each, axis=-1) for each in zip(*self._blocks, strict=True))
+            is_taken = minus > NOWHERE
+            taken, minus = cells[:, is_taken], minus[is_taken]
             for column in range(COLUMNS):
                 total[column] += np.bincount(plus, cells[column], self._slots)
-                total[column] -= np.bincount(minus, cells[column], self._slots)
+                total[column] -= np.bincount(minus, taken[column], self._slots)
             self._blocks.clear()
         jobs = total[:STATUSES, 1:-1].astype(np.int64)
         low, middle, high = total[STATUSES:, 1:-1].astype(np.int64)
@@ -71,27 +76,21 @@ class SeriesSums:
         return jobs.tolist(), size_bytes.tolist()
 
     def _add_items(self, nodes: Nodes, items: Items) -> None:
-        is_counted = None if self.users is None else items.is_of(self.users)
-        cells, node = sum_items(items, is_counted)
-        self._blocks.append((cells, nodes.plus[node], nodes.minus[node]))
-        cuts = int(np.searchsorted(nodes.kind, CUT, "right"))
-        if cuts:
-            self._add_entries(nodes, items, is_counted, cuts)
+        self._add_blocks(items.sums(), nodes.plus, nodes.minus)
+        often, once = (int(each) for each in nodes.kind.searchsorted([CUT_OFTEN, CUT_ONCE], "right"))
+        if once > often:  # what comes after the border moves on by one slot
+            cut = slice(often, once)
+            before = nodes.plus[cut]
+            self._add_blocks(items.later_sums(cut, self._borders_ms[before]), before + 1, before)
+        if often:
+            self._add_entries(*items.entries(slice(0, often)))
 
-    def _add_entries(self, nodes: Nodes, items: Items, is_counted: NDArray[np.bool_] | None, cuts: int) -> None:
-        """Adds the entries of the first nodes, which borders cut, each to its own slot."""
-        counts = items.counts[:cuts]
-        entries = int(counts.sum())
-        starts_ms, statuses, sizes = items.starts_ms()[:entries], items.statuses()[:entries], items.sizes()[:entries]
-        low = nodes.low[:cuts]
-        slot = np.repeat(low, counts)
-        slot += starts_ms >= np.repeat(self._borders_ms[low], counts)
-        is_cut_often = np.repeat(nodes.high[:cuts] > low + 1, counts)
-        if is_cut_often.any():
-            slot[is_cut_often] = self._borders_ms.searchsorted(starts_ms[is_cut_often], "right")
-        if is_counted is not None:
-            chosen = is_counted[:entries]
-            slot, statuses, sizes = slot[chosen], statuses[chosen], sizes[chosen]
+    def _add_blocks(self, sums: tuple[Cells, Places], plus: Slots, minus: Slots) -> None:
+        cells, node = sums
+        self._blocks.append((cells, plus[node], minus[node]))
+
+    def _add_entries(self, starts_ms: NDArray[np.int64], statuses: NDArray[np.intp], sizes: Words) -> None:
+        slot = self._borders_ms.searchsorted(starts_ms, "right")
         jobs = np.bincount(slot * STATUSES + statuses, minlength=self._slots * STATUSES)
         self._total[:STATUSES] += jobs.reshape(self._slots, STATUSES).T
         self._total[STATUSES] += np.bincount(slot, sizes & np.uint64(0xFFFFFFFF), self._slots)
@@ -104,7 +103,7 @@ def _are_right(
     """Tells whether strings are as the shape says, as node_checks.check_nodes does, which finds the one that is not."""
     is_nothing = markers == _NOTHING[0]
     has_rows = nodes.kind == ROWS
-    is_right = np.where(has_rows, _IS_ROWS[markers], markers == _LEAF[0])
+    is_right = np.where(has_rows, _IS_ROWS[markers], markers == LEAF[0])
     is_right &= (sizes % _ITEM_BYTES[markers] == 1) & (has_rows | (sizes <= _MAX_LEAF_BYTES))
     is_right |= is_nothing & ~nodes.is_inner & (nodes.level < LOWEST_LISTED_LEVEL)
     missing = list(compress(strings, is_nothing.tolist()))
