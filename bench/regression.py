@@ -1,4 +1,4 @@
-"""`python -m bench.regression`: fails when ingest, queries or memory fall to half of what is recorded.
+"""`python -m bench.regression`: fails when ingest, queries, series or memory fall to half of what is recorded.
 
 It compares ratios within one run, at small sizes and with wide limits: to catch what went badly wrong, on any machine.
 With `--record` it writes what it measures to bench/recorded.json instead.
@@ -15,32 +15,31 @@ from statistics import median
 
 from bench import ingest
 from bench.asking import ApiClient
+from bench.databases.ours import reading
 from bench.jobs import PROJECT, make_jobs
 from bench.loading import load
+from bench.points import SERIES
 from bench.ranges import random_range
 from bench.run import Run
-from bench.servers import environment_for, running_api, running_redis
+from bench.servers import RedisServer, environment_for, running_api, running_redis
 from deploy.local.process import ChildFailedError
 
 _RECORDED = Path(__file__).with_name("recorded.json")
 _SCALE = 0.15
 _JOBS = 30_000
 _QUESTIONS = 300
+_SERIES = "2 years, 730 days of the calendar"
+_SERIES_ROUNDS, _QUESTIONS_A_ROUND, _SERIES_A_ROUND = 15, 40, 4
 
 
 def measure(run: Run) -> dict[str, float]:
-    """Three figures, all the better the larger they are."""
+    """Four figures, all the better the larger they are."""
     [history, _] = ingest.measure(run)
-    queries, jobs_per_kib = _store(run)
-    return {
-        "ingest_by_floor": float(history["ratio"]),
-        "health_by_query_seconds": queries,
-        "jobs_per_kib": jobs_per_kib,
-    }
+    return {"ingest_by_floor": float(history["ratio"]), **_store(run)}
 
 
-def _store(run: Run) -> tuple[float, float]:
-    """The time of a health check by that of a question over HTTP, medians; and jobs in a KiB of Redis."""
+def _store(run: Run) -> dict[str, float]:
+    """The time of a health check by that of a question over HTTP, medians; jobs in a KiB of Redis; and the series."""
     with running_redis(run.folder) as redis:
         empty_bytes = redis.used_bytes()
         asyncio.run(load(redis.url, make_jobs(_JOBS, 20).events()))
@@ -50,7 +49,29 @@ def _store(run: Run) -> tuple[float, float]:
         rnd = random.Random(1)
         with running_api(run.folder, environment), ApiClient(port) as client:
             asked = [client.ask(PROJECT, random_range(rnd))[1] for _ in range(_QUESTIONS)]
-            return median(_health_seconds(port)) / median(asked), jobs_per_kib
+            queries = median(_health_seconds(port)) / median(asked)
+        series = _question_by_series_cpu(redis)
+    return {"health_by_query_seconds": queries, "question_by_series_cpu": series, "jobs_per_kib": jobs_per_kib}
+
+
+def _question_by_series_cpu(redis: RedisServer) -> float:
+    """The CPU time of a question by that of a series, of client and Redis together; the median of the rounds."""
+
+    def cpu_seconds() -> float:
+        return time.process_time() + redis.cpu_seconds()
+
+    rnd, ratios = random.Random(1), []
+    with asyncio.Runner() as runner, reading(runner, redis.url) as store:
+        for _ in range(_SERIES_ROUNDS):
+            began = cpu_seconds()
+            for _ in range(_QUESTIONS_A_ROUND):
+                runner.run(store.read(PROJECT, *random_range(rnd), None))
+            questions_seconds, began = cpu_seconds() - began, cpu_seconds()
+            for _ in range(_SERIES_A_ROUND):
+                runner.run(store.series(PROJECT, SERIES[_SERIES](rnd).borders_ms.tolist(), None, None))
+            series_seconds = cpu_seconds() - began
+            ratios.append(questions_seconds / _QUESTIONS_A_ROUND / (series_seconds / _SERIES_A_ROUND))
+    return median(ratios)
 
 
 def _health_seconds(port: int) -> list[float]:
