@@ -70,7 +70,8 @@ def test_rows(most_jobs: int, most_bytes: int, users: list[bytes] | None) -> Non
         ]
         for count in (1, 700, 0, 257, 256, 20)
     ]
-    plus = [1, 2, 2, 3, 1, 3]
+    items.append([Row(key, (most_jobs,) * 6, most_bytes) for key in KEYS])
+    plus = [1, 2, 2, 3, 1, 3, 3]
     strings: list[bytes | None] = [pack_rows(rows, is_wide=most_jobs > 255) for rows in items]
     assert sums_of(ROWS, strings, plus, users) == expected(items, plus, users)
 
