@@ -76,6 +76,18 @@ async def test_class_of_an_answer(store: Store, client: Redis) -> None:
     assert watched.reasons() == {}
 
 
+async def test_a_series_is_a_class_of_its_own(store: Store, client: Redis) -> None:
+    """Whatever it takes to know the project; one that has no answer is a question that failed."""
+    await store.apply([event(1)])
+    watched = Watched(client)
+    await watched.store.series("project", [0, 1], None, None)
+    assert watched.classes() == {"series": 1}
+    await damaged(client)
+    with suppress(StoreUnavailableError):
+        await watched.store.series("project", [0, 1], None, None)
+    assert (watched.classes(), watched.reasons()) == ({"series": 1, "failed": 1}, {"damaged": 1})
+
+
 async def denied(redis: Redis) -> None:
     await redis.execute_command("ACL", "SETUSER", "part", "-mget")  # type: ignore[no-untyped-call]
 
