@@ -2,7 +2,10 @@
 
 export interface Chart {
   setOption(option: object, how: { replaceMerge: string[] }): void;
-  on(event: "click", call: (event: { dataIndex: number }) => void): void;
+  on(
+    event: "click" | "mousemove" | "mouseout",
+    call: (event: { dataIndex: number; event: { offsetX: number; offsetY: number } }) => void,
+  ): void;
   resize(): void;
   dispose(): void;
   containPixel(where: { gridIndex: number }, pixel: [number, number]): boolean;

@@ -1,5 +1,3 @@
-import { tooltipOption } from "./tooltip.js";
-
 /** @typedef {import("../types.d.ts").UserRow} UserRow */
 /** @typedef {import("./look.js").Look} Look */
 
@@ -42,7 +40,6 @@ export function inputBars(users, user) {
  * @property {string | null} user The one that stands out.
  * @property {(bar: InputBar) => string} nameOf
  * @property {(value: number) => string} size
- * @property {(index: number) => HTMLElement} content
  */
 
 /**
@@ -52,12 +49,11 @@ export function inputBars(users, user) {
  * @param {Look} look
  * @param {boolean} isStill
  */
-export function byUserOption({ bars, user, nameOf, size, content }, look, isStill) {
+export function byUserOption({ bars, user, nameOf, size }, look, isStill) {
   return {
     animation: !isStill,
     animationDuration: 200,
     animationDurationUpdate: 200,
-    tooltip: tooltipOption(content, { trigger: "axis", axisPointer: { type: "shadow" } }),
     grid: { left: 4, right: 20, top: 4, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     xAxis: {
       type: "value",
@@ -77,7 +73,7 @@ export function byUserOption({ bars, user, nameOf, size, content }, look, isStil
       id: "input",
       type: "bar",
       barCategoryGap: "30%",
-      emphasis: { disabled: true },
+      silent: true,
       data: bars.map(({ name, inputBytes }) => ({
         value: Number(inputBytes),
         itemStyle: {

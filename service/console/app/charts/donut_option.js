@@ -1,6 +1,5 @@
 import { STATUSES } from "../core/address.js";
 import { decalOf } from "./patterns.js";
-import { tooltip, tooltipOption } from "./tooltip.js";
 
 /** @typedef {import("../types.d.ts").Counts} Counts */
 /** @typedef {import("../types.d.ts").Status} Status */
@@ -15,7 +14,6 @@ const FADED = 0.25;
  * @property {Counts} counts
  * @property {Status | null} status The one that stands out.
  * @property {boolean} hasPatterns
- * @property {(status: Status) => { name: string, jobs: string, share: string }} words
  */
 
 /**
@@ -34,7 +32,7 @@ export function slicesOf(counts) {
  * @param {Look} look
  * @param {boolean} isStill
  */
-export function donutOption({ counts, status, hasPatterns, words }, look, isStill) {
+export function donutOption({ counts, status, hasPatterns }, look, isStill) {
   const slices = slicesOf(counts);
   const data = slices.map((each) => ({
     name: each,
@@ -45,16 +43,10 @@ export function donutOption({ counts, status, hasPatterns, words }, look, isStil
       decal: hasPatterns ? decalOf(each, look) : { symbol: "none" },
     },
   }));
-  const content = (/** @type {number} */ index) => {
-    const each = slices[index] ?? "finished";
-    const { name, jobs, share } = words(each);
-    return tooltip(name, [{ mark: each, name: jobs, value: share }]);
-  };
   return {
     animation: !isStill,
     animationDuration: 200,
     animationDurationUpdate: 200,
-    tooltip: tooltipOption(content, { trigger: "item" }),
     series: {
       id: "states",
       type: "pie",

@@ -1,5 +1,5 @@
 import { readLook } from "./look.js";
-import { watchSpans } from "./spans.js";
+import { watchPointer } from "./pointer.js";
 
 /** @typedef {import("../../vendor/echarts/echarts.js").Chart} Chart */
 /** @typedef {import("./look.js").Look} Look */
@@ -9,6 +9,7 @@ import { watchSpans } from "./spans.js";
  *
  * @typedef {object} Drawing
  * @property {(look: Look, isStill: boolean, width: number) => object} option Makes the option of ECharts.
+ * @property {(index: number) => HTMLElement} content Of the tooltip of a datum.
  * @property {"x" | "y"} [along] The axis of the data; without it a click must hit what is drawn.
  * @property {((index: number) => void)} [onPick]
  * @property {((first: number, last: number) => void)} [onSpan]
@@ -67,10 +68,7 @@ export class ChartElement extends HTMLElement {
     this.replaceChildren(ground);
     const chart = library.init(ground, null, { renderer: "canvas" });
     this.#chart = chart;
-    chart.on("click", ({ dataIndex }) => {
-      if (!this.#drawing?.along) this.#drawing?.onPick?.(dataIndex);
-    });
-    watchSpans(ground, chart, () => this.#drawing);
+    watchPointer(ground, chart, () => this.#drawing);
     this.#observer.observe(this);
     this.#draw();
   }

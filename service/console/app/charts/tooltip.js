@@ -5,7 +5,7 @@
  */
 
 /**
- * Returns what a tooltip shows. It is made of nodes, since the page's policy blocks the styles of ECharts' own text.
+ * Returns what a tooltip shows.
  *
  * @param {string} title
  * @param {Line[]} lines
@@ -38,23 +38,36 @@ function piece(tag, text, className = "") {
   return element;
 }
 
-/**
- * Returns what all tooltips share: they stay within their chart, also on a phone.
- *
- * @param {(index: number) => HTMLElement} content Of the place in the data.
- * @param {object} how
- */
-export function tooltipOption(content, how) {
-  return {
-    confine: true,
-    className: "chart-tooltip",
-    padding: 0,
-    borderWidth: 0,
-    backgroundColor: "transparent",
-    extraCssText: "box-shadow: none",
-    transitionDuration: 0,
-    ...how,
-    /** @param {{ dataIndex: number } | { dataIndex: number }[]} hit */
-    formatter: (hit) => content((Array.isArray(hit) ? hit[0] : hit)?.dataIndex ?? 0),
-  };
+const AWAY = 14; // pixels between the pointer and what it shows
+
+/** Shows something beside the pointer, within the chart, also on a phone. */
+export class Tip {
+  #box = document.createElement("div");
+
+  /** @param {HTMLElement} ground What the chart is drawn on. */
+  constructor(ground) {
+    this.ground = ground;
+    this.#box.className = "chart-tooltip";
+    this.hide();
+    ground.append(this.#box);
+  }
+
+  hide() {
+    this.#box.hidden = true;
+  }
+
+  /**
+   * @param {HTMLElement} content
+   * @param {number} x
+   * @param {number} y
+   */
+  show(content, x, y) {
+    this.#box.replaceChildren(content);
+    this.#box.hidden = false;
+    const { clientWidth, clientHeight } = this.ground;
+    const { offsetWidth, offsetHeight } = this.#box;
+    const left = x + AWAY + offsetWidth <= clientWidth ? x + AWAY : x - AWAY - offsetWidth;
+    this.#box.style.left = `${Math.max(0, Math.min(left, clientWidth - offsetWidth))}px`;
+    this.#box.style.top = `${Math.max(0, Math.min(y + AWAY, clientHeight - offsetHeight))}px`;
+  }
 }

@@ -1,5 +1,4 @@
 import { decalOf, partialDecal } from "./patterns.js";
-import { tooltipOption } from "./tooltip.js";
 
 /** @typedef {import("../types.d.ts").Point} Point */
 /** @typedef {import("../types.d.ts").Status} Status */
@@ -18,7 +17,6 @@ const PARTIAL = 0.7;
  * @property {ReadonlyMap<number, string>} axisTexts
  * @property {boolean} hasPatterns
  * @property {(value: number) => string} size Of jobs or bytes, in short.
- * @property {(index: number) => HTMLElement} content Of the tooltip of a point.
  */
 
 /**
@@ -29,13 +27,12 @@ const PARTIAL = 0.7;
  * @param {boolean} isStill
  */
 export function trendOption(trend, look, isStill) {
-  const { points, statuses, isBytes, axisTexts, hasPatterns, size, content } = trend;
+  const { points, statuses, isBytes, axisTexts, hasPatterns, size } = trend;
   const hasText = (/** @type {number} */ index) => axisTexts.has(index);
   return {
     animation: !isStill && points.length <= MOST_ANIMATED,
     animationDuration: 200,
     animationDurationUpdate: 200,
-    tooltip: tooltipOption(content, { trigger: "axis", axisPointer: { type: "shadow" } }),
     grid: { left: 4, right: 12, top: 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     xAxis: {
       type: "category",
@@ -57,17 +54,19 @@ export function trendOption(trend, look, isStill) {
       splitLine: { lineStyle: { color: look.line } },
       axisLabel: { color: look.quiet, fontFamily: look.font, formatter: size },
     },
-    series:
-      isBytes
-        ? [bars("input", points.map(({ inputBytes }) => Number(inputBytes)), look.input, null, trend, look)]
-        : statuses.map((status) => {
-            const decal = hasPatterns ? decalOf(status, look) : null;
-            return bars(status, points.map((point) => point[status]), look.statuses[status], decal, trend, look);
-          }),
+    series: isBytes
+      ? bars("input", points.map(({ inputBytes }) => Number(inputBytes)), look.input, null, trend, look)
+      : statuses.flatMap((status) => {
+          const decal = hasPatterns ? decalOf(status, look) : null;
+          return bars(status, points.map((point) => point[status]), look.statuses[status], decal, trend, look);
+        }),
   };
 }
 
 /**
+ * Returns the bars of whole points and those of others, each as a series. A series of many is one path to ECharts, drawn
+ * at once: so all bars of it look alike.
+ *
  * @param {string} id
  * @param {number[]} values
  * @param {string} color
@@ -76,19 +75,20 @@ export function trendOption(trend, look, isStill) {
  * @param {Look} look
  */
 function bars(id, values, color, decal, { points }, look) {
-  const partial = { opacity: PARTIAL, decal: decal ?? partialDecal(look) };
-  return {
-    id,
+  const some = (/** @type {boolean} */ isPartial) => {
+    return values.map((value, index) => (value > 0 && points[index]?.isPartial === isPartial ? value : "-"));
+  };
+  const series = {
     type: "bar",
     stack: "all",
+    large: true,
+    silent: true,
     barCategoryGap: points.length > 200 ? "0%" : "20%",
-    cursor: "crosshair",
-    emphasis: { disabled: true },
     itemStyle: { color, ...(decal && { decal }) },
-    // No bar for nothing: with 2,000 points most states have none in most of them.
-    data: values.map((value, index) => {
-      if (value === 0) return "-";
-      return points[index]?.isPartial ? { value, itemStyle: partial } : value;
-    }),
   };
+  const partial = { color, opacity: PARTIAL, decal: decal ?? partialDecal(look) };
+  return [
+    { ...series, id, data: some(false) },
+    { ...series, id: `${id} partial`, itemStyle: partial, data: some(true) },
+  ];
 }

@@ -43,7 +43,8 @@ function frame(shown, users, actions) {
     caption: t("by_user.caption"),
     drawing: {
       option: (look, isStill) =>
-        byUserOption({ bars, user: view.user, nameOf, size: (value) => format.bytes(BigInt(Math.round(value))), content }, look, isStill),
+        byUserOption({ bars, user: view.user, nameOf, size: (value) => format.bytes(BigInt(Math.round(value))) }, look, isStill),
+      content,
       along: "y",
       onPick: (index) => pick(bars[index]),
     },

@@ -1,6 +1,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { guard } from "../../vendor/lit-html/directives/guard.js";
 import { donutOption, slicesOf } from "../charts/donut_option.js";
+import { tooltip } from "../charts/tooltip.js";
 import { STATUSES } from "../core/address.js";
 import { countsOf, jobsOf } from "../core/figures.js";
 import { formatOf } from "../words/format.js";
@@ -32,18 +33,18 @@ function frame(shown, actions) {
   const pick = (/** @type {Status | undefined} */ status) => {
     if (status) actions.see({ status: view.status === status ? null : status });
   };
-  const words = (/** @type {Status} */ status) => ({
-    name: t(`status.${status}`),
-    jobs: t("figures.jobs", { n: counts[status] }),
-    share: shareOf(status),
-  });
+  const contentOf = (/** @type {Status} */ status) => {
+    const jobs = t("figures.jobs", { n: counts[status] });
+    return tooltip(t(`status.${status}`), [{ mark: status, name: jobs, value: shareOf(status) }]);
+  };
   return chartFrame(shown, {
     name: "donut",
     asOfMs: statistics.asOfMs,
     caption: t("figures.caption"),
     middle: { figure: format.number(all), unit: t("donut.unit", { n: all }) },
     drawing: {
-      option: (look, isStill) => donutOption({ counts, status: view.status, hasPatterns: view.hasPatterns, words }, look, isStill),
+      option: (look, isStill) => donutOption({ counts, status: view.status, hasPatterns: view.hasPatterns }, look, isStill),
+      content: (index) => contentOf(slicesOf(counts)[index] ?? "finished"),
       onPick: (index) => pick(slicesOf(counts)[index]),
     },
     legend: slicesOf(counts).map((status) => ({ status, text: `${t(`status.${status}`)} ${format.number(counts[status])}` })),

@@ -1,21 +1,26 @@
+import { Tip } from "./tooltip.js";
+
 /** @typedef {import("../../vendor/echarts/echarts.js").Chart} Chart */
 /** @typedef {import("./element.js").Drawing} Drawing */
 
 const CLICK_PIXELS = 6; // a pointer that moves less was meant to click
 
 /**
- * Lets a person pick a datum of a chart with a click anywhere along an axis, however short its bar is, and a span of
- * them by drawing over it. Escape ends it.
+ * Shows the datum below the pointer, anywhere along an axis and however short its bar is. A click picks it, drawing over
+ * several picks a span of them; Escape ends that. None of it draws the chart anew: with thousands of bars that takes long.
  *
  * @param {HTMLElement} ground What the chart is drawn on.
  * @param {Chart} chart
  * @param {() => Drawing | null} drawing
  */
-export function watchSpans(ground, chart, drawing) {
+export function watchPointer(ground, chart, drawing) {
   const band = document.createElement("div");
   band.className = "chart-span";
   band.hidden = true;
-  ground.append(band);
+  const line = document.createElement("div");
+  line.className = "chart-at";
+  ground.append(band, line);
+  const tip = new Tip(ground);
   /** @type {number | null} */
   let from = null;
 
@@ -25,6 +30,11 @@ export function watchSpans(ground, chart, drawing) {
   };
   const datum = (/** @type {{ x: number, y: number }} */ { x, y }) =>
     drawing()?.along === "y" ? chart.convertFromPixel({ yAxisIndex: 0 }, y) : chart.convertFromPixel({ xAxisIndex: 0 }, x);
+  const point = (/** @type {number} */ x, /** @type {number} */ y) => {
+    const content = chart.containPixel({ gridIndex: 0 }, [x, y]) ? drawing()?.content(datum({ x, y })) : null;
+    if (content) tip.show(content, x, y);
+    else tip.hide();
+  };
   const end = () => {
     from = null;
     band.hidden = true;
@@ -42,8 +52,10 @@ export function watchSpans(ground, chart, drawing) {
     document.addEventListener("keydown", escape);
   });
   ground.addEventListener("pointermove", (event) => {
+    const { x, y } = place(event);
+    line.style.left = `${x}px`;
+    if (drawing()?.along) point(x, y);
     if (from === null || !drawing()?.onSpan) return;
-    const { x } = place(event);
     band.hidden = Math.abs(x - from) < CLICK_PIXELS;
     band.style.left = `${Math.min(x, from)}px`;
     band.style.width = `${Math.abs(x - from)}px`;
@@ -57,4 +69,15 @@ export function watchSpans(ground, chart, drawing) {
     else drawing()?.onSpan?.(datum({ x: low, y }), datum({ x: high, y }));
   });
   ground.addEventListener("pointercancel", end);
+  ground.addEventListener("pointerleave", () => tip.hide());
+  chart.on("mousemove", ({ dataIndex, event }) => {
+    const content = drawing()?.along ? null : drawing()?.content(dataIndex);
+    if (content) tip.show(content, event.offsetX, event.offsetY);
+  });
+  chart.on("mouseout", () => {
+    if (!drawing()?.along) tip.hide();
+  });
+  chart.on("click", ({ dataIndex }) => {
+    if (!drawing()?.along) drawing()?.onPick?.(dataIndex);
+  });
 }
