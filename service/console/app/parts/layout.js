@@ -8,6 +8,7 @@ import { notes } from "./notes.js";
 import { signIn } from "./sign_in.js";
 import { trend } from "./trend.js";
 import { usersTable } from "./users_table.js";
+import { wall } from "./wall.js";
 
 /** @typedef {import("../types.d.ts").Actions} Actions */
 /** @typedef {import("../types.d.ts").Part} Part */
@@ -29,6 +30,7 @@ const PARTS = [
  * @param {boolean} isResuming There is a token, of which it is not known yet whose it is.
  */
 export function page(state, actions, isResuming) {
+  if (state.caller && state.view.isWall) return wall(state, actions);
   const isOut = !state.caller && !(isResuming && (!state.failure || state.failure.retryAtMs !== null));
   return html`
     ${header(state, actions, isOut)}

@@ -169,4 +169,6 @@ export const en = {
   "exact.copied_text": "{text} copied",
   "exact.field": "Exact value",
   "exact.select": "The browser does not let the page copy. The digits are selected.",
+
+  "wall.leave": "Escape or a click leaves the big screen",
 };

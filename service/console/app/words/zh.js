@@ -168,4 +168,6 @@ export const zh = {
   "exact.copied_text": "已复制{text}",
   "exact.field": "完整数值",
   "exact.select": "浏览器不允许页面复制，数字已选中。",
+
+  "wall.leave": "按 Esc 键或点击屏幕退出大屏",
 };
