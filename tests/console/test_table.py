@@ -1,6 +1,8 @@
 """The table of users: its figures, what it finds, how it sorts, how one walks through it, and 5,000 users."""
 
+import csv
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -252,3 +254,25 @@ async def test_phone_scrolls_the_table_alone(sign_in: Open, scheme: str) -> None
     await expect(screen.users.get_by_role("link", name="ann")).to_be_in_viewport(ratio=1)
     own = [(rule, html) for rule, nodes in await screen.visited.findings() for html in nodes if "users-" in html]
     assert own == []
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a file, by the names of their columns."""
+    return list(csv.DictReader(path.read_text("utf-8-sig").splitlines()))
+
+
+@pytest.mark.parametrize("user", [None, "=1+1", 'o\'neil, "x"', "测试用户"])
+async def test_file_has_what_is_seen(sign_in: Open, project: Project, user: str | None) -> None:
+    """The service's own rows: of everybody, or of the user who is chosen; the file's name says of whom and when."""
+    screen = await sign_in({**ALL_TIME, **({} if user is None else {"user": user})})
+    async with screen.page.expect_download() as started:
+        await screen.button("Download CSV").click()
+    download = await started.value
+    rows = rows_of(await download.path())
+    wanted = [row for row in users_of(project) if user in {None, row["user_name"]}]
+    assert [{name: value for name, value in row.items() if name != "user_name"} for row in rows] == [
+        {name: str(value) for name, value in row.items() if name != "user_name"} for row in wanted
+    ]
+    assert [row["user_name"].removeprefix("'") for row in rows] == [row["user_name"] for row in wanted]
+    assert download.suggested_filename.startswith(f"statistics-{project.id}-all")
+    assert download.suggested_filename.endswith(".csv")

@@ -2,6 +2,7 @@ import { writeView } from "./address.js";
 import { ApiError } from "./failures.js";
 import { boundsOf } from "./ranges.js";
 import { save } from "./saving.js";
+import { fileName, rowsOf } from "./user_csv.js";
 
 /** @typedef {import("./api.js").Api} Api */
 /** @typedef {import("./loader.js").Loader} Loader */
@@ -68,8 +69,11 @@ export function createActions(store, api, session, loader) {
       const { caller, view } = store.state;
       if (!caller || session.token === null) return;
       const bounds = store.state.shown?.bounds ?? boundsOf(view.range, store.state.nowMs);
+      const user = caller.isAdministrator ? view.user : null;
       try {
-        save(await api.csv(caller.projectId, bounds, asking(session.token)), `statistics-${caller.projectId}.csv`);
+        const csv = await api.csv(caller.projectId, bounds, asking(session.token));
+        const seen = user === null ? csv : new Blob([rowsOf(await csv.text(), user)], { type: csv.type });
+        save(seen, fileName(caller.projectId, bounds, user));
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         loader.failed(error);
