@@ -29,15 +29,13 @@ export function trendTools({ view }, { interval, points }, measure, actions) {
         <button aria-pressed=${measure.is === "jobs" ? "true" : "false"} @click=${() => measure.set("jobs")}>${t("trend.jobs")}</button>
         <button aria-pressed=${measure.is === "bytes" ? "true" : "false"} @click=${() => measure.set("bytes")}>${t("input")}</button>
       </div>
-      <label>
-        ${t("trend.interval")}
-        <select @change=${choose}>
-          <option value="" .selected=${view.interval === null}>${t("trend.automatic")} (${t(`interval.${interval}`)})</option>
-          ${fittingIntervals(spanMs).map(
-            (each) => html`<option value=${each} .selected=${view.interval === each}>${t(`interval.${each}`)}</option>`,
-          )}
-        </select>
-      </label>
+      <label for="interval">${t("trend.interval")}</label>
+      <select id="interval" @change=${choose}>
+        <option value="" .selected=${view.interval === null}>${t("trend.automatic")} (${t(`interval.${interval}`)})</option>
+        ${fittingIntervals(spanMs).map(
+          (each) => html`<option value=${each} .selected=${view.interval === each}>${t(`interval.${each}`)}</option>`,
+        )}
+      </select>
     </div>
   `;
 }
