@@ -1,5 +1,6 @@
 """The page keeps nobody out: what axe finds in each of its states, on a wall and on a phone, in both themes."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -28,8 +29,8 @@ async def assert_well(screen: Screen) -> None:
 
 
 @looks
-async def test_signed_out(project: Project, tab: Open, look: dict[str, Any]) -> None:
-    """The form alone, and with an error."""
+async def test_signing_in(project: Project, tab: Open, look: dict[str, Any]) -> None:
+    """The form, the form with an error, and the page before its first answer."""
     screen = await tab(address(project.site.origin, lang="en"), **look)
     await expect(screen.button("Sign in")).to_be_visible()
     await assert_well(screen)
@@ -38,16 +39,34 @@ async def test_signed_out(project: Project, tab: Open, look: dict[str, Any]) -> 
     await screen.button("Sign in").click()
     await expect(screen.page.get_by_role("alert")).to_be_visible()
     await assert_well(screen)
+    answers = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await answers.wait()
+        await route.continue_()
+
+    await screen.page.route(API, hold)
+    await screen.page.get_by_role("textbox", name="Token").fill(project.administrator())
+    await screen.button("Sign in").click()
+    await expect(screen.button("Sign out")).to_be_visible()
+    await assert_well(screen)
+    answers.set()
+    await screen.ready()
 
 
 @looks
 async def test_figures(sign_in: Open, look: dict[str, Any]) -> None:
-    """Figures, charts and everything that can be opened."""
+    """Figures, charts, everything that can be opened, and an error above them."""
     screen = await sign_in({"range": "30d"}, **look)
     await screen.charts()
     await assert_well(screen)
     for summary in await screen.page.locator("details:not([open]) > summary").all():
         await summary.click()
+    await assert_well(screen)
+    screen.expect_status(503)
+    await screen.page.route(API, refusing(503, "DLI.0012", "The store cannot be reached.", **{"Retry-After": "30"}))
+    await screen.button("Refresh").click()
+    await expect(screen.page.get_by_role("alert")).to_be_visible()
     await assert_well(screen)
 
 
@@ -55,30 +74,6 @@ async def test_figures(sign_in: Open, look: dict[str, Any]) -> None:
 async def test_empty(empty_project: Project, sign_in: Open, look: dict[str, Any]) -> None:
     """A project in which nothing has happened."""
     await assert_well(await sign_in(of=empty_project, **look))
-
-
-@looks
-async def test_loading(project: Project, tab: Open, look: dict[str, Any]) -> None:
-    """Before the first answer."""
-    screen = await tab("about:blank", **look)
-    held: list[Route] = []
-    screen.origin = project.site.origin
-    await screen.page.route(API, held.append)
-    await screen.page.goto(address(project.site.origin, project.administrator(), lang="en"))
-    await expect(screen.button("Sign out")).to_be_visible()
-    await assert_well(screen)
-    await screen.page.unroute_all(behavior="ignoreErrors")
-
-
-@looks
-async def test_error(sign_in: Open, look: dict[str, Any]) -> None:
-    """An error above the last figures."""
-    screen = await sign_in({"range": "all"}, **look)
-    screen.expect_status(503)
-    await screen.page.route(API, refusing(503, "DLI.0012", "The store cannot be reached.", **{"Retry-After": "30"}))
-    await screen.button("Refresh").click()
-    await expect(screen.page.get_by_role("alert")).to_be_visible()
-    await assert_well(screen)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
