@@ -27,6 +27,9 @@ _FIRST_STYLES = ("style/tokens.css", "style/page.css")
 # Modules that a module needs before it can run; what it imports later, by a call, is not among them.
 _IMPORT = re.compile(rb'(?:^|;)(?:import|export)\b[^;"\'()]*["\'](\.[^"\']+)["\']', re.MULTILINE)
 
+# Comments that state types, on lines of their own: they are a third of the modules' bytes, and nothing to a browser.
+_STATES_TYPES = re.compile(rb"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -66,7 +69,8 @@ def _read(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
         if entry.is_dir():
             yield from _read(entry, path + "/")
         elif posixpath.splitext(entry.name)[1] in _TYPES:
-            yield path, entry.read_bytes()
+            body = entry.read_bytes()
+            yield path, _STATES_TYPES.sub(b"", body) if path.startswith("app/") else body
 
 
 def _file(path: str, body: bytes) -> File:
