@@ -183,6 +183,7 @@ async def test_streams_are_limited() -> None:
 
         async def refused(query: str = "", **claims: Any) -> tuple[int, str, str]:
             async with api.client.get(STREAM + query, headers=as_caller(**claims)) as response:
+                assert response.status != 200  # a stream would have no end
                 return response.status, (await response.json())["error_code"], response.headers["Retry-After"]
 
         await stack.enter_async_context(listening(api))
