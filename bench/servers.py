@@ -46,7 +46,7 @@ def scheduled_seconds(child: Child) -> tuple[float, float]:
     """How long the threads that a process has now have run so far, and have waited for a core, exactly (Linux)."""
     paths = Path(f"/proc/{child.process.pid}/task").glob("*/schedstat")
     ran, waited = np.array([path.read_text().split()[:2] for path in paths], np.int64).sum(axis=0)
-    return ran / 1e9, waited / 1e9
+    return int(ran) / 1e9, int(waited) / 1e9
 
 
 @dataclass(frozen=True, slots=True)
