@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 
 from service.api.csv_bodies import CSV
 from service.http.preferences import prefers
-from service.http.representations import has, not_modified, represent, represent_pieces
+from service.http.representations import client_has, not_modified, represent, represent_pieces
 from service.runtime.digests import digest_of
 
 _JSON = "application/json"
@@ -31,7 +31,7 @@ async def csv_answer(
     headers[hdrs.CONTENT_TYPE] = f"{CSV}; charset=utf-8"
     headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
     digest = digest_of(f"{CSV} {seed}".encode())
-    if has(request, digest):
+    if client_has(request, digest):
         return not_modified(digest, headers)
     pieces = rows()
     first, second = next(pieces), next(pieces, None)

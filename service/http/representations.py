@@ -66,7 +66,7 @@ async def represent(
     choice depends on (`Vary`: `Accept-Encoding`) in the headers. `compressed` is the body with gzip, where it stays the
     same: any size is worth it then.
     """
-    if has(request, digest):
+    if client_has(request, digest):
         return not_modified(digest, headers)
     if (compressed is not None or len(body) >= COMPRESSED_FROM_BYTES) and _accepts_gzip(request):
         response = web.Response(body=compressed or await request.app[GZIP].of(body, digest), headers=headers)
@@ -117,7 +117,7 @@ def _accepts_gzip(request: web.Request) -> bool:
     return accepts_gzip(",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ())))
 
 
-def has(request: web.Request, digest: str) -> bool:
+def client_has(request: web.Request, digest: str) -> bool:
     """Tells whether one of the tags in `If-None-Match` is that of the body; `*` is any (RFC 9110, 13.1.2).
 
     The library reads the first line alone, and takes the tag `"*"` for any.
