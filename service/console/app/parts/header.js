@@ -33,6 +33,9 @@ export function header(state, actions, isOut) {
       </div>
       ${caller ? who(state) : nothing}
       <div class="tools">
+        ${caller
+          ? pressed(t("header.patterns"), view.hasPatterns, () => actions.see({ hasPatterns: !view.hasPatterns }))
+          : nothing}
         <div class="switch" role="group" aria-label=${t("header.theme")}>
           ${THEMES.map((theme) => pressed(t(`header.${theme}`), state.theme === theme, () => actions.setTheme(theme)))}
         </div>

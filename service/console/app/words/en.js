@@ -25,6 +25,7 @@ export const en = {
   "header.theme": "Theme",
   "header.light": "Light",
   "header.dark": "Dark",
+  "header.patterns": "Patterns",
   "header.wall": "Big screen",
   "header.live": "Live",
   "header.refresh": "Refresh",

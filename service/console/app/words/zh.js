@@ -25,6 +25,7 @@ export const zh = {
   "header.theme": "主题",
   "header.light": "浅色",
   "header.dark": "深色",
+  "header.patterns": "图案",
   "header.wall": "大屏",
   "header.live": "实时",
   "header.refresh": "刷新",
