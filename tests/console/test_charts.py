@@ -32,9 +32,13 @@ _COUNT_FILLS = """() => {
 STATUSES = ("launching", "running", "canceling", "failed", "finished", "cancelled")
 
 
-def job(project: Project, status: JobStatus, start_ms: int, *, size: int = 1, name: str = "ann") -> JobEvent:
-    """A job of a user with this name."""
-    return JobEvent(project.id, str(uuid4()), name.encode().hex()[:60], name, status, start_ms + 1, start_ms, size, 1)
+def job(
+    project: Project, status: JobStatus, start_ms: int, *, size: int = 1, name: str = "ann", number: int = 0
+) -> JobEvent:
+    """A job of a user with this name; there may be several of one name."""
+    return JobEvent(
+        project.id, str(uuid4()), f"{name.encode().hex()[:60]}-{number}", name, status, start_ms + 1, start_ms, size, 1
+    )
 
 
 async def shown(tab: Open, project: Project, query: Mapping[str, str] | None = None, **how: Any) -> Screen:
@@ -196,7 +200,7 @@ async def test_input_by_user(tab: Open, empty_project: Project) -> None:
             job(empty_project, JobStatus.FINISHED, now - HOUR_MS, size=s, name=n)
             for s, n in zip(sizes, names, strict=True)
         ]
-        + [job(empty_project, JobStatus.FINISHED, now - HOUR_MS, size=2**53 - 1, name="=1+1")]
+        + [job(empty_project, JobStatus.FINISHED, now - HOUR_MS, size=2**53 - 1, name="=1+1", number=1)]
     )
     screen = await shown(tab, empty_project)
     rest = sum(sizes[9:14])

@@ -1,7 +1,7 @@
 import { save } from "../core/saving.js";
 
-/** What a spreadsheet would take for a formula; a leading space or zero-width character does not keep it from that. */
-const FORMULA = /^[\s\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/;
+/** What a spreadsheet might take for a formula, as the service has it: also in full width, and after what is not seen. */
+const FORMULA = /^[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*[=+\-@\t\r\u2212']/;
 
 /**
  * Returns CSV as the service writes it (RFC 4180): a header, a line for each row, CRLF. A text that a spreadsheet would
@@ -17,7 +17,7 @@ export function csvText(header, rows) {
 /** @param {string | number | bigint | boolean} value */
 function cell(value) {
   if (typeof value !== "string") return String(value);
-  const text = FORMULA.test(value) ? `'${value}` : value;
+  const text = FORMULA.test(value.normalize("NFKC")) ? `'${value}` : value;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
