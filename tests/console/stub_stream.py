@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from multidict import CIMultiDictProxy
 
-APP = Path("service/console/app")
+CONSOLE = Path("service/console")
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:"
 _PAGE = "<!doctype html><html lang=en><title>stub</title><link rel=icon href=data:,><body><p>stub</p>"
 
@@ -84,7 +84,8 @@ async def stub_service() -> AsyncIterator[StubService]:
     app = web.Application()
     app.router.add_get("/", get_page)
     app.router.add_get("/stream", get_stream)
-    app.router.add_static("/app", APP)
+    for folder in ("app", "vendor"):
+        app.router.add_static(f"/{folder}", CONSOLE / folder)
     async with TestServer(app, handler_cancellation=True) as server:
         service.origin = f"http://127.0.0.1:{server.port}"
         yield service

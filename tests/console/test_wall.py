@@ -111,6 +111,7 @@ async def test_wall_does_not_grow(tab: Open, project: Project) -> None:
         await expect(finished).to_have_text(f"{changes[-1]:,}", timeout=60_000)
         counts.append(await kept(session))
     assert counts[1] == pytest.approx(counts[0], abs=60)
+    await expect(screen.page.get_by_text("Escape or a click")).not_to_be_visible()  # it was there long enough
 
 
 def changed(number: int) -> str:

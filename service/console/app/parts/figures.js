@@ -3,6 +3,8 @@ import { STATUSES } from "../core/address.js";
 import { countsOf, difference, jobsOf } from "../core/figures.js";
 import { boundsBefore } from "../core/ranges.js";
 import { formatOf } from "../words/format.js";
+import { exactBytes } from "./exact.js";
+import "./live_figure.js";
 
 /** @typedef {import("../types.d.ts").Counts} Counts */
 /** @typedef {import("../types.d.ts").Part} Part */
@@ -34,16 +36,16 @@ export const figures = (state, actions) => {
                 @click=${() => actions.see({ status: view.status === status ? null : status })}
               >
                 <span class="label"><span class="swatch" aria-hidden="true"></span>${t(`status.${status}`)}</span>
-                <span class="value">${now ? format.number(now[status]) : skeleton()}</span>
+                <span class="value">${shown && now ? live(now[status], format.number(now[status]), shown) : skeleton()}</span>
                 ${now && before ? change(now[status], before[status], format) : html`<span class="change"></span>`}
               </button>
             </li>
           `,
         )}
         <li>
-          <div class="figure input" title=${now ? format.exactBytes(now.inputBytes) : ""}>
+          <div class="figure input">
             <span class="label">${t("input")}</span>
-            <span class="value">${now ? format.bytes(now.inputBytes) : skeleton()}</span>
+            <span class="value">${now ? exactBytes(now.inputBytes, format) : skeleton()}</span>
             ${now && before ? change(now.inputBytes, before.inputBytes, format) : html`<span class="change"></span>`}
           </div>
         </li>
@@ -96,6 +98,16 @@ function change(now, before, format) {
       ${beside ? html`<span class="share">${beside}</span>` : nothing}
     </span>
   `;
+}
+
+/**
+ * @param {number} value
+ * @param {string} text
+ * @param {Shown} shown
+ */
+function live(value, text, { view }) {
+  const question = JSON.stringify([view.range, view.user]);
+  return html`<console-figure .figure=${{ value, text, question }}></console-figure>`;
 }
 
 function skeleton() {

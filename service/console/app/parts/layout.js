@@ -4,6 +4,7 @@ import { controls } from "./controls.js";
 import { donut } from "./donut.js";
 import { figures } from "./figures.js";
 import { header } from "./header.js";
+import { liveSummary } from "./live_summary.js";
 import { notes } from "./notes.js";
 import { signIn } from "./sign_in.js";
 import { trend } from "./trend.js";
@@ -39,7 +40,7 @@ export function page(state, actions, isResuming) {
       : html`
           ${controls(state, actions)}
           <main id="main" tabindex="-1" class=${state.isLoading ? "is-loading" : ""} aria-busy=${state.isLoading ? "true" : "false"}>
-            ${notes(state, actions)} ${figures(state, actions)}
+            ${notes(state, actions)} ${figures(state, actions)} ${liveSummary(state, actions)}
             ${PARTS.map(([area, part]) => {
               const content = state.caller ? part(state, actions) : nothing;
               return content === nothing ? nothing : html`<div class="area ${area}">${content}</div>`;
