@@ -44,6 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaos-minutes", type=float, default=0.75, help="how long faults go on")
     group.addoption("--many-jobs", type=int, default=20_000, help="how many jobs a user with many has")
     group.addoption("--chaos-seed", type=int, default=random.randrange(10**6), help="repeats a run's choices")
+    console = parser.getgroup("console", "the page (tests/console)")
+    console.addoption("--write-screenshots", action="store_true", help="makes the pictures of the README anew")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
