@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bench import (
     chart,
+    first_figures,
     http,
     idle,
     ingest,
@@ -41,6 +42,7 @@ _PARTS: dict[str, Callable[[Run], list[Row]]] = {
     "visible": visible.measure,
     "queries": queries.measure,
     "http": http.measure,
+    "console": first_figures.measure,
     "http-processes": sharing.measure,
     "databases": databases.measure,
     "series": series.measure,
