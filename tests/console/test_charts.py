@@ -232,7 +232,10 @@ async def test_a_sub_user_has_no_bars_of_users(tab: Open, project: Project) -> N
 @pytest.mark.parametrize("how", [{}, {"color_scheme": "dark"}, {"viewport": PHONE}, {"reduced_motion": "reduce"}])
 async def test_looks(tab: Open, project: Project, how: dict[str, Any]) -> None:
     """In both themes, on a phone, without motion, with patterns: nothing is wider than the page."""
-    screen = await shown(tab, project, {"range": "7d", "patterns": "1"}, **how)
+    screen = await shown(tab, project, {"range": "7d"}, **how)
+    await screen.button("Patterns").click()
+    await expect(screen.page).to_have_url(re.compile("patterns=1"))
+    await expect(screen.page.locator(".chart-legend")).to_have_class(re.compile("has-patterns"))
     assert await screen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     colours = await screen.page.evaluate(
         "[...document.querySelectorAll('.chart-mark')].map(e => getComputedStyle(e).backgroundImage)"
