@@ -30,7 +30,9 @@ export class UsersElement extends HTMLElement {
   #entries = [];
   /** The key of the user at whom Tab stops. @type {string | undefined} */
   #active;
-  #rowPx = 36;
+  // Both are read after the page was laid out anyway: while it is drawn, that would make it lay itself out once more.
+  #rowPx = 34;
+  #topPx = 0;
   #first = 0;
   #frame = 0;
 
@@ -79,7 +81,6 @@ export class UsersElement extends HTMLElement {
       changed: (/** @type {UserRow} */ row, /** @type {Column} */ column) => this.#changes.classOf(row, column, nowMs),
     };
     render(frame(shape, this, actions), this);
-    this.#rowPx = this.querySelector("tr[data-index]")?.getBoundingClientRect().height || this.#rowPx;
     if (focus) this.#rowOf(kept)?.querySelector(focus)?.focus({ preventScroll: true });
   }
 
@@ -101,7 +102,7 @@ export class UsersElement extends HTMLElement {
 
   /** The first row that is seen. */
   get #scrolledTo() {
-    return Math.floor((this.#region?.scrollTop ?? 0) / this.#rowPx);
+    return Math.floor(this.#topPx / this.#rowPx);
   }
 
   /** Draws with the next picture of the screen, however often it is asked for until then. */
@@ -113,6 +114,7 @@ export class UsersElement extends HTMLElement {
   /** @param {string} text */
   search(text) {
     this.#search = text;
+    this.#topPx = 0;
     this.#region?.scrollTo(0, 0);
     this.#drawSoon();
   }
@@ -125,6 +127,8 @@ export class UsersElement extends HTMLElement {
   }
 
   scrolled() {
+    this.#topPx = this.#region?.scrollTop ?? 0;
+    this.#rowPx = this.querySelector("tr[data-index]")?.getBoundingClientRect().height || this.#rowPx;
     if (Math.abs(this.#scrolledTo - this.#first) >= STEP_ROWS) this.#drawSoon();
   }
 
