@@ -52,12 +52,12 @@ export class Api {
 
   /**
    * @param {string} projectId
-   * @param {{ fromMs: number, toMs: number, interval: Interval | null, timeZone: string, user: string | null }} question
+   * @param {{ fromMs: number, toMs: number, interval: Interval, timeZone: string, user: string | null }} question
    * @param {Asking} asking
    */
   async series(projectId, { fromMs, toMs, interval, timeZone, user }, asking) {
     const query = queryOf({ fromMs, toMs });
-    if (interval) query.set("interval", interval);
+    query.set("interval", interval);
     query.set("time_zone", timeZone);
     if (user !== null) query.set("user_name", user);
     return this.#ask(path(projectId, "statistics/timeseries", query), asking, toSeries);

@@ -1,4 +1,5 @@
 import { jobsOf } from "./figures.js";
+import { calmInterval } from "./intervals.js";
 import { boundsBefore, boundsOf, seriesEnd } from "./ranges.js";
 
 /** @typedef {import("./api.js").Api} Api */
@@ -54,9 +55,11 @@ async function askSeries(api, { projectId, isAdministrator }, view, bounds, nowM
     timeZone: view.timeZone,
     user: isAdministrator ? view.user : null,
   };
-  if (bounds.fromMs !== null) return api.series(projectId, question, asking);
+  const cut = (/** @type {number} */ fromMs) =>
+    api.series(projectId, { ...question, fromMs, interval: view.interval ?? calmInterval(question.toMs - fromMs) }, asking);
+  if (bounds.fromMs !== null) return cut(bounds.fromMs);
   const months = await api.series(projectId, { ...question, interval: "1M" }, asking);
   const first = months.points.find((point) => jobsOf(point) > 0);
   if (!first || view.interval === "1M") return months;
-  return api.series(projectId, { ...question, fromMs: first.startMs }, asking);
+  return cut(first.startMs);
 }

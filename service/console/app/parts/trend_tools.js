@@ -1,5 +1,5 @@
 import { html } from "../../vendor/lit-html/lit-html.js";
-import { fittingIntervals } from "../charts/intervals.js";
+import { fittingIntervals } from "../core/intervals.js";
 import { words } from "../words/words.js";
 
 /** @typedef {import("../types.d.ts").Actions} Actions */

@@ -1,4 +1,4 @@
-import { INTERVALS } from "../core/address.js";
+import { INTERVALS } from "./address.js";
 
 /** @typedef {import("../types.d.ts").Interval} Interval */
 
@@ -7,6 +7,9 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 
 /** The most points that the service answers. */
 export const MOST_POINTS = 2000;
+
+/** The most points that the page asks for unless a person chooses: more are bars of a pixel. */
+const MOST_SEEN = 200;
 
 /** The shortest that an interval may be. @type {Record<Interval, number>} */
 const SHORTEST_MS = {
@@ -28,4 +31,14 @@ const SHORTEST_MS = {
  */
 export function fittingIntervals(spanMs) {
   return INTERVALS.filter((interval) => spanMs / SHORTEST_MS[interval] + 4 <= MOST_POINTS);
+}
+
+/**
+ * Returns the finest interval of which a span has few enough points to tell them apart.
+ *
+ * @param {number} spanMs
+ * @returns {Interval}
+ */
+export function calmInterval(spanMs) {
+  return INTERVALS.find((interval) => spanMs / SHORTEST_MS[interval] <= MOST_SEEN) ?? "1M";
 }
