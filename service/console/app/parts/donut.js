@@ -41,16 +41,6 @@ function frame(shown, actions) {
     name: "donut",
     asOfMs: statistics.asOfMs,
     caption: t("figures.caption"),
-    tools: html`
-      <div class="chart-tools">
-        <button
-          aria-pressed=${view.hasPatterns ? "true" : "false"}
-          @click=${() => actions.see({ hasPatterns: !view.hasPatterns })}
-        >
-          ${t("donut.patterns")}
-        </button>
-      </div>
-    `,
     middle: { figure: format.number(all), unit: t("donut.unit", { n: all }) },
     drawing: {
       option: (look, isStill) => donutOption({ counts, status: view.status, hasPatterns: view.hasPatterns }, look, isStill),

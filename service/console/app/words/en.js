@@ -121,7 +121,6 @@ export const en = {
   "donut.title": "Shares of the states",
   "donut.short": "States",
   "donut.unit": "job|jobs",
-  "donut.patterns": "Patterns",
   "donut.label": "Ring: jobs by state",
 
   "trend.title": "Trend",

@@ -120,7 +120,6 @@ export const zh = {
   "donut.title": "各状态占比",
   "donut.short": "状态",
   "donut.unit": "个任务",
-  "donut.patterns": "图案",
   "donut.label": "环形图：各状态任务数",
 
   "trend.title": "趋势",
