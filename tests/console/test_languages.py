@@ -31,7 +31,7 @@ _TEXTS = """() => {
 _CHINESE = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 _LATIN = re.compile(r"[A-Za-z]+")
 # What is the same in Chinese: names of things, units, zones, and the other language's own name.
-_SAME = {"English", "CSV", "PNG", "UTC", "GMT", "Asia", "Shanghai", "X", "Auth", "Token"}
+_SAME = {"English", "CSV", "PNG", "UTC", "Esc", "GMT", "Asia", "Shanghai", "X", "Auth", "Token"}
 _SAME |= {"B", "kB", "MB", "GB", "TB", "PB", "EB"}
 
 
