@@ -16,6 +16,7 @@ from service.store.layout.projects import Meta
 from service.store.read.bodies import Bodies, Doubts
 from service.store.read.known import Known
 from service.store.read.learning import Learning
+from service.store.read.project_turns import ProjectTurns
 from service.store.read.series_cover import Nodes
 from service.store.read.series_items import Chosen
 from service.store.read.series_plan import Plan, Points, SeriesQuestion
@@ -48,7 +49,7 @@ class SeriesReader:
         self._learning = learning
         self._bodies = bodies
         self._key_of_user = key_of_user
-        self._turn = asyncio.Semaphore(1)
+        self._turns = ProjectTurns()
 
     async def read(self, question: SeriesQuestion, known: Known) -> Points:
         """Answers a question. Raises DamagedError, StoreUnavailableError, LayoutError and what the client raises."""
@@ -63,7 +64,7 @@ class SeriesReader:
         for attempt in range(_ATTEMPTS):
             plan = Plan(question, known.shape, self._live(question.project_id))
             if len(plan.nodes) > _PIECE_KEYS and not has_turn:
-                await turn.enter_async_context(self._turn)
+                await turn.enter_async_context(self._turns.of(question.project_id))
                 has_turn = True
             keys = _PIECE_KEYS if attempt < _ATTEMPTS_IN_PIECES else _MANY_KEYS
             points = await self._read_pieces(question, known, plan, keys, doubts)
