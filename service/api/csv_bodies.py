@@ -15,9 +15,14 @@ from service.statistics import TimeSeriesPoint, UserStatistics
 
 CSV = "text/csv"
 _PIECE_ROWS = 1_000
-# What spreadsheets take a text for a formula by, once it has the form that NFKC gives it: full-width letters count, and
-# letters that are not seen do not. The apostrophe is here so that one in front can be taken off again.
-_is_formula = re.compile("[\\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*[=+\\-@\\t\\r\u2212']").match
+# What spreadsheets take a text for a formula by, once it has the form that NFKD gives it: full-width letters count, and
+# neither what is not seen before them (spaces, and what Unicode says to ignore) nor an accent on them, with which NFKC
+# would make another letter of a sign, hides them. The apostrophe is here so that one in front can be taken off again.
+_UNSEEN = (
+    "\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\ufe00-\ufe0f"
+    "\ufeff\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_is_formula = re.compile(f"[{_UNSEEN}]*[=+\\-@\\t\\r\u2212']").match
 
 
 class _User(msgspec.Struct, gc=False):
@@ -72,7 +77,7 @@ def harmless(name: str) -> str:
 
     A name that begins with an apostrophe gets another, so the name is what remains without the first.
     """
-    return f"'{name}" if _is_formula(normalize("NFKC", name)) else name
+    return f"'{name}" if _is_formula(normalize("NFKD", name)) else name
 
 
 def _row(user: msgspec.Raw) -> tuple[object, ...]:
