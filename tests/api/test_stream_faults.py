@@ -3,12 +3,13 @@
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
-from service.store.contract import Standing
+from service.store.contract import Answer, Standing
 from service.store.errors import LayoutError, StoreUnavailableError
-from tests.api.streams import EAGER, STREAM, Event, LedStore, listening
+from tests.api.streams import EAGER, STREAM, Event, LedStore, listening, metric, until
 from tests.api.support import AS_OF_MS, FakeStore, as_caller, served
 
 LIVELY = replace(EAGER, silence=0.05)
@@ -143,3 +144,34 @@ async def test_the_as_of_never_goes_back() -> None:
                 for _ in range(2):
                     event = await each.until("as_of")
                 assert event.data["as_of"] == AS_OF_MS + 5
+
+
+@dataclass
+class SlowAnswers(FakeStore):
+    """A store whose answers are read, and come when a test lets them."""
+
+    let_out: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def read(self, *question: Any) -> Answer:
+        """The answer as it was."""
+        answer = await super().read(*question)
+        await self.let_out.wait()
+        return answer
+
+
+async def test_a_question_that_nobody_wants_any_more_stops_no_other() -> None:
+    """Its last stream leaves while it is asked anew, together with others: they are asked again after later changes."""
+    store = SlowAnswers()
+    store.let_out.set()
+    async with served(store, pace=EAGER) as api, listening(api) as stays:
+        await stays.until("statistics")
+        async with listening(api, "?start=1") as leaves:
+            await leaves.until("statistics")
+            store.let_out.clear()
+            store.written = 1
+            await until(lambda: asyncio.sleep(0, len(store.asked) == 4))
+        await until(lambda: metric(api, "stats_http_streams 1.0"))
+        store.let_out.set()
+        await stays.running(1)
+        store.written = 2
+        await stays.running(2)

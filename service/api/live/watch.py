@@ -112,7 +112,7 @@ class Watch:
             else:
                 stale.append(topic)
         for result in await asyncio.gather(*(topic.ask() for topic in stale), return_exceptions=True):
-            if isinstance(result, BaseException):
+            if isinstance(result, Exception):  # a question is cancelled when its last stream leaves: no fault of a look
                 raise result
 
     async def _read(self, question: Question) -> Answer:
