@@ -4,10 +4,12 @@ from random import Random
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from service.store.layout.nodes import Entry, Row, pack_leaf, pack_rows
 from service.store.layout.projects import user_key
 from service.store.read.series_cover import LEAF, NOWHERE, ROWS, Nodes
+from service.store.read.series_items import Words
 from service.store.read.series_sums import SeriesSums
 from service.store.redis.views import DamagedError
 
@@ -39,7 +41,12 @@ def sums_of(kind: int, strings: list[bytes | None], plus: list[int], users: list
     sums = SeriesSums(BORDERS)
     if users is not None:
         chosen = np.array([int.from_bytes(each, "little") for each in users], np.uint64)
-        sums.chosen = lambda keys: np.isin(keys, chosen)
+
+        def choose(keys: Words) -> NDArray[np.bool_]:
+            assert np.isin(keys, np.array([int.from_bytes(key, "little") for key in KEYS], np.uint64)).all()
+            return np.isin(keys, chosen)
+
+        sums.chosen = choose
     assert sums.add(nodes_of(kind, plus, [NOWHERE] * len(plus)), strings)
     jobs, size_bytes = sums.result()
     return [list(point) for point in zip(*jobs, size_bytes, strict=True)]
@@ -101,7 +108,7 @@ def test_what_is_taken_off_and_not_there_is_damage() -> None:
         sums.result()
 
 
-@pytest.mark.parametrize("status", [6, 7, 255])
+@pytest.mark.parametrize("status", [6, 7, ord("L"), 255])
 def test_a_job_in_no_status_is_damage(status: int) -> None:
     """However many there are."""
     for count in (1, 16, 128):

@@ -4,7 +4,8 @@ The numbers of packed items are read as 64-bit words, at a stride of one item. A
 each in bits of its own. Words are added up over blocks of so few items that no number overflows its bits.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ Chosen = Callable[[Words], NDArray[np.bool_]]
 STATUSES = 6
 COLUMNS = STATUSES + 3  # jobs by status, then the bytes of input in words of weight 1, 2^32 and 2^64
 LEAF, NARROW, WIDE = b"L", b"r", b"R"
+ITEM_BYTES = {LEAF: ENTRY_BYTES, **ROW_BYTES}
 _BLOCK_ITEMS = 256  # of which each adds less than 2^8 to 16 bits, and less than 2^56 to 64; a leaf has fewer
 _LANE_BITS = 9  # an entry adds 1 to the lane of its status, or to the one behind these if it has no status
 _LANES = np.array([1 << _LANE_BITS * min(status, STATUSES) for status in range(256)], np.uint64)
@@ -31,31 +33,40 @@ _BYTE, _TWO_BYTES, _FOUR_BYTES = (np.uint64(8 * count) for count in (1, 2, 4))
 
 
 class Items:
-    """The items of nodes of one kind, whose strings begin with this marker; `data` is all of them without markers.
+    """The items of nodes of one kind, whose strings begin with this marker.
 
-    `counts` is the number of items of each node. Items of users who are not chosen count as zeros.
+    Each of them has items. They are joined as they are: zeros before each make its marker the end of one more item, so
+    that items keep their stride. Such an item counts as zeros, and so do items of users who are not chosen.
     """
 
-    def __init__(self, marker: bytes, data: memoryview, counts: NDArray[np.int64], chosen: Chosen | None) -> None:
-        self.counts = counts
+    def __init__(
+        self, marker: bytes, strings: Iterable[bytes], sizes: NDArray[np.int64], chosen: Chosen | None
+    ) -> None:
         self._marker = marker
-        self._data = data
-        self._width = ROW_BYTES.get(marker, ENTRY_BYTES)
+        self._width = ITEM_BYTES[marker]
+        self._data = bytes(self._width - 1).join(chain((b"",), strings))
+        self._counts = (sizes - 1) // self._width + 1
         self._words = self._entry_words() if marker == LEAF else self._row_words()
+        markers = np.cumsum(self._counts) - self._counts
+        for words in self._words:
+            words[markers] = 0
         if chosen is not None:
-            is_counted = chosen((self._column(13) >> _BYTE if marker == LEAF else self._column(0)) & _USER)
-            self._words = [words * is_counted for words in self._words]
+            users = (self._column(13) >> _BYTE if marker == LEAF else self._column(0)) & _USER
+            users[markers] = users[markers + 1]  # nobody is asked about who is not there
+            is_counted = chosen(users)
+            for words in self._words:
+                np.multiply(words, is_counted, out=words)
 
     def sums(self) -> tuple[Cells, Places]:
         """Returns the sums of blocks of items, a column for each block, and the place of each block's node.
 
         Raises DamagedError.
         """
-        return self._add_up(self.counts, self._words)
+        return self._add_up(self._counts, self._words)
 
     def later_sums(self, nodes: slice, borders_ms: NDArray[np.int64]) -> tuple[Cells, Places]:
         """Returns the same of some leaves, of entries alone that do not start before a border, each leaf's own."""
-        counts = self.counts[nodes]
+        counts = self._counts[nodes]
         entries = self._entries(nodes)
         is_later = self._starts_ms(entries) >= np.repeat(borders_ms, counts)
         return self._add_up(counts, [words[entries] * is_later for words in self._words])
@@ -68,8 +79,8 @@ class Items:
         return starts_ms[is_counted], statuses[is_counted].astype(np.intp), sizes[is_counted]
 
     def _entries(self, nodes: slice) -> slice:
-        first = int(self.counts[: nodes.start].sum())
-        return slice(first, first + int(self.counts[nodes].sum()))
+        first = int(self._counts[: nodes.start].sum())
+        return slice(first, first + int(self._counts[nodes].sum()))
 
     def _starts_ms(self, entries: slice) -> NDArray[np.int64]:
         return (self._column(0)[entries] & _SIZE).view(np.int64)
@@ -79,7 +90,7 @@ class Items:
         return np.ndarray((len(self._data) // self._width,), kind, self._data, offset, (self._width,))
 
     def _entry_words(self) -> list[Words]:
-        return [_LANES[self._column(20, "u1")], self._column(7) & _SIZE]
+        return [_LANES.take(self._column(20, "u1")), self._column(7) & _SIZE]
 
     def _row_words(self) -> list[Words]:
         if self._marker == NARROW:

@@ -1,7 +1,6 @@
 """Adds up the strings of a series, slot by slot. Pure, no I/O."""
 
 from collections.abc import Sequence
-from io import BytesIO
 from itertools import compress
 from operator import itemgetter
 
@@ -11,17 +10,17 @@ from numpy.typing import NDArray
 from service.store.layout.nodes import ENTRY_BYTES, LEAF_JOBS, ROW_BYTES
 from service.store.layout.tree import LOWEST_LISTED_LEVEL
 from service.store.read.series_cover import CUT_OFTEN, CUT_ONCE, NOWHERE, ROWS, Nodes, Slots
-from service.store.read.series_items import COLUMNS, LEAF, STATUSES, Cells, Chosen, Items, Places, Words
+from service.store.read.series_items import COLUMNS, ITEM_BYTES, LEAF, STATUSES, Cells, Chosen, Items, Places, Words
 from service.store.redis.views import DamagedError
 
 _NOTHING = b"\0"
 _ITEM_BYTES = np.ones(256, np.int64)
-for _marker, _width in {LEAF: ENTRY_BYTES, **ROW_BYTES}.items():
+for _marker, _width in ITEM_BYTES.items():
     _ITEM_BYTES[_marker[0]] = _width
 _IS_ROWS = np.isin(np.arange(256), [marker[0] for marker in ROW_BYTES])
 _MAX_LEAF_BYTES = 1 + LEAF_JOBS * ENTRY_BYTES
 _HALF_WORD = 1 << 30
-_marker_of, _items_of = itemgetter(0), itemgetter(slice(1, None))
+_marker_of = itemgetter(0)
 
 
 class SeriesSums:
@@ -42,15 +41,13 @@ class SeriesSums:
         sizes = np.fromiter(map(len, there), np.int64, len(there))
         if not _are_right(nodes, strings, markers, sizes):
             return False
-        for marker in (LEAF, *ROW_BYTES):
+        for marker in ITEM_BYTES:
             is_one = (markers == marker[0]) & (sizes > 1)
             if not is_one.any():
                 continue
             ones = nodes if is_one.all() else nodes.part(np.flatnonzero(is_one))
-            data = BytesIO()  # to join slices takes three times as long
-            data.writelines(map(_items_of, compress(there, is_one.tolist())))
-            counts = (sizes[is_one] - 1) // _ITEM_BYTES[marker[0]]
-            self._add_items(ones, Items(marker, data.getbuffer(), counts, self.chosen))
+            items = Items(marker, compress(there, is_one.tolist()), sizes[is_one], self.chosen)
+            self._add_items(ones, items)
         return True
 
     def result(self) -> tuple[list[list[int]], list[int]]:
