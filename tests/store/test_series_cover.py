@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from service.store.layout.projects import pack_shape
 from service.store.layout.tree import LEVELS
 from service.store.read.cover import cover
-from service.store.read.series_cover import CUT_OFTEN, CUT_ONCE, LEAF, ROWS, Nodes, find_nodes
+from service.store.read.series_cover import LEAF, ROWS, Nodes, find_nodes
 from service.store.read.series_levels import Levels
 from tests.store.histories import PLACES, start_times
 from tests.store.series import make_borders
@@ -27,7 +27,7 @@ def counted(nodes: Nodes, tree: Tree, borders: list[int]) -> Counter[tuple[int, 
         for start, jobs in tree.starts.items():
             if start >> int(level) == index:
                 slot = bisect_right(borders, start)
-                counts[slot if kind in {CUT_OFTEN, CUT_ONCE} else int(plus), start] += jobs
+                counts[slot if kind < LEAF else int(plus), start] += jobs
                 counts[int(minus), start] -= jobs
     return counts
 

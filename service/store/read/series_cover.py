@@ -18,7 +18,7 @@ from service.store.read.series_levels import Indexes, Levels
 
 Slots = NDArray[np.intp]
 NOWHERE = 0
-CUT_OFTEN, CUT_ONCE, LEAF, ROWS = range(4)
+CUT_OFTEN, CUT_ONCE, LEAF, ROWS = 0, 3, 4, 5  # leaves that 3 or 2 borders cut lie between the first two
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Nodes:
     """Nodes to be read, a column for each field; kinds are leaves that borders cut, whole leaves, and nodes with rows.
 
     The sums of a node are added to the slot `plus` and taken off the slot `minus`; either may be NOWHERE. Of a leaf
-    that is cut, entries are added to their own slots: `plus` and the one behind it, or, of one that is cut often, any.
+    that is cut, entries are added to their own slots: `plus` and those behind it, or, of one that is cut often, any.
     """
 
     kind: NDArray[np.int8]
@@ -77,8 +77,7 @@ def _descend(levels: Levels, borders_ms: NDArray[np.int64]) -> Iterator[tuple[ND
         minus = plus[parent]
         is_cut = ~is_whole & ~is_inner
         is_read = is_cut | (is_counted & (low != minus)) | (is_whole & ~is_counted & (minus > 0))
-        kind = np.where(is_inner | (level == 0), ROWS, np.where(is_whole, LEAF, CUT_ONCE)).astype(np.int8)
-        kind[high > low + 1] = CUT_OFTEN
+        kind = np.where(is_inner | (level == 0), ROWS, np.maximum(LEAF - (high - low), CUT_OFTEN)).astype(np.int8)
         plus = np.where(kind == CUT_OFTEN, NOWHERE, low)
         columns = kind, np.full(len(index), level, np.int8), is_inner, index, plus, minus
         yield tuple(column[is_read] for column in columns)

@@ -4,7 +4,7 @@ The numbers of packed items are read as 64-bit words, at a stride of one item. A
 each in bits of its own. Words are added up over blocks of so few items that no number overflows its bits.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -64,12 +64,20 @@ class Items:
         """
         return self._add_up(self._counts, self._words)
 
-    def later_sums(self, nodes: slice, borders_ms: NDArray[np.int64]) -> tuple[Cells, Places]:
-        """Returns the same of some leaves, of entries alone that do not start before a border, each leaf's own."""
-        counts = self._counts[nodes]
-        entries = self._entries(nodes)
-        is_later = self._starts_ms(entries) >= np.repeat(borders_ms, counts)
-        return self._add_up(counts, [words[entries] * is_later for words in self._words])
+    def later_sums(self, first: int, borders_ms: Sequence[NDArray[np.int64]]) -> Iterator[tuple[Cells, Places]]:
+        """Yields the same of leaves from a first one on, of entries alone that do not start before a leaf's border.
+
+        The first borders are of the most leaves, the next are of some of these or all.
+        """
+        if not borders_ms:
+            return
+        entries = self._entries(slice(first, first + len(borders_ms[0])))
+        starts_ms, words = self._starts_ms(entries), [words[entries] for words in self._words]
+        for each in borders_ms:
+            counts = self._counts[first : first + len(each)]
+            borders = np.repeat(each, counts)
+            is_later = starts_ms[: len(borders)] >= borders
+            yield self._add_up(counts, [each[: len(borders)] * is_later for each in words])
 
     def entries(self, nodes: slice) -> tuple[NDArray[np.int64], NDArray[np.intp], Words]:
         """Returns start, status and size of each entry that counts of some leaves."""

@@ -20,6 +20,7 @@ for _marker, _width in ITEM_BYTES.items():
 _IS_ROWS = np.isin(np.arange(256), [marker[0] for marker in ROW_BYTES])
 _MAX_LEAF_BYTES = 1 + LEAF_JOBS * ENTRY_BYTES
 _HALF_WORD = 1 << 30
+_BLOCK_NODES = 256  # so few that what is made of them stays in the caches, and is no new memory each time
 _marker_of = itemgetter(0)
 
 
@@ -45,9 +46,11 @@ class SeriesSums:
             is_one = (markers == marker[0]) & (sizes > 1)
             if not is_one.any():
                 continue
-            ones = nodes if is_one.all() else nodes.part(np.flatnonzero(is_one))
-            items = Items(marker, compress(there, is_one.tolist()), sizes[is_one], self.chosen)
-            self._add_items(ones, items)
+            places = np.flatnonzero(is_one)
+            for first in range(0, len(places), _BLOCK_NODES):
+                block = places[first : first + _BLOCK_NODES]
+                items = Items(marker, [there[place] for place in block.tolist()], sizes[block], self.chosen)
+                self._add_items(nodes.part(block), items)
         return True
 
     def result(self) -> tuple[list[list[int]], list[int]]:
@@ -74,11 +77,12 @@ class SeriesSums:
 
     def _add_items(self, nodes: Nodes, items: Items) -> None:
         self._add_blocks(items.sums(), nodes.plus, nodes.minus)
-        often, once = (int(each) for each in nodes.kind.searchsorted([CUT_OFTEN, CUT_ONCE], "right"))
-        if once > often:  # what comes after the border moves on by one slot
-            cut = slice(often, once)
-            before = nodes.plus[cut]
-            self._add_blocks(items.later_sums(cut, self._borders_ms[before]), before + 1, before)
+        often, *ends = (int(each) for each in nodes.kind.searchsorted(range(CUT_OFTEN, CUT_ONCE + 1), "right"))
+        # what comes after a border moves on by one slot: of all leaves that are cut, of those that two borders cut, ...
+        slots = [nodes.plus[often:end] + border for border, end in enumerate(reversed(ends)) if end > often]
+        later = items.later_sums(often, [self._borders_ms[before] for before in slots])
+        for before, sums in zip(slots, later, strict=True):
+            self._add_blocks(sums, before + 1, before)
         if often:
             self._add_entries(*items.entries(slice(0, often)))
 
