@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-BESIDE := $(wildcard $(addprefix tests/,store cluster commands shipped monitoring tracing))
+BESIDE := $(wildcard $(addprefix tests/,store cluster commands shipped monitoring tracing console))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_CACHE_DIR ?= $(CURDIR)/.local/pip-cache
 export UV_CACHE_DIR ?= $(CURDIR)/.local/uv-cache
