@@ -20,7 +20,7 @@ for _marker, _width in ITEM_BYTES.items():
 _IS_ROWS = np.isin(np.arange(256), [marker[0] for marker in ROW_BYTES])
 _MAX_LEAF_BYTES = 1 + LEAF_JOBS * ENTRY_BYTES
 _HALF_WORD = 1 << 30
-_BLOCK_NODES = 256  # so few that what is made of them stays in the caches, and is no new memory each time
+_BLOCK_BYTES = 512 * 1024  # so few that what is made of them stays in the caches, and is no new memory each time
 _marker_of = itemgetter(0)
 
 
@@ -47,8 +47,8 @@ class SeriesSums:
             if not is_one.any():
                 continue
             places = np.flatnonzero(is_one)
-            for first in range(0, len(places), _BLOCK_NODES):
-                block = places[first : first + _BLOCK_NODES]
+            number = np.cumsum(sizes[places]) // _BLOCK_BYTES
+            for block in np.split(places, np.flatnonzero(np.diff(number)) + 1):
                 items = Items(marker, [there[place] for place in block.tolist()], sizes[block], self.chosen)
                 self._add_items(nodes.part(block), items)
         return True
