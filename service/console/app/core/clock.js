@@ -5,7 +5,7 @@
 /** @typedef {import("../types.d.ts").State} State */
 
 const TICK_MS = 1000;
-const RENEW_MS = 60_000;
+const RENEW_MS = 50_000 + Math.random() * 10_000; // many pages that saw one change do not ask in one second for ever
 
 /**
  * Moves the page's present on, and asks again when it is time: for a range that goes along with the present after a

@@ -9,6 +9,7 @@ import { listen } from "./stream.js";
 /** @typedef {import("../types.d.ts").Statistics} Statistics */
 
 const REST_MS = 5000;
+const SPREAD_MS = 3000; // all pages of a project hear of a change in one instant, and do not ask in one
 
 /** Brings statistics as they change, while a person wants that. What else is shown is asked again after a change. */
 export class Live {
@@ -41,6 +42,7 @@ export class Live {
     const { token } = this.session;
     const address = isLive && caller && shown && token ? this.api.streamAddress(caller.projectId, shown.bounds) : "";
     if (address === this.#address) return;
+    let isOther = this.#address !== ""; // what was open stays open to the eye, unless the next one breaks
     this.#address = address;
     this.#listening.abort();
     this.#listening = new AbortController();
@@ -59,7 +61,11 @@ export class Live {
       signal,
       onStatistics: (statistics) => unless(() => this.#changed(statistics)),
       onAsOf: (asOfMs) => unless(() => this.#show({ asOfMs })),
-      onState: (stream) => unless(() => this.store.change({ stream })),
+      onState: (stream) =>
+        unless(() => {
+          if (!isOther || stream !== "connecting") this.store.change({ stream });
+          isOther = false;
+        }),
       onEnd: (kind) => unless(() => this.#ended(kind)),
     });
   }
@@ -68,9 +74,8 @@ export class Live {
   #changed(statistics) {
     const { horizonMs, gaps, ...figures } = statistics; // a stream does not say these two
     this.#show(figures);
-    clearTimeout(this.#timer);
-    const waitMs = Math.max(0, this.loader.askedAtMs + REST_MS - this.loader.nowMs());
-    this.#timer = setTimeout(() => this.#askRest(), waitMs);
+    const restMs = Math.max(0, this.loader.askedAtMs + REST_MS - this.loader.nowMs());
+    this.#timer ??= setTimeout(() => this.#askRest(), restMs + Math.random() * SPREAD_MS);
   }
 
   /** @param {Partial<Statistics>} change */
@@ -81,6 +86,7 @@ export class Live {
   }
 
   #askRest() {
+    this.#timer = undefined;
     if (!document.hidden && !this.store.state.isLoading && this.#address) void this.loader.load({ isQuiet: true });
   }
 

@@ -1,5 +1,6 @@
 import { ApiError } from "./failures.js";
 import { ask } from "./loading.js";
+import { boundsGoingOn, boundsOf } from "./ranges.js";
 
 /** @typedef {import("./api.js").Api} Api */
 /** @typedef {import("./session.js").Session} Session */
@@ -32,7 +33,7 @@ export class Loader {
    * @param {{ isQuiet?: boolean }} [how] Quiet where nobody waits for it.
    */
   async load({ isQuiet = false } = {}) {
-    const { caller, view } = this.store.state;
+    const { caller, shown: before, view } = this.store.state;
     const { token } = this.session;
     if (!caller || token === null) return;
     const { signal } = this.#replace();
@@ -40,9 +41,12 @@ export class Loader {
     if (!isQuiet) this.store.change({ isLoading: true });
     try {
       const asking = { token, language: view.language, signal };
-      const shown = await ask(this.api, caller, view, this.askedAtMs, asking, (first) => {
+      const onFirst = (/** @type {Shown} */ first) => {
         if (!signal.aborted && this.store.state.shown === null) this.store.change({ shown: first });
-      });
+      };
+      const nowMs = this.askedAtMs;
+      const bounds = isQuiet ? boundsGoingOn(view.range, nowMs, before?.bounds) : boundsOf(view.range, nowMs);
+      const shown = await ask(this.api, caller, view, bounds, nowMs, asking, isQuiet && before ? null : onFirst);
       if (signal.aborted) return;
       this.#failures = 0;
       this.store.change({ shown: this.#newest(shown), isLoading: false, failure: null });

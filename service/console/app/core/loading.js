@@ -1,6 +1,6 @@
 import { jobsOf } from "./figures.js";
 import { calmInterval } from "./intervals.js";
-import { boundsBefore, boundsOf, seriesEnd } from "./ranges.js";
+import { boundsBefore, seriesEnd } from "./ranges.js";
 
 /** @typedef {import("./api.js").Api} Api */
 /** @typedef {import("./api.js").Asking} Asking */
@@ -12,28 +12,30 @@ import { boundsBefore, boundsOf, seriesEnd } from "./ranges.js";
 
 /**
  * Asks for all that is to be seen of a view. The three questions are asked side by side; `onFirst` gets the statistics
- * as soon as they are there. Throws an ApiError where one has failed: a page of two instants would be none.
+ * as soon as they are there. Where nobody waits for them (no `onFirst`) they are asked last: a stream may bring newer
+ * ones meanwhile, and what is seen must not go back. Throws an ApiError where one has failed: a page of two instants
+ * would be none.
  *
  * @param {Api} api
  * @param {Caller} caller
  * @param {View} view
+ * @param {Bounds} bounds
  * @param {number} nowMs
  * @param {Asking} asking
- * @param {(first: Shown) => void} onFirst
+ * @param {((first: Shown) => void) | null} onFirst
  * @returns {Promise<Shown>}
  */
-export async function ask(api, caller, view, nowMs, asking, onFirst) {
-  const bounds = boundsOf(view.range, nowMs);
+export async function ask(api, caller, view, bounds, nowMs, asking, onFirst) {
   const earlier = boundsBefore(view.range, bounds);
-  const statistics = api.statistics(caller.projectId, bounds, asking);
-  const first = statistics.then((answer) => onFirst({ view, bounds, statistics: answer, before: null, series: null }));
-  const [answer, before, series] = await Promise.all([
-    statistics,
+  const askStatistics = () => api.statistics(caller.projectId, bounds, asking);
+  const rest = Promise.all([
     earlier && api.statistics(caller.projectId, earlier, asking),
     askSeries(api, caller, view, bounds, nowMs, asking),
-    first,
   ]);
-  return { view, bounds, statistics: answer, before, series };
+  const first = onFirst && askStatistics();
+  const told = first?.then((statistics) => onFirst?.({ view, bounds, statistics, before: null, series: null }));
+  const [[before, series], early] = await Promise.all([rest, first, told]);
+  return { view, bounds, statistics: early ?? (await askStatistics()), before, series };
 }
 
 /**

@@ -5,6 +5,7 @@
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
+const PARTS = 1440; // of a length: fewer are seen in a chart
 
 /** @type {Record<Exclude<Preset, "all">, number>} */
 const LENGTH_MS = { "24h": 24 * HOUR_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS, "1y": 365 * DAY_MS };
@@ -23,6 +24,23 @@ export function boundsOf(range, nowMs) {
   if (!("preset" in range)) return { fromMs: range.fromMs, toMs: range.toMs };
   if (range.preset === "all") return { fromMs: null, toMs: null };
   return { fromMs: minute(nowMs) - LENGTH_MS[range.preset], toMs: null };
+}
+
+/**
+ * Returns the bounds that a preset goes on with while nobody has asked for anything else: those that are shown, until
+ * they are longer than the preset by one in 1,440 (a minute of a day, half an hour of 30 days). Each of their answers is
+ * exact for the bounds that the page names; other bounds are another question to the service, and another stream.
+ *
+ * @param {Range} range
+ * @param {number} nowMs
+ * @param {Bounds | undefined} shown
+ * @returns {Bounds}
+ */
+export function boundsGoingOn(range, nowMs, shown) {
+  const newest = boundsOf(range, nowMs);
+  if (!("preset" in range) || range.preset === "all" || !shown || shown.toMs !== null || shown.fromMs === null) return newest;
+  const lateMs = (newest.fromMs ?? 0) - shown.fromMs;
+  return lateMs >= 0 && lateMs < LENGTH_MS[range.preset] / PARTS ? shown : newest;
 }
 
 /**
