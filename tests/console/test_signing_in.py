@@ -36,6 +36,7 @@ async def test_form(project: Project, tab: Open) -> None:
     await screen.page.get_by_role("textbox", name="Token").fill(f"  {token}\n")
     await screen.button("Sign in").click()
     await screen.ready()
+    await expect(screen.page.locator(".who")).to_contain_text("administrator sees all users")  # whose name that is
     await assert_token_is_kept_in_the_tab_alone(screen, token)
     await screen.page.reload()
     await screen.ready()

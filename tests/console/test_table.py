@@ -209,6 +209,20 @@ async def test_what_changes_is_marked(sign_in: Open, project: Project) -> None:
     assert await marked.first.evaluate("each => getComputedStyle(each).animationName") == "none"
 
 
+async def test_users_of_one_name_are_marked_apart(sign_in: Open, empty_project: Project) -> None:
+    """Three users have the name; a job of one of them is news of one row."""
+    jobs = [replace(event, user_name="twin") for event in many_users(empty_project.id, present_ms(), users=3)]
+    await empty_project.apply(jobs[:5])
+    screen = await sign_in(ALL_TIME, of=empty_project)
+    twins = screen.users.get_by_role("row", name="twin")
+    await expect(twins).to_have_count(3)
+    await empty_project.apply(jobs[5:])
+    await screen.button("Refresh").click()
+    marked = screen.users.locator("tr:has([class*=changed])")
+    await expect(marked).to_have_count(1)
+    await expect(twins).to_have_count(3)
+
+
 async def test_five_thousand_users(sign_in: Open, site: Site) -> None:
     """Few rows are in the page, and all of them can be reached: by keys, by scrolling, by the search, by sorting."""
     project = Project(site)

@@ -18,8 +18,8 @@ export const en = {
   "sign_in.busy": "Signing in…",
 
   "header.project": "Project",
-  "header.administrator": "administrator",
-  "header.member": "own jobs",
+  "header.administrator": "sees all users",
+  "header.member": "sees own jobs",
   "header.sign_out": "Sign out",
   "header.language": "Language",
   "header.theme": "Theme",

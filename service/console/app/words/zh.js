@@ -18,8 +18,8 @@ export const zh = {
   "sign_in.busy": "正在登录…",
 
   "header.project": "项目",
-  "header.administrator": "管理员",
-  "header.member": "仅本人任务",
+  "header.administrator": "可查看所有用户",
+  "header.member": "仅查看本人任务",
   "header.sign_out": "退出登录",
   "header.language": "语言",
   "header.theme": "主题",

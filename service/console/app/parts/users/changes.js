@@ -1,6 +1,9 @@
+import { keysOf } from "./rows.js";
+
 /** @typedef {import("../../types.d.ts").Shown} Shown */
 /** @typedef {import("../../types.d.ts").UserRow} UserRow */
 /** @typedef {import("./rows.js").Column} Column */
+/** @typedef {import("./rows.js").Entry} Entry */
 
 const MARKED_MS = 2000;
 
@@ -20,7 +23,9 @@ export class Changes {
    */
   take(older, newer, nowMs) {
     const isSame = JSON.stringify(older.view.range) === JSON.stringify(newer.view.range);
-    this.#before = new Map(older.statistics.users?.map((row) => [row.name, row]));
+    const users = older.statistics.users ?? [];
+    const keys = keysOf(users);
+    this.#before = new Map(users.map((row, at) => [keys[at] ?? "", row]));
     this.#atMs = isSame ? nowMs : -MARKED_MS;
     this.#times += 1;
   }
@@ -28,12 +33,12 @@ export class Changes {
   /**
    * Returns the class of a figure that has changed: another one each time, so that its mark begins anew.
    *
-   * @param {UserRow} row
+   * @param {Entry} entry
    * @param {Column} column
    * @param {number} nowMs
    */
-  classOf(row, column, nowMs) {
+  classOf({ key, row }, column, nowMs) {
     if (nowMs - this.#atMs >= MARKED_MS) return "";
-    return this.#before.get(row.name)?.[column] === row[column] ? "" : `changed-${this.#times % 2}`;
+    return this.#before.get(key)?.[column] === row[column] ? "" : `changed-${this.#times % 2}`;
   }
 }

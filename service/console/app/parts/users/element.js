@@ -78,7 +78,7 @@ export class UsersElement extends HTMLElement {
       users: users.length,
       active: this.#active,
       rowPx: this.#rowPx,
-      changed: (/** @type {UserRow} */ row, /** @type {Column} */ column) => this.#changes.classOf(row, column, nowMs),
+      changed: (/** @type {Entry} */ entry, /** @type {Column} */ column) => this.#changes.classOf(entry, column, nowMs),
     };
     render(frame(shape, this, actions), this);
     if (focus) this.#rowOf(kept)?.querySelector(focus)?.focus({ preventScroll: true });

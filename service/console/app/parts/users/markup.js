@@ -28,7 +28,7 @@ export const COLUMNS = ["name", ...STATUSES, "inputBytes"];
  * @property {number} users How many there are in all.
  * @property {string | undefined} active The key of the user at whom Tab stops.
  * @property {number} rowPx
- * @property {(row: import("../../types.d.ts").UserRow, column: Column) => string} changed The class of a change.
+ * @property {(entry: Entry, column: Column) => string} changed The class of a change.
  */
 
 /**
@@ -105,8 +105,8 @@ function row(index, shape) {
           ><bdi>${user.name}</bdi></a
         >
       </th>
-      ${STATUSES.map((status) => number(user[status], status, shape, changed(user, status)))}
-      <td class=${changed(user, "inputBytes")}>${exactBytes(user.inputBytes, format, { isStop: false })}</td>
+      ${STATUSES.map((status) => number(user[status], status, shape, changed(entry, status)))}
+      <td class=${changed(entry, "inputBytes")}>${exactBytes(user.inputBytes, format, { isStop: false })}</td>
     </tr>
   `;
 }

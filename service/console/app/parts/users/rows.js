@@ -8,6 +8,22 @@ import { LOCALES } from "../../words/words.js";
 /** @typedef {{ key: string, searched: string, row: UserRow, rank: number }} Entry A user: `key` is its own, also where
     users have one name; `rank` is its place by name. */
 
+/**
+ * Returns a key for each user that is its own: its name, and its place among those who have the same. An answer has
+ * users in an order that lasts.
+ *
+ * @param {readonly UserRow[]} users
+ */
+export function keysOf(users) {
+  /** @type {Map<string, number>} */
+  const seen = new Map();
+  return users.map(({ name }) => {
+    const times = seen.get(name) ?? 0;
+    seen.set(name, times + 1);
+    return `${times} ${name}`;
+  });
+}
+
 /** Finds and sorts users. What stays the same from one answer to the next is not worked out again. */
 export class Rows {
   /** @type {readonly UserRow[]} */
@@ -58,13 +74,8 @@ export class Rows {
  * @param {Language} language
  */
 function entriesOf(users, language) {
-  /** @type {Map<string, number>} */
-  const seen = new Map();
-  const entries = users.map((row) => {
-    const times = seen.get(row.name) ?? 0;
-    seen.set(row.name, times + 1);
-    return { key: `${times} ${row.name}`, searched: foldedOf(row.name), row, rank: 0 };
-  });
+  const keys = keysOf(users);
+  const entries = users.map((row, at) => ({ key: keys[at] ?? "", searched: foldedOf(row.name), row, rank: 0 }));
   const { compare } = new Intl.Collator(LOCALES[language], { numeric: true });
   const sorted = entries.toSorted((one, other) => compare(one.row.name, other.row.name));
   for (const [rank, entry] of sorted.entries()) entry.rank = rank;
