@@ -127,6 +127,10 @@ async def test_trend(tab: Open, empty_project: Project) -> None:
     chart = screen.page.locator("console-chart.trend")
 
     await screen.page.mouse.move(*await place(chart, 0.5, 0.5))
+    await expect(chart.locator(".chart-at")).to_be_visible()
+    await screen.page.mouse.move(*await place(chart, 0.01, 0.5))
+    await expect(chart.locator(".chart-at")).to_be_hidden()  # beside the bars there is nothing to point at
+    await screen.page.mouse.move(*await place(chart, 0.5, 0.5))
     await expect(chart.locator(".chart-tooltip")).to_contain_text("9,007,199,254,740,991 B")
     await screen.page.mouse.click(*await place(chart, 0.5, 0.5))
     await expect(screen.page.locator("figcaption", has_text="intervals of 1 min")).to_be_visible()
@@ -278,3 +282,18 @@ async def test_instants_have_their_offset(tab: Open, site: Any) -> None:
         for ms, text in zip(instants, said, strict=True):
             wanted = (start + timedelta(milliseconds=ms)).astimezone(ZoneInfo(zone))
             assert text == wanted.isoformat(timespec="milliseconds")
+
+
+async def test_shares_that_are_almost_nothing_or_almost_all(tab: Open, site: Any) -> None:
+    """No share of some jobs is called 0%, and none of fewer than all 100%."""
+    screen = await tab(address(site.origin, lang="en"))
+    module = await screen.page.locator("link[href$='/words/format.js']").get_attribute("href")
+    script = """async module => {
+        const { formatOf } = await import(new URL(module, document.baseURI));
+        const format = formatOf({ language: "en", timeZone: "UTC" });
+        const parts = [0, 1 / 1e6, 0.0005, 0.5, 1 - 1 / 1e6, 1];
+        return [parts.map(part => format.part(part)), [0.125, 1 / 1e6, -1 / 1e6].map(share => format.share(share))];
+    }"""
+    parts, shares = await screen.page.evaluate(script, module)
+    assert parts == ["0%", "< 0.1%", "0.1%", "50%", "> 99.9%", "100%"]
+    assert shares == ["+12.5%", "< 0.1%", "< 0.1%"]

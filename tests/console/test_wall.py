@@ -42,6 +42,7 @@ async def test_wall_shows_figures_and_nothing_to_press(tab: Open, project: Proje
     screen = await open_wall(tab, project, color_scheme=scheme)
     assert await figures(screen).all_inner_texts() == [*counted(project), await figures(screen).last.inner_text()]
     await expect(screen.page.get_by_role("status", name="As of")).to_be_visible()
+    await expect(screen.page.locator("header p")).to_contain_text("UTC")  # whose clock the times are of
     for role in ("button", "link", "combobox", "textbox"):
         assert await screen.page.get_by_role(role).count() == 0, role
     assert await screen.page.evaluate("document.documentElement.scrollHeight") <= WALL["height"]

@@ -19,6 +19,7 @@ export function watchPointer(ground, chart, drawing) {
   band.hidden = true;
   const line = document.createElement("div");
   line.className = "chart-at";
+  line.hidden = true; // a chart may come to be below a pointer that rests, and there is no place to show yet
   ground.append(band, line);
   const tip = new Tip(ground);
   /** @type {number | null} */
@@ -53,6 +54,7 @@ export function watchPointer(ground, chart, drawing) {
   });
   ground.addEventListener("pointermove", (event) => {
     const { x, y } = place(event);
+    line.hidden = drawing()?.along !== "x" || !chart.containPixel({ gridIndex: 0 }, [x, y]);
     line.style.left = `${x}px`;
     if (drawing()?.along) point(x, y);
     if (from === null || !drawing()?.onSpan) return;
@@ -69,7 +71,10 @@ export function watchPointer(ground, chart, drawing) {
     else drawing()?.onSpan?.(datum({ x: low, y }), datum({ x: high, y }));
   });
   ground.addEventListener("pointercancel", end);
-  ground.addEventListener("pointerleave", () => tip.hide());
+  ground.addEventListener("pointerleave", () => {
+    tip.hide();
+    line.hidden = true;
+  });
   chart.on("mousemove", ({ dataIndex, event }) => {
     const content = drawing()?.along ? null : drawing()?.content(dataIndex);
     if (content) tip.show(content, event.offsetX, event.offsetY);

@@ -28,6 +28,9 @@ import { formatOf } from "../words/format.js";
  * @property {() => { header: string[], rows: Cell[][] }} data What is saved as CSV.
  */
 
+/** What files are called: as the buttons that save them, in any language. */
+const FILES = { donut: "states", trend: "trend", by_user: "input-by-user" };
+
 /**
  * Returns a chart with its title, its caption, a table of the same figures, and what saves it.
  *
@@ -96,10 +99,10 @@ function saveData({ name, asOfMs, data }) {
 }
 
 /**
- * @param {string} name
+ * @param {Framed["name"]} name
  * @param {number} asOfMs
  * @param {string} kind
  */
 function fileName(name, asOfMs, kind) {
-  return `${name}-${new Date(asOfMs).toISOString().slice(0, 19).replaceAll(":", "")}Z.${kind}`;
+  return `${FILES[name]}-${new Date(asOfMs).toISOString().slice(0, 19).replaceAll(":", "")}Z.${kind}`;
 }

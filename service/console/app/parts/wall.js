@@ -23,7 +23,7 @@ export const wall = (state, actions) => {
       <header>
         <div>
           <h1>${t("page.title")}</h1>
-          <p>${[caller?.projectId, view.user, shown && format.bounds(shown.bounds)].filter(Boolean).join(" · ")}</p>
+          <p>${[caller?.projectId, view.user, ...(shown ? spanOf(shown, format) : [])].filter(Boolean).join(" · ")}</p>
         </div>
         ${asOf(state, actions)}
       </header>
@@ -37,6 +37,14 @@ export const wall = (state, actions) => {
     </main>
   `;
 };
+
+/**
+ * @param {Shown} shown
+ * @param {Format} format
+ */
+function spanOf({ bounds, statistics }, format) {
+  return [format.bounds(bounds), format.zone(bounds.fromMs ?? statistics.asOfMs)];
+}
 
 /**
  * @param {Shown} shown

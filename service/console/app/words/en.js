@@ -99,7 +99,7 @@ export const en = {
   "note.no_as_of": "Nothing has been counted yet: no figure is complete.",
 
   "failure.signed-out": "This token is not accepted",
-  "failure.signed-out.hint": "It may have expired. Sign in with another: what you saw is in the address, and comes back.",
+  "failure.signed-out.hint": "Sign in with another: what you saw is in the address, and comes back.",
   "failure.forbidden": "This is not for your token",
   "failure.invalid": "The question was refused",
   "failure.busy": "Too many questions at once",

@@ -4,6 +4,7 @@ import { LOCALES, words } from "./words.js";
 /** @typedef {import("../types.d.ts").Language} Language */
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+const SEEN_SHARE = 0.001; // the least that a share's one decimal can show
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -47,11 +48,14 @@ export class Format {
 
   /** Returns a difference as a share of what was: `+12.5%`, and from ten times as much on `×12`. @param {number} share */
   share(share) {
+    if (share !== 0 && Math.abs(share) < SEEN_SHARE / 2) return `< ${this.parts.format(SEEN_SHARE)}`;
     return share < 9 ? this.shares.format(share) : `×${this.short.format(share + 1)}`;
   }
 
-  /** Returns how much of a whole it is. @param {number} share */
+  /** Returns how much of a whole it is: 0% and 100% are said of nothing and of all alone. @param {number} share */
   part(share) {
+    if (share > 0 && share < SEEN_SHARE / 2) return `< ${this.parts.format(SEEN_SHARE)}`;
+    if (share < 1 && share >= 1 - SEEN_SHARE / 2) return `> ${this.parts.format(1 - SEEN_SHARE)}`;
     return this.parts.format(share);
   }
 

@@ -98,7 +98,7 @@ export const zh = {
   "note.no_as_of": "尚未统计任何事件，所有数据均不完整。",
 
   "failure.signed-out": "令牌未被接受",
-  "failure.signed-out.hint": "令牌可能已过期。请使用其他令牌登录，之前的视图保留在地址中，登录后自动恢复。",
+  "failure.signed-out.hint": "请使用其他令牌登录，之前的视图保留在地址中，登录后自动恢复。",
   "failure.forbidden": "您的令牌无权访问",
   "failure.invalid": "查询被拒绝",
   "failure.busy": "查询过于频繁",
