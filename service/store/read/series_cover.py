@@ -104,12 +104,19 @@ def _largest_groups(parent: Slots, slot: Slots, least: Slots) -> Slots:
     largest = np.zeros(len(least), np.intp)
     if not len(parent):
         return largest
-    starts = np.flatnonzero(np.concatenate(([True], (np.diff(parent) | np.diff(slot)) != 0)))
-    sizes = np.diff(starts, append=len(parent))
-    firsts = np.flatnonzero(np.diff(parent[starts], prepend=-1))
     slots = 1 + int(slot.max())
+    starts = _firsts(parent * slots + slot)
+    sizes = np.append(starts[1:], len(parent)) - starts
+    firsts = _firsts(parent[starts])
     best = np.maximum.reduceat(sizes * slots + slot[starts], firsts)
     whose = parent[starts[firsts]]
     size, of = np.divmod(best, slots)
     largest[whose] = np.where(size >= least[whose], of, NOWHERE)
     return largest
+
+
+def _firsts(numbers: Slots) -> Slots:
+    """Returns the places of numbers that differ from the one before; for a few, np.diff takes three times as long."""
+    differs = np.ones(len(numbers), np.bool_)
+    np.not_equal(numbers[1:], numbers[:-1], out=differs[1:])
+    return differs.nonzero()[0]

@@ -41,9 +41,9 @@ class Levels:
         if child == LOWEST_LISTED_LEVEL:
             children = self.listed[child]
             children = children[_is_in(children >> width, parents)]
-        else:
-            children = ((parents << width)[:, None] + np.arange(1 << width)).ravel()
-        return children, parents.searchsorted(children >> width)
+            return children, parents.searchsorted(children >> width)
+        children = ((parents << width)[:, None] + np.arange(1 << width)).ravel()
+        return children, np.arange(len(parents)).repeat(1 << width)
 
 
 _NONE: Indexes = np.zeros(0, np.int64)
