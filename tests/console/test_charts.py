@@ -263,6 +263,37 @@ async def test_two_thousand_points(tab: Open, empty_project: Project) -> None:
         await expect(chart.locator(".chart-tooltip")).to_contain_text("B")
     await screen.page.evaluate("new Promise(requestAnimationFrame)")
     assert await screen.page.evaluate("window.fills") == 0
+    await screen.button("Trend: table").click()
+    table = screen.page.locator("console-points table")
+    await expect(table).to_have_attribute("aria-rowcount", "1991")
+    assert await table.locator("tr").count() < 100
+    await screen.page.locator(".disclosed").evaluate("each => { each.scrollTop = each.scrollHeight }")
+    last = table.locator("tr[aria-rowindex='1991']")
+    await expect(last).to_have_count(1)
+    await last.scroll_into_view_if_needed()
+    await expect(last.get_by_role("button")).to_be_in_viewport()
+    await expect(last.get_by_role("cell").first).to_contain_text(
+        datetime.fromtimestamp(end / 1000, UTC).strftime("%H:%M")
+    )
+    await last.get_by_role("button").press("Enter")
+    await expect(screen.page).to_have_url(re.compile(f"from={end - 60_000}&to={end}"))
+
+
+@pytest.mark.parametrize("status", [404, 500])
+async def test_library_is_missing(tab: Open, project: Project, status: int) -> None:
+    """The page says so in the place of each chart; figures and tables are there all the same."""
+    screen = await tab(address(project.site.origin, lang="en"))
+    screen.expect_status(status)
+    await screen.page.route("**/vendor/echarts/*.js", lambda route: route.fulfill(status=status))
+    await screen.page.goto(address(project.site.origin, project.administrator(), lang="en", range="all"))
+    await screen.ready()
+    said = screen.page.get_by_text("The chart could not be loaded. The table has its figures.")
+    await expect(said).to_have_count(3)
+    for each in await said.all():
+        await expect(each).to_be_visible()
+    await expect(screen.page.locator(".chart-middle")).to_be_hidden()
+    assert [row[0] for row in await rows_of(screen, "States")] == [each.capitalize() for each in STATUSES]
+    await expect(screen.users).to_be_visible()
 
 
 async def test_instants_have_their_offset(tab: Open, site: Any) -> None:

@@ -64,7 +64,7 @@ export function trendFrame(shown, series, measure, actions) {
       </ul>
       <p class="hint">${t("trend.hint")}</p>
     `,
-    table: () => trendTable(points, statuses, format, zoom),
+    table: () => trendTable({ points, statuses, format, zoom }),
     data: () => rowsOf(points, statuses, view.timeZone),
   });
 }
