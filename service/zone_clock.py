@@ -3,6 +3,9 @@
 All is in whole seconds: Unix seconds, and readings, which are what the clock shows as seconds since its 1970-01-01.
 """
 
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -13,13 +16,23 @@ DAY_SECONDS = 86_400
 
 # The offsets of a zone change at most once in this time; a test holds tzdata to it. The least there is are 7 days.
 _LOOK_SECONDS = 4 * DAY_SECONDS
-_BLOCK_SECONDS = 92 * _LOOK_SECONDS  # about a year
-_MOST_BLOCKS = 8_192  # remembered: the years that are asked for, of some hundred zones
 # The calendar repeats after 400 years, weekdays too, and so do the rules by which zones will change. What is after the
 # year 2400 is reckoned in the years from 2400 to 2800, so that no instant is too late for a datetime.
 _CYCLE_SECONDS = 146_097 * DAY_SECONDS
 _CYCLES_FROM_SECONDS = int(datetime(2400, 1, 1, tzinfo=UTC).timestamp())
+_BLOCKS_A_CYCLE = 27
+_BLOCK_SECONDS = _CYCLE_SECONDS // _BLOCKS_A_CYCLE  # 14.8 years
+_FIRST_SECOND = -40 * DAY_SECONDS  # no range and its margin begin earlier
+_BLOCKS_OF_ITS_OWN = 9  # from 1970 to 2103 a zone has changes that no rule makes: tzdata lists some up to 2087
+_MOST_BLOCKS = 32_768  # remembered: all 36 of each zone, of which there are some 600
 _EPOCH = datetime(1970, 1, 1)  # a reading has no zone
+
+
+class _Changes(NamedTuple):
+    """When the offset of a zone changes, in seconds that ascend, and the offset from then on."""
+
+    seconds: Sequence[int]
+    offsets: Sequence[int]
 
 
 class Stretch(NamedTuple):
@@ -82,25 +95,28 @@ def _month_reading(month: int) -> int:
 def _stretches(first: int, last: int, zone: tzinfo) -> list[Stretch]:
     found = []
     begin, offset = first, _offset(first, zone)
-    for block in range(first // _BLOCK_SECONDS, last // _BLOCK_SECONDS + 1):
-        for change, next_offset in _changes(block, zone):
-            if first < change < last:
-                found.append(Stretch(begin, change, offset))
-                begin, offset = change, next_offset
+    for block in range((first - _FIRST_SECOND) // _BLOCK_SECONDS, (last - _FIRST_SECOND) // _BLOCK_SECONDS + 1):
+        cycles = max(0, (block - _BLOCKS_OF_ITS_OWN) // _BLOCKS_A_CYCLE)
+        shift = cycles * _CYCLE_SECONDS
+        changes = _changes(block - cycles * _BLOCKS_A_CYCLE, zone)
+        at, end = bisect_right(changes.seconds, first - shift), bisect_left(changes.seconds, last - shift)
+        for second, next_offset in zip(changes.seconds[at:end], changes.offsets[at:end], strict=True):
+            found.append(Stretch(begin, second + shift, offset))
+            begin, offset = second + shift, next_offset
     return [*found, Stretch(begin, last, offset)]
 
 
 @lru_cache(_MOST_BLOCKS)
-def _changes(block: int, zone: tzinfo) -> tuple[tuple[int, int], ...]:
-    """Returns the seconds of a block of time at which the offset changes, and the new offsets."""
-    first = block * _BLOCK_SECONDS
-    looks = range(first, first + _BLOCK_SECONDS + 1, _LOOK_SECONDS)
+def _changes(block: int, zone: tzinfo) -> _Changes:
+    first = _FIRST_SECOND + block * _BLOCK_SECONDS
+    looks = [*range(first, first + _BLOCK_SECONDS, _LOOK_SECONDS), first + _BLOCK_SECONDS]
     offsets = [_offset(look, zone) for look in looks]
-    return tuple(
+    found = [
         (_change(before, after, zone), next_offset)
         for (before, after), (offset, next_offset) in zip(pairwise(looks), pairwise(offsets), strict=True)
         if offset != next_offset
-    )
+    ]
+    return _Changes(array("q", [second for second, _ in found]), array("q", [offset for _, offset in found]))
 
 
 def _change(before: int, after: int, zone: tzinfo) -> int:

@@ -1,11 +1,18 @@
 """The time series resource: points, borders, parameters, who sees what, and that it adds up while events come in."""
 
+import asyncio
 import json
+import threading
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from service.api.resources import time_series
+from service.api.series_parameters import timeline
+from service.api.turns import Turns
+from service.calendar import Timeline
 from tests.api.support import AS_OF_MS, BIG_SIZE_BYTES, PATH, PROJECT, Api, FakeStore, as_caller, served
 
 SERIES = f"{PATH}/timeseries"
@@ -44,6 +51,35 @@ async def test_points_are_those_of_the_zone() -> None:
     }
     assert list(body["points"][0]) == ["start", "end", "is_partial", *counts]
     assert api.store.asked_series == [(PROJECT, borders, None, None)]
+
+
+async def test_a_long_range_holds_up_nobody(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is cut, which takes its caller's turn, others are answered."""
+    steps: list[str] = []
+    is_cut = threading.Event()
+
+    async def take(turns: Turns, caller: tuple[str, str]) -> None:
+        steps.append(f"turn of {caller[1]}")
+        await taking(turns, caller)
+
+    def cut_slowly(*given: Any) -> Timeline:
+        steps.append("cut")
+        assert is_cut.wait(10)
+        return timeline(*given)
+
+    taking = Turns.take
+    monkeypatch.setattr(Turns, "take", take)
+    monkeypatch.setattr(time_series, "timeline", cut_slowly)
+    url = f"{SERIES}?start=0&end={at('2060-01-01')}"
+    asked = asyncio.create_task(api.client.get(url, headers=as_caller()).__aenter__())
+    async with api.client.get("/healthz") as response:
+        assert response.status == 200
+    async with api.client.get(PATH, headers=as_caller(sub="other")) as response:
+        assert response.status == 200
+    is_cut.set()
+    assert (await asked).status == 200
+    assert sorted(steps) == ["cut", "turn of other", "turn of user-1"]
+    assert steps.index("turn of user-1") < steps.index("cut")
 
 
 async def test_answer_carries_its_headers() -> None:

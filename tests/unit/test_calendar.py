@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service import zone_clock
 from service.calendar import INTERVALS, Interval, cut, cut_finest
 from service.time_zones import NAMES, TimeZones
 
@@ -241,6 +242,15 @@ def test_finest_is_the_first_that_fits(name: str, start_ms: int, length_ms: int,
     fitting = [interval for interval in INTERVALS if cut(start_ms, end_ms, interval, zone, most)]
     assert (found.interval if found else None) == (fitting[0] if fitting else None)
     assert found is None or len(found.borders_ms) - 1 <= most
+
+
+def test_a_zone_is_looked_at_once() -> None:
+    """Whoever asks for other long ranges again and again makes nobody find the changes of the offset anew."""
+    zone = ZoneInfo.no_cache("Australia/Lord_Howe")
+    before = zone_clock._changes.cache_info().misses
+    for start_ms in range(0, MAX_MS, MAX_MS // 300):
+        cut(start_ms, min(start_ms + 150 * 365 * DAY * 1000, MAX_MS), "1M", zone, 2_000)
+    assert 0 < zone_clock._changes.cache_info().misses - before <= 36
 
 
 async def test_zones_are_those_of_the_package() -> None:
