@@ -54,6 +54,34 @@ async def test_another_question_of_the_project_ends_what_is_older(store: Store) 
     assert await running(reader) == (2, 2)
 
 
+class SlowSeries(RedisStatisticsStore):
+    """A reader whose replies to series come when a test lets them."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.replied, self.let_in = asyncio.Event(), asyncio.Event()
+
+    async def _read_alone(self, tag: str, keys: list[str]) -> list[Any]:
+        strings = await super()._read_alone(tag, keys)
+        self.replied.set()
+        await self.let_in.wait()
+        return strings
+
+
+async def test_a_reply_that_comes_late_brings_nothing_back(store: Store) -> None:
+    """A series has a connection of its own: what it saw may be older than what others have seen meanwhile."""
+    reader = SlowSeries(store.client, FRESH_SECONDS, Clock())
+    await store.apply([event(1)], watermark_ms=1)
+    assert await running(reader) == (1, 1)
+    series = asyncio.create_task(reader.series("project", [0, 1], None, None))
+    await reader.replied.wait()
+    await store.apply([event(2)], watermark_ms=2)
+    assert (await reader.read("project", 0, None, "user")).as_of_ms == 2
+    reader.let_in.set()
+    await series
+    assert await running(reader) == (2, 2)
+
+
 async def test_a_question_never_asked_is_always_asked(store: Store) -> None:
     """A fresh look says nothing of what a new question reads."""
     reader = RedisStatisticsStore(store.client, FRESH_SECONDS, Clock())

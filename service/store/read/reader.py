@@ -202,7 +202,7 @@ class RedisStatisticsStore:
         mget = self._read_alone if is_alone else self._shared.mget
         view = await read_view(mget, project_id, asked, self._monotonic_seconds())
         self._live[stripe_of(project_id)] = view.look.head.live
-        known.look = view.look
+        known.look = None if _may_be_older(view.look, known.look) else view.look
         return view
 
     async def _look_alone(self, project_id: str, known: Known, asked: Asked) -> View:
@@ -215,3 +215,11 @@ class RedisStatisticsStore:
     def _answer(self, look: Look, made: Remembered, how: How) -> Answer:
         head, as_of_ms = look.head, min(look.as_of_ms, self._now_ms())
         return Answer(made.body, made.digest, as_of_ms, head.live.horizon_ms, head.gaps, how, made.stamp)
+
+
+def _may_be_older(look: Look, than: Look | None) -> bool:
+    """Tells whether a look may have seen an earlier instant than one whose reply came before: replies overtake others.
+
+    As-of goes back also with Redis itself; then no look is remembered for a moment.
+    """
+    return than is not None and (look.asked_at_seconds < than.asked_at_seconds or look.as_of_ms < than.as_of_ms)
