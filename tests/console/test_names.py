@@ -14,6 +14,7 @@ from tests.console.words import in_chinese
 # Role and name, as the outside contract has them. Names are looked for as parts of names, in any case.
 SIGNED_OUT = [("textbox", "Token"), ("button", "Sign in")]
 RANGE = [("button", name) for name in ("24 hours", "7 days", "30 days", "1 year", "All", "Apply")]
+COLUMNS = ("User", "Launching", "Running", "Canceling", "Failed", "Finished", "Cancelled", "Input")
 SIGNED_IN = [
     ("button", "Sign out"),
     ("group", "Range"),
@@ -23,10 +24,7 @@ SIGNED_IN = [
     ("button", "Refresh"),
     ("status", "As of"),
     ("table", "Users"),
-    *(
-        ("columnheader", name)
-        for name in ("User", "Launching", "Running", "Canceling", "Failed", "Finished", "Cancelled", "Input")
-    ),
+    *(("columnheader", name) for name in COLUMNS),
     ("row", "Total"),
     ("searchbox", "Search users"),
 ]
@@ -69,6 +67,8 @@ async def test_signed_in(sign_in: Open) -> None:
         await expect(group.get_by_label(label)).to_be_editable()
     for role, name in SIGNED_OUT:
         await expect(named(page, role, name)).to_have_count(0)
+    for name in COLUMNS:
+        await expect(page.get_by_role("columnheader", name=name, exact=True)).to_have_count(1)
     download = named(page, "button", "Download CSV").or_(named(page, "link", "Download CSV"))
     await expect(download).to_have_count(1)
     assert await page.get_by_role("alert").count() == 0
@@ -97,10 +97,19 @@ async def test_switches_say_how_they_stand(sign_in: Open) -> None:
     pressed = {"English": "true", "中文": "false", "Light": "true", "Dark": "false", "7 days": "true", "All": "false"}
     for name, state in pressed.items():
         await expect(screen.button(name)).to_have_attribute("aria-pressed", state)
+    light = await background(screen)
+    await screen.button("Dark").click()
+    await expect(screen.button("Dark")).to_have_attribute("aria-pressed", "true")
+    assert await background(screen) != light
     before = await screen.button("Live").get_attribute("aria-pressed")
     assert before in {"true", "false"}
     await screen.button("Live").click()
     await expect(screen.button("Live")).to_have_attribute("aria-pressed", {"true": "false", "false": "true"}[before])
+
+
+async def background(screen: Screen) -> str:
+    """The colour behind the page, as its body has it."""
+    return str(await screen.page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
 
 async def test_status_says_as_of(sign_in: Open) -> None:

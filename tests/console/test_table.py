@@ -123,23 +123,28 @@ async def test_search_finds_users(sign_in: Open, project: Project, search: str, 
 
 
 async def test_click_on_a_user_shows_that_user(sign_in: Open) -> None:
-    """Anywhere in the row; the same click again shows everybody; Back undoes it; Enter on the name does it too."""
+    """Anywhere in the row: the table has that user alone, and its total. Once more, everybody; Enter does it too."""
     screen = await sign_in(ALL_TIME)
     row = screen.users.get_by_role("row", name="ann")
     await row.click()
     await screen.page.wait_for_url(re.compile("user=ann"))
     link = row.get_by_role("link", name="ann")
     await expect(link).to_have_attribute("aria-current", "true")
-    assert len(await names(screen)) == len(NAMES)
+    await expect(body_rows(screen)).to_have_count(1)
+    total = screen.users.get_by_role("row", name=f"Total 1 of {len(NAMES)} users")
+    assert await cells(total) == await cells(row)
     await row.click()
-    await expect(link).not_to_have_attribute("aria-current", "true")
+    await expect(body_rows(screen)).to_have_count(len(NAMES))
     await screen.page.go_back()
     await expect(link).to_have_attribute("aria-current", "true")
+    await search_box(screen).fill("测试")
     other = screen.users.get_by_role("link", name="测试用户")
     await other.focus()
     await screen.page.keyboard.press("Enter")
     await expect(other).to_have_attribute("aria-current", "true")
     await expect(other).to_be_focused()
+    await search_box(screen).fill("")
+    await expect(body_rows(screen)).to_have_count(1)
 
 
 async def test_a_state_sorts_by_its_column(sign_in: Open, project: Project) -> None:

@@ -44,6 +44,7 @@ export class UsersElement extends HTMLElement {
     if (before?.shown.view.status !== model.shown.view.status) this.#order = null;
     if (before && before.users !== model.users) this.#changes.take(before.shown, model.shown, performance.now());
     this.#draw();
+    if (before && before.shown.view.user !== null && model.shown.view.user === null) this.#scrollToActive();
   }
 
   disconnectedCallback() {
@@ -61,7 +62,7 @@ export class UsersElement extends HTMLElement {
     const { shown, users, actions } = this.#model;
     const nowMs = performance.now();
     const order = this.#sorting;
-    const entries = this.#rows.of(users, shown.view.language, this.#search, order);
+    const entries = this.#rows.of(users, shown.view.language, this.#search, shown.view.user, order);
     this.#entries = entries;
     this.#first = this.#scrolledTo;
     let kept = entries.findIndex(({ key }) => key === this.#active);
@@ -73,6 +74,7 @@ export class UsersElement extends HTMLElement {
       format: formatOf(shown.view),
       order,
       entries,
+      isSearched: this.#search.trim() !== "",
       pieces: piecesOf(entries.length, this.#first, kept),
       totals: entries.length === users.length ? shown.statistics.totals : sum(entries.map(({ row }) => row)),
       users: users.length,
@@ -168,6 +170,12 @@ export class UsersElement extends HTMLElement {
     const row = this.#rowOf(index);
     row?.querySelector("a")?.focus({ preventScroll: true });
     row?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Brings the user who was alone back into what is seen. The page itself stays where it is. */
+  #scrollToActive() {
+    const index = this.#entries.findIndex(({ key }) => key === this.#active);
+    this.#region?.scrollTo(0, index * this.#rowPx);
   }
 
   /** @param {Element} target */

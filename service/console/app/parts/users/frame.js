@@ -11,7 +11,7 @@ import { shareOf, table } from "./markup.js";
  * @param {Actions} actions
  */
 export function frame(shape, element, actions) {
-  const { entries, users } = shape;
+  const { entries } = shape;
   const { t } = shape.format;
   const search = (/** @type {Event} */ event) => element.search(/** @type {HTMLInputElement} */ (event.target).value);
   return html`
@@ -40,9 +40,15 @@ export function frame(shape, element, actions) {
     >
       ${table(shape, (column) => element.sort(column))}
     </div>
-    ${entries.length === 0 ? html`<p class="hint">${t(users === 0 ? "users.none" : "users.none_found")}</p>` : nothing}
+    ${entries.length === 0 ? html`<p class="hint">${emptiness(shape)}</p>` : nothing}
     <p class="unseen" aria-live="polite">${shareOf(shape)}</p>
   `;
+}
+
+/** Returns why there is no row. @param {import("./markup.js").Shape} shape */
+function emptiness({ format: { t }, isSearched, users, view }) {
+  if (users === 0) return t("users.none");
+  return isSearched ? t("users.none_found") : t("empty.user.title", { name: view.user ?? "" });
 }
 
 /**

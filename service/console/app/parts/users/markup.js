@@ -22,7 +22,8 @@ export const COLUMNS = ["name", ...STATUSES, "inputBytes"];
  * @property {View} view
  * @property {Format} format
  * @property {Order} order
- * @property {readonly Entry[]} entries Those that were searched for.
+ * @property {readonly Entry[]} entries Those that were searched for, or chosen.
+ * @property {boolean} isSearched
  * @property {readonly Piece[]} pieces Those of them that are in the page.
  * @property {Counts} totals
  * @property {number} users How many there are in all.
@@ -62,7 +63,7 @@ export function table(shape, sort) {
   `;
 }
 
-/** Returns how many users of how many were searched for; nothing where it is all of them. @param {Shape} shape */
+/** Returns how many users of how many the table has; nothing where it is all of them. @param {Shape} shape */
 export function shareOf({ entries, format, users }) {
   return entries.length === users ? "" : format.t("users.share", { n: entries.length, all: users });
 }

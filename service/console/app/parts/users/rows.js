@@ -34,17 +34,20 @@ export class Rows {
   #entries = [];
 
   /**
-   * Returns the users whose names contain what is searched for, sorted; those who are alike by name.
+   * Returns the users whose names contain what is searched for, sorted; those who are alike by name. Where nothing is
+   * searched for, a user who was chosen is there alone.
    *
    * @param {readonly UserRow[]} users
    * @param {Language} language
    * @param {string} search
+   * @param {string | null} chosen
    * @param {Order} order
    */
-  of(users, language, search, { column, isDescending }) {
+  of(users, language, search, chosen, { column, isDescending }) {
     if (users !== this.#users || language !== this.#language) this.#take(users, language);
     const wanted = foldedOf(search.trim());
-    const found = this.#entries.filter(({ searched }) => searched.includes(wanted));
+    const isAlone = chosen !== null && wanted === "";
+    const found = this.#entries.filter(({ searched, row }) => (isAlone ? row.name === chosen : searched.includes(wanted)));
     const sign = isDescending ? -1 : 1;
     if (column === "name") return found.sort((one, other) => sign * (one.rank - other.rank));
     return found.sort(({ row: one, rank }, { row: other, rank: otherRank }) => {
