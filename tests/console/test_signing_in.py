@@ -88,6 +88,9 @@ async def test_token_that_is_none(project: Project, tab: Open, token: str) -> No
     await screen.button("Sign in").click()
     await expect(screen.page.get_by_role("alert")).to_have_text(re.compile("token", re.IGNORECASE))
     await expect(screen.button("Sign in")).to_be_enabled()
+    await screen.page.get_by_role("textbox", name="Token").fill(" ")
+    await screen.button("Sign in").click()
+    await expect(screen.page.get_by_role("alert")).to_have_count(1)
 
 
 async def test_expired_link(project: Project, tab: Open) -> None:
