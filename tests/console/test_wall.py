@@ -95,8 +95,40 @@ async def test_wall_outlives_an_outage(tab: Open, own_site: Site) -> None:
     await expect(alert).to_have_count(0, timeout=90_000)
 
 
+@pytest.mark.parametrize(("age_minutes", "how", "says"), [(3, "late", None), (6, "stale", "Answers are old")])
+async def test_age_is_told_across_the_room(
+    tab: Open, project: Project, age_minutes: int, how: str, says: str | None
+) -> None:
+    """Amber says that figures are late; red what to do, and where it is written."""
+    screen = await open_wall(tab, project)  # nothing moves its as-of on
+    later = f"() => {{ const {{ now }} = Date; Date.now = () => now() + {age_minutes * 60_000}; }}"
+    await screen.page.evaluate(later)
+    await expect(screen.page.get_by_role("status", name="As of")).to_have_class(f"as-of {how}")
+    await expect(screen.page.locator(".note.bad")).to_have_count(0 if says is None else 1)
+    await screen.charts()
+    if says is not None:
+        await expect(screen.page.locator(".note.bad")).to_contain_text(says)
+    assert await screen.page.evaluate("document.documentElement.scrollHeight") <= WALL["height"]
+
+
+async def test_token_ends_on_the_wall(tab: Open, project: Project) -> None:
+    """The wall says so, and of when its last figures were; whoever comes signs in, and it is a wall again."""
+    token = project.administrator(exp=present_ms() // 1000 + 6)
+    screen = await tab(address(project.site.origin, token, lang="en", **ON_THE_WALL), viewport=WALL)
+    screen.expect_status(401)
+    await expect(figures(screen)).to_have_count(7)
+    alert = screen.page.get_by_role("alert").filter(has_text="This token is not accepted")
+    await expect(alert).to_contain_text("The last figures here were as of", timeout=30_000)
+    await expect(figures(screen)).to_have_count(0)  # whose token has ended may not see them any more
+    token_box = screen.page.get_by_role("textbox", name="Token")
+    await token_box.fill(project.administrator())
+    await screen.button("Sign in").click()
+    await expect(alert).to_have_count(0)
+    await expect(figures(screen)).to_have_count(7)
+
+
 async def test_wall_does_not_grow(tab: Open, project: Project) -> None:
-    """Five hundred changes, and as many breaks as there are walls in a week, leave no node and no listener behind."""
+    """Five hundred changes that come in one stream, and its breaks meanwhile, leave no node and no listener behind."""
     screen = await open_wall(tab, project)
     session = await screen.page.context.new_cdp_session(screen.page)
     await session.send("Performance.enable")

@@ -39,6 +39,7 @@ const store = new Store({
   shown: null,
   isLoading: false,
   failure: null,
+  endedAsOfMs: null,
   stream: "off",
 });
 const api = new Api(document.baseURI);

@@ -107,6 +107,8 @@ export interface State {
   shown: Shown | null;
   isLoading: boolean;
   failure: Failure | null;
+  /** Of the last figures of a token that has ended; they themselves are gone with it. */
+  endedAsOfMs: number | null;
   stream: StreamState;
 }
 

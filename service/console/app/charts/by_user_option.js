@@ -59,7 +59,7 @@ export function byUserOption({ bars, user, nameOf, size }, look, isStill) {
       type: "value",
       splitNumber: 3,
       splitLine: { lineStyle: { color: look.line } },
-      axisLabel: { color: look.quiet, fontFamily: look.font, hideOverlap: true, formatter: size },
+      axisLabel: { color: look.quiet, fontFamily: look.font, fontSize: look.fontPx, hideOverlap: true, formatter: size },
     },
     yAxis: {
       type: "category",
@@ -67,7 +67,7 @@ export function byUserOption({ bars, user, nameOf, size }, look, isStill) {
       data: bars.map(nameOf),
       axisLine: { lineStyle: { color: look.line } },
       axisTick: { show: false },
-      axisLabel: { color: look.text, fontFamily: look.font, width: 110, overflow: "truncate", interval: 0 },
+      axisLabel: { color: look.text, fontFamily: look.font, fontSize: look.fontPx, width: 110, overflow: "truncate", interval: 0 },
     },
     series: {
       id: "input",

@@ -1,4 +1,4 @@
-import { readLook } from "./look.js";
+import { SMALLEST_PX, readLook } from "./look.js";
 import { watchPointer } from "./pointer.js";
 
 /** @typedef {import("../../vendor/echarts/echarts.js").Chart} Chart */
@@ -8,7 +8,8 @@ import { watchPointer } from "./pointer.js";
  * What a chart shows, and what a person can do on it: click one of its data, or a span of them.
  *
  * @typedef {object} Drawing
- * @property {(look: Look, isStill: boolean, width: number) => object} option Makes the option of ECharts.
+ * @property {(look: Look, isStill: boolean, width: number) => object} option Makes the option of ECharts; `width` is
+ *     how many pixels there would be for texts of the usual size.
  * @property {(index: number) => HTMLElement} content Of the tooltip of a datum.
  * @property {"x" | "y"} [along] The axis of the data; without it a click must hit what is drawn.
  * @property {((index: number) => void)} [onPick]
@@ -81,7 +82,8 @@ export class ChartElement extends HTMLElement {
   #draw() {
     if (!this.#chart || !this.#drawing) return;
     this.#width = this.clientWidth;
-    const option = this.#drawing.option(readLook(this), STILL.matches, this.#width);
+    const look = readLook(this);
+    const option = this.#drawing.option(look, STILL.matches, (this.#width * SMALLEST_PX) / look.fontPx);
     this.#chart.setOption(option, { replaceMerge: ["grid", "series", "xAxis", "yAxis"] });
   }
 }

@@ -2,6 +2,11 @@ import { STATUSES } from "../core/address.js";
 
 /** @typedef {import("../types.d.ts").Status} Status */
 
+/** The size of texts in a chart. */
+export const SMALLEST_PX = 12;
+
+const SHARE = 0.8; // of the size of texts around it
+
 /**
  * The colours and the font of the page, as a canvas takes them.
  *
@@ -12,6 +17,7 @@ import { STATUSES } from "../core/address.js";
  * @property {string} surface What a chart stands on.
  * @property {string} input Of bytes.
  * @property {string} font
+ * @property {number} fontPx Of axes: larger where the page's own is, as on a wall.
  * @property {Record<Status, string>} statuses
  */
 
@@ -41,6 +47,7 @@ export function readLook(element) {
     surface: colour("surface"),
     input: colour("input"),
     font: style.fontFamily,
+    fontPx: Math.max(SMALLEST_PX, parseFloat(style.fontSize) * SHARE),
     statuses,
   };
   probe.remove();

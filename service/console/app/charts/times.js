@@ -6,7 +6,7 @@ import { LOCALES } from "../words/words.js";
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
-const TEXT_PIXELS = 64; // with what is between two of them
+const TEXT_PIXELS = 64; // with what is between two of them, of 12 pixels each
 
 /**
  * How far apart the texts of an axis may be: where the wall clock begins another of them. `digits` is how much of

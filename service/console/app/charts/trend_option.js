@@ -44,6 +44,7 @@ export function trendOption(trend, look, isStill) {
         hideOverlap: true,
         color: look.quiet,
         fontFamily: look.font,
+        fontSize: look.fontPx,
         formatter: (/** @type {string} */ index) => axisTexts.get(Number(index)) ?? "",
       },
     },
@@ -52,7 +53,7 @@ export function trendOption(trend, look, isStill) {
       minInterval: 1,
       splitNumber: 4,
       splitLine: { lineStyle: { color: look.line } },
-      axisLabel: { color: look.quiet, fontFamily: look.font, formatter: size },
+      axisLabel: { color: look.quiet, fontFamily: look.font, fontSize: look.fontPx, formatter: size },
     },
     series: isBytes
       ? bars("input", points.map(({ inputBytes }) => Number(inputBytes)), look.input, null, trend, look)

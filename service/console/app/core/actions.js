@@ -35,7 +35,7 @@ export function createActions(store, api, session, loader) {
       try {
         const caller = await api.caller(asking(token));
         session.token = token;
-        store.change({ caller, shown: null, view: permitted(store.state.view, caller) });
+        store.change({ caller, shown: null, endedAsOfMs: null, view: permitted(store.state.view, caller) });
         await loader.load();
       } catch (error) {
         loader.failed(error);
@@ -44,7 +44,7 @@ export function createActions(store, api, session, loader) {
     },
     signOut() {
       loader.forget();
-      store.change({ failure: null });
+      store.change({ failure: null, endedAsOfMs: null });
     },
     see(change) {
       const before = store.state.view;

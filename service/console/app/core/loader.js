@@ -72,7 +72,9 @@ export class Loader {
     const nowMs = this.nowMs();
     const failure = error.toFailure(nowMs, this.#failures);
     this.store.change({ failure, nowMs, isLoading: false });
-    if (failure.kind === "signed-out") this.forget();
+    if (failure.kind !== "signed-out") return;
+    this.store.change({ endedAsOfMs: this.store.state.shown?.statistics.asOfMs ?? null });
+    this.forget();
   }
 
   /** Forgets who has signed in, and all that was seen, but for the view. */

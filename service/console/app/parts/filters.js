@@ -6,8 +6,8 @@ import { LOCALES, words } from "../words/words.js";
 /** @typedef {import("../types.d.ts").Part} Part */
 /** @typedef {import("../types.d.ts").State} State */
 
-/** What was returned last. @type {{ text: string, names: string[] }} */
-let known = { text: "", names: [] };
+/** What was returned last, and of what. @type {{ users: readonly { name: string }[], user: string | null, text: string, names: string[] }} */
+let known = { users: [], user: null, text: "", names: [] };
 
 /**
  * Returns the names to choose from: the same array as before where they are the same, as there may be thousands.
@@ -16,11 +16,12 @@ let known = { text: "", names: [] };
  * @param {import("../types.d.ts").View} view
  */
 function namesOf(users, { language, user }) {
+  if (users === known.users && user === known.user && known.text.startsWith(`${language}\n`)) return known.names;
   const names = [...new Set([...users.map((row) => row.name), ...(user === null ? [] : [user])])];
   const text = [language, ...names].join("\n"); // no name has a line break
   if (text !== known.text) {
-    known = { text, names: names.sort(new Intl.Collator(LOCALES[language], { numeric: true }).compare) };
-  }
+    known = { users, user, text, names: names.sort(new Intl.Collator(LOCALES[language], { numeric: true }).compare) };
+  } else known = { ...known, users, user };
   return known.names;
 }
 

@@ -10,7 +10,7 @@ const SOON_MS = 5 * 60_000;
 
 /** What went wrong, when it is tried again, and of when the figures are that are still there. @param {State} state */
 export function failureNote(state) {
-  const { failure, nowMs, shown, view } = state;
+  const { endedAsOfMs, failure, nowMs, shown, view } = state;
   if (!failure) return nothing;
   const t = words(view.language);
   const format = formatOf(view);
@@ -20,6 +20,7 @@ export function failureNote(state) {
       ${failure.message ? html`<span>${failure.message}</span>` : nothing}
       ${failure.kind === "signed-out" ? html`<span>${t("failure.signed-out.hint")}</span>` : nothing}
       ${shown ? html`<span>${t("failure.kept", { instant: format.second(shown.statistics.asOfMs) })}</span>` : nothing}
+      ${endedAsOfMs ? html`<span>${t("failure.last", { instant: format.second(endedAsOfMs) })}</span>` : nothing}
       ${failure.retryAtMs === null ? nothing : html`<span aria-live="off">${waitText(failure.retryAtMs - nowMs, state)}</span>`}
     </div>
   `;

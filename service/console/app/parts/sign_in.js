@@ -16,7 +16,7 @@ export const signIn = (state, actions) => {
     else void actions.signIn(token);
   };
   return html`
-    <main class="sign-in" id="main" tabindex="-1">
+    <main class="sign-in ${state.view.isWall ? "on-wall" : ""}" id="main" tabindex="-1">
       <h1>${t("page.title")}</h1>
       <p class="lead">${t("sign_in.lead")}</p>
       ${failureNote(state)}

@@ -2,7 +2,7 @@ import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { STATUSES } from "../core/address.js";
 import { countsOf } from "../core/figures.js";
 import { formatOf } from "../words/format.js";
-import { asOf } from "./as_of.js";
+import { asOf, howOld } from "./as_of.js";
 import { donut } from "./donut.js";
 import "./live_figure.js";
 import { notes } from "./notes.js";
@@ -27,6 +27,7 @@ export const wall = (state, actions) => {
         </div>
         ${asOf(state, actions)}
       </header>
+      ${howOld(state) === "stale" ? html`<p class="note bad">${t("wall.stale")}</p>` : nothing}
       ${stream === "broken" ? html`<p class="note">${t("live.broken")}</p>` : nothing} ${notes(state, actions)}
       ${shown ? figures(shown, format) : html`<p class="hint">${t("loading.figures")}</p>`}
       <div class="wall-charts" inert>

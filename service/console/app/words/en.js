@@ -108,6 +108,7 @@ export const en = {
   "failure.failed": "Something went wrong in the service",
   "failure.retry": "It is asked again in {wait}.",
   "failure.retrying": "It is asked again now…",
+  "failure.last": "The last figures here were as of {instant}.",
   "failure.kept": "The figures below are the last good ones, as of {instant}.",
 
   "chart.table": "{title}: table",
@@ -171,5 +172,6 @@ export const en = {
   "exact.field": "Exact value",
   "exact.select": "The browser does not let the page copy. The digits are selected.",
 
+  "wall.stale": "See whether consumers run and read their topic: runbook “Answers are old”, docs/operating.md.",
   "wall.leave": "Escape or a click leaves the big screen",
 };

@@ -107,6 +107,7 @@ export const zh = {
   "failure.failed": "服务出现错误",
   "failure.retry": "{wait}后自动重试。",
   "failure.retrying": "正在重试…",
+  "failure.last": "此处最后显示的数据截至 {instant}。",
   "failure.kept": "以下为最近一次的正确数据，截至{instant}。",
 
   "chart.table": "{title}：表格",
@@ -170,5 +171,6 @@ export const zh = {
   "exact.field": "完整数值",
   "exact.select": "浏览器不允许页面复制，数字已选中。",
 
+  "wall.stale": "请检查消费者是否在运行并读取主题：见 docs/operating.md 中的 “Answers are old”。",
   "wall.leave": "按 Esc 键或点击屏幕退出大屏",
 };
