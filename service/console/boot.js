@@ -2,7 +2,7 @@
  * Runs before anything else of the page: takes a token out of the address, sets the theme, and starts the program.
  *
  * While a release is rolled out, the page and its modules may be asked of processes of two versions, of which each has
- * its own files alone. Then a module is missing, and the page is loaded anew until all of it comes from one version.
+ * its own files alone. Then a file is missing, and the page is loaded anew until all of it comes from one version.
  */
 {
   const TOKEN = "console.token";
@@ -39,12 +39,27 @@
   const program = document.currentScript?.dataset.program ?? "";
   const tries = Number(kept(() => sessionStorage.getItem(TRIES)));
 
-  import(new URL(program, document.baseURI).href).then(
-    () => kept(() => sessionStorage.removeItem(TRIES)),
-    () => {
-      document.getElementById("trouble")?.removeAttribute("hidden");
-      kept(() => sessionStorage.setItem(TRIES, String(tries + 1)));
-      setTimeout(() => location.reload(), Math.min(1000 * 2 ** tries, LONGEST_WAIT_MS));
-    },
+  let isMissing = false;
+  const loadAnew = () => {
+    if (isMissing) return;
+    isMissing = true;
+    const say = () => document.getElementById("trouble")?.removeAttribute("hidden");
+    say();
+    document.addEventListener("DOMContentLoaded", say);
+    kept(() => sessionStorage.setItem(TRIES, String(tries + 1)));
+    setTimeout(() => location.reload(), Math.min(1000 * 2 ** tries, LONGEST_WAIT_MS));
+  };
+
+  // This script runs before the page has links. A style sheet that does not come tells nobody but its link.
+  const look = (/** @type {Event} */ { target }) => {
+    if (target instanceof HTMLLinkElement && target.rel === "stylesheet") loadAnew();
+  };
+  document.addEventListener("error", look, true);
+  const loaded = new Promise((done) => addEventListener("load", done, { once: true }));
+  const started = import(new URL(program, document.baseURI).href);
+  started.catch(loadAnew);
+  void Promise.all([started, loaded]).then(
+    () => isMissing || kept(() => sessionStorage.removeItem(TRIES)),
+    () => undefined,
   );
 }

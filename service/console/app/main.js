@@ -5,6 +5,7 @@ import { Api } from "./core/api.js";
 import { startClock } from "./core/clock.js";
 import { Live } from "./core/live.js";
 import { Loader } from "./core/loader.js";
+import { ServiceClock } from "./core/service_clock.js";
 import { Session } from "./core/session.js";
 import { Store } from "./core/store.js";
 import { ownZone } from "./core/zones.js";
@@ -13,7 +14,8 @@ import { LOCALES, words } from "./words/words.js";
 
 /** @typedef {import("./types.d.ts").View} View */
 
-const nowMs = () => Date.now();
+const clock = new ServiceClock(() => Date.now());
+const nowMs = () => clock.nowMs();
 const session = new Session();
 const darkness = matchMedia("(prefers-color-scheme: dark)");
 
@@ -42,7 +44,7 @@ const store = new Store({
   endedAsOfMs: null,
   stream: "off",
 });
-const api = new Api(document.baseURI);
+const api = new Api(document.baseURI, clock);
 const loader = new Loader(api, store, session, nowMs);
 const actions = createActions(store, api, session, loader);
 const root = /** @type {HTMLElement} */ (document.getElementById("console"));

@@ -102,7 +102,7 @@ export interface State {
   view: View;
   theme: Theme;
   isLive: boolean;
-  /** The present by the clock of this machine, Unix ms; it moves on every second. */
+  /** The present by the clock of the service, Unix ms; it moves on every second. */
   nowMs: number;
   shown: Shown | null;
   isLoading: boolean;

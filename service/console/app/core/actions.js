@@ -25,19 +25,25 @@ const ASKED = ["range", "user", "interval", "timeZone"];
  * @returns {Actions}
  */
 export function createActions(store, api, session, loader) {
-  const asking = (/** @type {string} */ token) => {
-    return { token, language: store.state.view.language, signal: new AbortController().signal };
+  let signingIn = new AbortController();
+  const asking = (/** @type {string} */ token, { signal } = new AbortController()) => {
+    return { token, language: store.state.view.language, signal };
   };
 
   return {
     async signIn(token) {
+      signingIn.abort(); // whoever signs in last is meant, whichever answer comes last
+      signingIn = new AbortController();
+      const { signal } = signingIn;
       store.change({ isLoading: true, failure: null });
       try {
-        const caller = await api.caller(asking(token));
+        const caller = await api.caller(asking(token, signingIn));
+        if (signal.aborted) return;
         session.token = token;
         store.change({ caller, shown: null, endedAsOfMs: null, view: permitted(store.state.view, caller) });
         await loader.load();
       } catch (error) {
+        if (signal.aborted) return;
         loader.failed(error);
         if (store.state.failure?.retryAtMs === null) session.token = null;
       }
@@ -67,16 +73,18 @@ export function createActions(store, api, session, loader) {
     },
     async downloadCsv() {
       const { caller, view } = store.state;
-      if (!caller || session.token === null) return;
+      const { token } = session;
+      if (!caller || token === null) return;
       const bounds = store.state.shown?.bounds ?? boundsOf(view.range, store.state.nowMs);
       const user = caller.isAdministrator ? view.user : null;
       try {
-        const csv = await api.csv(caller.projectId, bounds, asking(session.token));
+        const csv = await api.csv(caller.projectId, bounds, asking(token));
+        if (session.token !== token) return; // who asked has signed out
         const seen = user === null ? csv : new Blob([rowsOf(await csv.text(), user)], { type: csv.type });
         save(seen, fileName(caller.projectId, bounds, user));
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        loader.failed(error);
+        if (session.token === token) loader.failed(error);
       }
     },
   };
@@ -105,5 +113,14 @@ export function show(store, loader, view) {
   view = permitted(view, caller);
   store.change({ view });
   if (ASKED.some((name) => view[name] !== before[name])) void loader.load();
-  else if (shown) store.change({ shown: { ...shown, view } });
+  else if (shown) store.change({ shown: { ...shown, view: { ...view, ...askedOf(shown.view) } } });
+}
+
+/**
+ * Returns what the service was asked for. As long as another answer is awaited, what is shown is of the last question.
+ *
+ * @param {View} view
+ */
+function askedOf({ range, user, interval, timeZone }) {
+  return { range, user, interval, timeZone };
 }

@@ -1,4 +1,4 @@
-import { isZone } from "./zones.js";
+import { LAST_WRITTEN_MS, zoneNamed } from "./zones.js";
 
 /** @typedef {import("../types.d.ts").View} View */
 /** @typedef {import("../types.d.ts").Range} Range */
@@ -24,13 +24,12 @@ const LONGEST_NAME = 128;
 export function readView(search, usual) {
   const query = new URLSearchParams(search);
   const user = query.get("user");
-  const zone = query.get("zone");
   return {
     range: rangeOf(query) ?? usual.range,
     user: user && user.length <= LONGEST_NAME ? user : null,
     status: oneOf(STATUSES, query.get("state")),
     interval: oneOf(INTERVALS, query.get("interval")),
-    timeZone: zone && isZone(zone) ? zone : usual.timeZone,
+    timeZone: zoneNamed(query.get("zone") ?? "") ?? usual.timeZone,
     language: oneOf(LANGUAGES, query.get("lang")) ?? usual.language,
     isWall: query.get("wall") === "1",
     hasPatterns: query.get("patterns") === "1",
@@ -76,7 +75,7 @@ function rangeOf(query) {
 function instant(text) {
   if (!text || !/^\d{1,16}$/.test(text)) return null;
   const ms = Number(text);
-  return Number.isSafeInteger(ms) ? ms : null;
+  return ms <= LAST_WRITTEN_MS ? ms : null;
 }
 
 /**

@@ -21,9 +21,13 @@ export const TAGS = { en: "en-us", zh: "zh-cn" };
  * Asks the service, below the address of the page. Each method throws an ApiError with what a person should know.
  */
 export class Api {
-  /** @param {string} base The address of the page. */
-  constructor(base) {
+  /**
+   * @param {string} base The address of the page.
+   * @param {import("./service_clock.js").ServiceClock} clock
+   */
+  constructor(base, clock) {
     this.base = base;
+    this.clock = clock;
   }
 
   /**
@@ -117,6 +121,7 @@ export class Api {
     const headers = { Accept: accept, "X-Auth-Token": token, "X-Language": TAGS[language] };
     const ends = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
     const response = await readable(fetch(this.#address(relative), { headers, signal: ends }));
+    this.clock.hear(response.headers.get("Date"));
     if (!response.ok) throw await refusal(response);
     return response;
   }

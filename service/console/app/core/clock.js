@@ -6,6 +6,7 @@
 
 const TICK_MS = 1000;
 const RENEW_MS = 50_000 + Math.random() * 10_000; // many pages that saw one change do not ask in one second for ever
+const LONGEST_WAIT_MS = 15 * 60_000; // longer than any failure is waited for: the clock was put back
 
 /**
  * Moves the page's present on, and asks again when it is time: for a range that goes along with the present after a
@@ -44,5 +45,6 @@ function isDue(state, askedAtMs) {
 
 /** @param {State} state */
 function isWorthIt({ failure, nowMs }) {
-  return failure !== null && failure.retryAtMs !== null && nowMs >= failure.retryAtMs;
+  if (failure === null || failure.retryAtMs === null) return false;
+  return nowMs >= failure.retryAtMs || failure.retryAtMs - nowMs > LONGEST_WAIT_MS;
 }

@@ -1,3 +1,5 @@
+import { retryAfterMs } from "./waiting.js";
+
 /** @typedef {import("../types.d.ts").Failure} Failure */
 /** @typedef {import("../types.d.ts").FailureKind} FailureKind */
 
@@ -57,9 +59,9 @@ export function unreachable() {
  */
 export async function refusal(response) {
   const kind = KINDS[response.status] ?? "failed";
-  const seconds = Number(response.headers.get("Retry-After") ?? 0);
+  const waitMs = retryAfterMs(response.headers.get("Retry-After"), Date.now());
   /** @type {{ error_msg?: unknown }} A proxy may answer what is no JSON. */
   const body = await response.json().catch(() => ({}));
   const said = typeof body?.error_msg === "string" ? body.error_msg : null;
-  return new ApiError(kind, said, seconds > 0 ? seconds * 1000 : 0);
+  return new ApiError(kind, said, waitMs);
 }

@@ -75,7 +75,8 @@ export class Live {
     const { horizonMs, gaps, ...figures } = statistics; // a stream does not say these two
     this.#show(figures);
     const restMs = Math.max(0, this.loader.askedAtMs + REST_MS - this.loader.nowMs());
-    this.#timer ??= setTimeout(() => this.#askRest(), restMs + Math.random() * SPREAD_MS);
+    const waitMs = Math.min(REST_MS, restMs); // the clock may have been put back
+    this.#timer ??= setTimeout(() => this.#askRest(), waitMs + Math.random() * SPREAD_MS);
   }
 
   /** @param {Partial<Statistics>} change */
@@ -87,7 +88,10 @@ export class Live {
 
   #askRest() {
     this.#timer = undefined;
-    if (!document.hidden && !this.store.state.isLoading && this.#address) void this.loader.load({ isQuiet: true });
+    if (document.hidden || !this.#address) return;
+    // A question that is under way may be older than the change; in its place another would never be answered.
+    if (this.loader.isAsking) this.#timer = setTimeout(() => this.#askRest(), REST_MS);
+    else void this.loader.load({ isQuiet: true });
   }
 
   /** @param {import("../types.d.ts").FailureKind} kind */

@@ -25,6 +25,8 @@ export class Loader {
     this.nowMs = nowMs;
     /** When the last question was asked, Unix ms. */
     this.askedAtMs = 0;
+    /** Whether an answer is awaited. */
+    this.isAsking = false;
   }
 
   /**
@@ -38,6 +40,7 @@ export class Loader {
     if (!caller || token === null) return;
     const { signal } = this.#replace();
     this.askedAtMs = this.nowMs();
+    this.isAsking = true;
     if (!isQuiet) this.store.change({ isLoading: true });
     try {
       const asking = { token, language: view.language, signal };
@@ -52,12 +55,15 @@ export class Loader {
       this.store.change({ shown: this.#newest(shown), isLoading: false, failure: null });
     } catch (error) {
       if (!signal.aborted) this.failed(error);
+    } finally {
+      if (!signal.aborted) this.isAsking = false;
     }
   }
 
   /** Asks for nothing any more. */
   stop() {
     this.#replace().abort();
+    this.isAsking = false;
     this.store.change({ isLoading: false });
   }
 

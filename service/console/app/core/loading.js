@@ -1,5 +1,5 @@
 import { jobsOf } from "./figures.js";
-import { calmInterval } from "./intervals.js";
+import { calmInterval, fittingIntervals } from "./intervals.js";
 import { boundsBefore, seriesEnd } from "./ranges.js";
 
 /** @typedef {import("./api.js").Api} Api */
@@ -39,7 +39,8 @@ export async function ask(api, caller, view, bounds, nowMs, asking, onFirst) {
 }
 
 /**
- * Returns the series of a view. Of all time the months are asked first, then what is from the first with a job on.
+ * Returns the series of a view; null of a range that is too long for any. Of all time the months are asked first, then
+ * what is from the first with a job on. An interval that was chosen for a shorter range is not asked of a longer one.
  *
  * @param {Api} api
  * @param {Caller} caller
@@ -47,7 +48,7 @@ export async function ask(api, caller, view, bounds, nowMs, asking, onFirst) {
  * @param {Bounds} bounds
  * @param {number} nowMs
  * @param {Asking} asking
- * @returns {Promise<Series>}
+ * @returns {Promise<Series | null>}
  */
 async function askSeries(api, { projectId, isAdministrator }, view, bounds, nowMs, asking) {
   const question = {
@@ -57,8 +58,12 @@ async function askSeries(api, { projectId, isAdministrator }, view, bounds, nowM
     timeZone: view.timeZone,
     user: isAdministrator ? view.user : null,
   };
-  const cut = (/** @type {number} */ fromMs) =>
-    api.series(projectId, { ...question, fromMs, interval: view.interval ?? calmInterval(question.toMs - fromMs) }, asking);
+  const cut = (/** @type {number} */ fromMs) => {
+    const spanMs = question.toMs - fromMs;
+    const fitting = fittingIntervals(spanMs);
+    const interval = fitting.find((each) => each === view.interval) ?? calmInterval(spanMs);
+    return fitting.length > 0 ? api.series(projectId, { ...question, fromMs, interval }, asking) : null;
+  };
   if (bounds.fromMs !== null) return cut(bounds.fromMs);
   const months = await api.series(projectId, { ...question, interval: "1M" }, asking);
   const first = months.points.find((point) => jobsOf(point) > 0);

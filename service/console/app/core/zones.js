@@ -3,6 +3,10 @@
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const LAST_MS = 8.64e15; // of JavaScript's dates; the service takes instants a little later than these
+
+/** The last instant that the page can write, in any time zone, Unix ms. */
+export const LAST_WRITTEN_MS = LAST_MS - DAY_MS;
+
 const TEXT = /^(\d{4,6})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,3}))?)?$/;
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
@@ -21,16 +25,18 @@ function formatOf(zone) {
 }
 
 /**
- * Tells whether the browser knows a time zone.
+ * Returns the name of a time zone as the service knows it; null for what is no name. A browser takes names in any case,
+ * and offsets such as `+05:30` for zones: the service does not.
  *
  * @param {string} name
  */
-export function isZone(name) {
+export function zoneNamed(name) {
+  if (!/^[a-z]/i.test(name)) return null;
   try {
-    formatOf(name);
-    return true;
+    const { timeZone } = formatOf(name).resolvedOptions();
+    return timeZone.toLowerCase() === name.toLowerCase() ? timeZone : name;
   } catch {
-    return false;
+    return null;
   }
 }
 
@@ -65,7 +71,7 @@ function wallMs(ms, zone) {
  * @param {string} zone
  */
 export function wallText(ms, zone) {
-  const text = new Date(wallMs(Math.min(ms, LAST_MS - DAY_MS), zone)).toISOString().replace(/^\+0*/, "").slice(0, -1);
+  const text = new Date(wallMs(Math.min(ms, LAST_WRITTEN_MS), zone)).toISOString().replace(/^\+0*/, "").slice(0, -1);
   return text.replace(/\.000$/, "").replace(/(T\d\d:\d\d):00$/, "$1");
 }
 

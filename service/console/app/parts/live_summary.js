@@ -11,8 +11,9 @@ import { formatOf } from "../words/format.js";
 const REST_MS = 30_000; // a screen reader has other things to say
 
 /** Tells a screen reader, now and then, which figures have changed by themselves. @type {Part} */
-export const liveSummary = ({ isLive, shown, view }) => {
+export const liveSummary = ({ isLive, shown }) => {
   if (!isLive || !shown) return nothing;
+  const { view } = shown;
   const told = {
     counts: countsOf(shown.statistics, view.user),
     question: JSON.stringify([view.range, view.user, view.language]),

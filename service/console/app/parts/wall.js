@@ -23,7 +23,7 @@ export const wall = (state, actions) => {
       <header>
         <div>
           <h1>${t("page.title")}</h1>
-          <p>${[caller?.projectId, view.user, ...(shown ? spanOf(shown, format) : [])].filter(Boolean).join(" · ")}</p>
+          <p>${[caller?.projectId, shown?.view.user, ...(shown ? spanOf(shown, format) : [])].filter(Boolean).join(" · ")}</p>
         </div>
         ${asOf(state, actions)}
       </header>
