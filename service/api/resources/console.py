@@ -56,7 +56,9 @@ async def get_file(request: web.Request) -> web.Response:
 
 async def redirect(request: web.Request) -> web.Response:
     """Sends a reader of `/console/` to the page, where its relative links are right, below any prefix."""
-    query = f"?{request.query_string}" if request.query_string else ""
+    # As it came: decoded, a name with "#" would end it, and one with a line break would not fit into a header.
+    raw_query = request.rel_url.raw_query_string
+    query = f"?{raw_query}" if raw_query else ""
     return web.Response(status=307, headers={hdrs.LOCATION: f"../console{query}"})
 
 
