@@ -171,6 +171,6 @@ export const zh = {
   "exact.field": "完整数值",
   "exact.select": "浏览器不允许页面复制，数字已选中。",
 
-  "wall.stale": "请检查消费者是否在运行并读取主题：见 docs/operating.md 中的 “Answers are old”。",
+  "wall.stale": "请检查消费者是否在运行并读取主题，参见运维手册中“回答过旧”一节。",
   "wall.leave": "按 Esc 键或点击屏幕退出大屏",
 };
