@@ -88,3 +88,23 @@ async def test_chinese(sign_in: Open) -> None:
     screen = await sign_in({"lang": "zh"})
     await assert_well(screen)
     assert str(await screen.page.evaluate("document.documentElement.lang")).startswith("zh")
+
+
+async def test_focus_is_not_lost_with_what_had_it(sign_in: Open) -> None:
+    """A chip that goes, and a wall that comes and goes, leave the keyboard at the figures, not at the page's top."""
+    screen = await sign_in({"state": "failed"})
+    main = screen.page.get_by_role("main")
+    await screen.button("Remove State: Failed").press("Enter")
+    await expect(main).to_be_focused()
+    await screen.button("Big screen").press("Enter")
+    await expect(screen.page.locator("main.wall")).to_be_focused()
+    await screen.page.keyboard.press("Escape")
+    await expect(screen.button("Big screen")).to_be_visible()
+    await expect(main).to_be_focused()
+
+
+async def test_long_name_fits_a_narrow_page(sign_in: Open) -> None:
+    """At 320 px, as at 400 %, a name of 128 letters is broken: nothing is to be scrolled sideways for."""
+    screen = await sign_in({"range": "all", "user": "w" * 128}, viewport={"width": 320, "height": 640})
+    await expect(screen.page.get_by_role("button", name="Remove User")).to_be_visible()
+    assert await screen.page.evaluate("document.documentElement.scrollWidth") == 320

@@ -58,9 +58,12 @@ function draw() {
   documentElement.dataset.theme = state.theme;
   documentElement.classList.toggle("is-wall", state.view.isWall && state.caller !== null);
   document.title = words(state.view.language)("page.title");
+  const focused = document.activeElement;
   render(page(state, actions, session.token !== null), root);
   const isOut = state.caller === null;
-  if (wasOut && !isOut && document.activeElement === document.body) document.getElementById("main")?.focus();
+  // What had the focus may be gone: a chip, the controls beside a wall. The keyboard is not to begin at the top again.
+  const isLost = document.activeElement === document.body && (wasOut || focused !== document.body);
+  if (isLost && !isOut) document.getElementById("main")?.focus({ preventScroll: !wasOut });
   wasOut = isOut;
 }
 
