@@ -24,6 +24,7 @@
     const found = /^#token=(.+)$/.exec(location.hash);
     if (!found) return false;
     history.replaceState(history.state, "", location.pathname + location.search);
+    kept(() => sessionStorage.removeItem(TOKEN)); // also where the new one cannot be read
     kept(() => sessionStorage.setItem(TOKEN, decodeURIComponent(found[1] ?? "")));
     return true;
   };

@@ -63,6 +63,15 @@ async def test_link_in_an_open_tab(project: Project, empty_project: Project, tab
     await assert_token_is_kept_in_the_tab_alone(screen, token)
 
 
+async def test_link_that_cannot_be_read(project: Project, tab: Open) -> None:
+    """It signs nobody in, and leaves nobody signed in: who opens it wants to be somebody else."""
+    screen = await tab(address(project.site.origin, project.administrator(), lang="en", range="all"))
+    await screen.ready()
+    await screen.page.goto(address(project.site.origin, "%zz", lang="en", range="all"))
+    await expect(screen.button("Sign in")).to_be_visible()
+    assert "#" not in screen.page.url
+
+
 async def test_sign_out(project: Project, tab: Open) -> None:
     """Nothing of the token, and no figure, is left; Back does not bring them, another tab was never signed in."""
     token = project.administrator()

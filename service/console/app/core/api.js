@@ -35,12 +35,15 @@ export class Api {
    * @returns {Promise<Caller>}
    */
   async caller(asking) {
-    return this.#ask("console/caller", asking, (body) => ({
-      projectId: String(body.project_id),
-      userName: body.user_name ?? null,
-      isAdministrator: body.is_administrator,
-      expiresAtMs: body.expires_at ?? null,
-    }));
+    return this.#ask("console/caller", asking, (body) => {
+      if (typeof body.project_id !== "string") throw new TypeError("no caller");
+      return {
+        projectId: body.project_id,
+        userName: body.user_name ?? null,
+        isAdministrator: body.is_administrator === true,
+        expiresAtMs: body.expires_at ?? null,
+      };
+    });
   }
 
   /**
