@@ -56,7 +56,7 @@ async def test_preset_begins_at_a_minute(sign_in: Open) -> None:
     """So that all who look in the same minute ask the same question; the end is the present."""
     before_ms = present_ms()
     screen = await sign_in({"range": "7d"})
-    start_ms, end_ms = asked_bounds(screen.asked_for()[0])
+    start_ms, end_ms = asked_bounds(screen.asked_for()[0])  # before all others: figures come first
     assert end_ms is None
     assert start_ms is not None
     assert start_ms % MINUTE_MS == 0
@@ -100,7 +100,7 @@ async def test_bytes_are_exact(project: Project, sign_in: Open) -> None:
     assert isinstance(size, int)
     assert size > 2**53
     exact = re.compile(f"{size:,}")
-    await expect(screen.page.locator(".figure.input")).to_have_attribute("title", exact)
+    await expect(screen.page.locator(".figure.input [title]")).to_have_attribute("title", exact)
 
 
 async def test_history(project: Project, sign_in: Open) -> None:

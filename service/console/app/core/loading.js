@@ -28,11 +28,11 @@ import { boundsBefore, seriesEnd } from "./ranges.js";
 export async function ask(api, caller, view, bounds, nowMs, asking, onFirst) {
   const earlier = boundsBefore(view.range, bounds);
   const askStatistics = () => api.statistics(caller.projectId, bounds, asking);
+  const first = onFirst && askStatistics(); // before all others: a person waits for it
   const rest = Promise.all([
     earlier && api.statistics(caller.projectId, earlier, asking),
     askSeries(api, caller, view, bounds, nowMs, asking),
   ]);
-  const first = onFirst && askStatistics();
   const told = first?.then((statistics) => onFirst?.({ view, bounds, statistics, before: null, series: null }));
   const [[before, series], early] = await Promise.all([rest, first, told]);
   return { view, bounds, statistics: early ?? (await askStatistics()), before, series };
