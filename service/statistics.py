@@ -12,7 +12,6 @@ from service.calendar import Interval
 
 # Without a format, generated clients of several languages would read numbers into 32 bits.
 WholeNumber = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
-Instant = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
 # The service adds no key to these bodies. That is promised to readers, and not asked of them: a model ignores others.
 _CLOSED: JsonDict = {"additionalProperties": False}
 
@@ -56,8 +55,8 @@ class TimeSeriesPoint(BaseModel):
 
     model_config = ConfigDict(frozen=True, json_schema_extra=_CLOSED)
 
-    start: Instant = Field(description="Unix ms at which the stretch begins")
-    end: Instant = Field(description="Unix ms at which it has ended; the next stretch begins there")
+    start: WholeNumber = Field(description="Unix ms at which the stretch begins")
+    end: WholeNumber = Field(description="Unix ms at which it has ended; the next stretch begins there")
     is_partial: bool = Field(description="whether the stretch is cut by a bound of the interval, or has not ended yet")
     launching_num: WholeNumber = Field(description="jobs in state launching")
     running_num: WholeNumber = Field(description="jobs in state running")

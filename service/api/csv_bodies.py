@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 from typing import Literal
 from unicodedata import normalize
 
@@ -25,30 +26,18 @@ _UNSEEN = (
 _is_formula = re.compile(f"[{_UNSEEN}]*[=+\\-@\\t\\r\u2212']").match
 
 
-class _User(msgspec.Struct, gc=False):
-    user_name: str
-    launching_num: int
-    running_num: int
-    failed_num: int
-    finished_num: int
-    canceling_num: int
-    cancelled_num: int
-    input_size: int
+_user_values = itemgetter(*UserStatistics.model_fields)
+_totals = itemgetter(*(f"total_{name}" for name in UserStatistics.model_fields if name != "user_name"))
 
 
-class _Statistics(msgspec.Struct, gc=False):
-    total_launching_num: int
-    total_running_num: int
-    total_failed_num: int
-    total_finished_num: int
-    total_canceling_num: int
-    total_cancelled_num: int
-    total_input_size: int
+class _Users(msgspec.Struct, gc=False):
+    """What of a body is read first; users are read piece by piece."""
+
     users: list[msgspec.Raw] | None = None
 
 
-_decode_statistics = msgspec.json.Decoder(_Statistics).decode
-_decode_user = msgspec.json.Decoder(_User).decode
+_decode = msgspec.json.Decoder().decode
+_decode_users = msgspec.json.Decoder(_Users).decode
 
 
 def statistics_rows(body: bytes, own_name: str) -> Iterator[bytes]:
@@ -56,12 +45,11 @@ def statistics_rows(body: bytes, own_name: str) -> Iterator[bytes]:
 
     Names are always in quotes, as a spreadsheet may divide rows at other signs than commas too.
     """
-    statistics = _decode_statistics(body)
-    if statistics.users is None:
-        *totals, _ = msgspec.structs.astuple(statistics)
-        rows: Iterable[tuple[object, ...]] = [(harmless(own_name), *totals)]
+    users = _decode_users(body).users
+    if users is None:
+        rows: Iterable[tuple[object, ...]] = [(harmless(own_name), *_totals(_decode(body)))]
     else:
-        rows = map(_row, statistics.users)
+        rows = map(_row, users)
     return _pieces(UserStatistics.model_fields, rows, csv.QUOTE_NONNUMERIC)
 
 
@@ -81,7 +69,7 @@ def harmless(name: str) -> str:
 
 
 def _row(user: msgspec.Raw) -> tuple[object, ...]:
-    name, *counts = msgspec.structs.astuple(_decode_user(user))
+    name, *counts = _user_values(_decode(user))
     return harmless(name), *counts
 
 
