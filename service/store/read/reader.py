@@ -1,7 +1,8 @@
 """Reads statistics: one MGET over the nodes of a cover, checked against the shape that the cover was made for."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
@@ -61,13 +62,7 @@ class RedisStatisticsStore:
         self._bodies = Bodies(self._learning, self._known, key_of_user)
         self._answers = AnswerCache(MAX_CACHED_ANSWER_BYTES)
         self._live = [Live()] * STRIPES  # as last seen
-        self._series = SeriesReader(
-            self._look_alone,
-            lambda project_id: self._live[stripe_of(project_id)],
-            self._learning,
-            self._bodies,
-            key_of_user,
-        )
+        self._series = SeriesReader(self._look_alone, self._live_of, self._learning, self._bodies, key_of_user)
         self._layouts = LayoutNotes()
 
     async def ping(self) -> None:
@@ -129,42 +124,32 @@ class RedisStatisticsStore:
             if look.stamp == remembered.stamp:
                 return self._answer(look, remembered, "remembered")
             remembered = None
-        try:
-            with reaching("reading a project"):  # the client ends each read that takes too long
-                return await self._remembered(question, known, remembered) or await self._asked(question, known)
-        except DamagedError as error:
-            raise StoreUnavailableError(f"project {project_id} is damaged: {error}", "damaged") from error
+        with _reading(project_id, "reading a project"):  # the client ends each read that takes too long
+            return await self._remembered(question, known, remembered) or await self._asked(question, known)
 
     async def series(
         self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
     ) -> Series:
         """See StatisticsStore.series."""
         question = SeriesQuestion(project_id, borders_ms, user_id, user_name)
-        try:
-            with reaching("reading a series"):
-                points = await self._series.read(question, self._known.of(project_id))
-        except DamagedError as error:
-            raise StoreUnavailableError(f"project {project_id} is damaged: {error}", "damaged") from error
-        jobs = dict(zip(JobStatus, points.jobs, strict=True))
-        head, as_of_ms = points.look.head, min(points.look.as_of_ms, self._now_ms())
-        return Series(jobs, points.size_bytes, as_of_ms, head.live.horizon_ms, head.gaps)
+        with _reading(project_id, "reading a series"):
+            points = await self._series.read(question, self._known.of(project_id))
+        jobs, head = dict(zip(JobStatus, points.jobs, strict=True)), points.look.head
+        return Series(jobs, points.size_bytes, self._as_of_ms(points.look), head.live.horizon_ms, head.gaps)
 
     async def standing(self, project_id: str) -> Standing:
         """See StatisticsStore.standing. It reads the head, the claims and the project's meta, of one instant."""
-        known, live = self._known.of(project_id), self._live[stripe_of(project_id)]
-        try:
-            with reaching("looking at a project"):
-                # of this class: it makes no span, as it is no part of a request, and comes four times a second
-                view = await RedisStatisticsStore._look(self, project_id, known, Asked(live.generation))
-        except DamagedError as error:
-            raise StoreUnavailableError(f"project {project_id} is damaged: {error}", "damaged") from error
-        return Standing(view.look.stamp, min(view.look.as_of_ms, self._now_ms()))
+        known, live = self._known.of(project_id), self._live_of(project_id)
+        with _reading(project_id, "looking at a project"):
+            # of this class: it makes no span, as it is no part of a request, and comes four times a second
+            view = await RedisStatisticsStore._look(self, project_id, known, Asked(live.generation))
+        return Standing(view.look.stamp, self._as_of_ms(view.look))
 
     async def _remembered(self, question: Question, known: Known, remembered: Remembered | None) -> Answer | None:
         """Returns the answer that was given before, if nothing has been written to the project since."""
         if remembered is None:
             return None
-        live = self._live[stripe_of(question.project_id)]
+        live = self._live_of(question.project_id)
         look = (await self._look(question.project_id, known, Asked(live.generation))).look
         return self._answer(look, remembered, "looked") if look.stamp == remembered.stamp else None
 
@@ -174,7 +159,7 @@ class RedisStatisticsStore:
         for attempt in range(_ATTEMPTS):
             if attempt and self._monotonic_seconds() - began_seconds > QUESTION_SECONDS:
                 raise StoreUnavailableError(f"reading a project: no answer within {QUESTION_SECONDS:g} s")
-            shape, live = known.shape, self._live[stripe_of(project_id)]
+            shape, live = known.shape, self._live_of(project_id)
             interval = range(max(question.start_ms, live.horizon_ms), question.end_ms)
             nodes = cover(shape.shape, interval.start, interval.stop)
             wants_namings = question.user_id is None and known.wants_namings
@@ -213,8 +198,24 @@ class RedisStatisticsStore:
         return strings
 
     def _answer(self, look: Look, made: Remembered, how: How) -> Answer:
-        head, as_of_ms = look.head, min(look.as_of_ms, self._now_ms())
+        head, as_of_ms = look.head, self._as_of_ms(look)
         return Answer(made.body, made.digest, as_of_ms, head.live.horizon_ms, head.gaps, how, made.stamp)
+
+    def _live_of(self, project_id: str) -> Live:
+        return self._live[stripe_of(project_id)]
+
+    def _as_of_ms(self, look: Look) -> int:
+        return min(look.as_of_ms, self._now_ms())
+
+
+@contextmanager
+def _reading(project_id: str, doing: str) -> Iterator[None]:
+    """Raises StoreUnavailableError for damage of a project in its block, and for outages as `reaching` does."""
+    try:
+        with reaching(doing):
+            yield
+    except DamagedError as error:
+        raise StoreUnavailableError(f"project {project_id} is damaged: {error}", "damaged") from error
 
 
 def _may_be_older(look: Look, than: Look | None) -> bool:
