@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import ParamSpec, TypeVar
 
 from redis.asyncio import Redis, RedisCluster
 
@@ -17,6 +18,8 @@ from service.store.redis.pool import Pool
 
 _log = logging.getLogger(__name__)
 LOOK_SECONDS = 10.0
+Question = ParamSpec("Question")
+T = TypeVar("T")
 
 
 class WatchedStore:
@@ -36,28 +39,16 @@ class WatchedStore:
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
         """Reads as StatisticsStore.read says; raises StoreUnavailableError also while keys may be evicted."""
-        started = time.perf_counter()
-        try:
-            self._check()
-            answer = await self._store.read(project_id, start_ms, end_ms, user_id)
-        except (StoreUnavailableError, LayoutError) as error:
-            self._metrics.failed(error, time.perf_counter() - started)
-            raise
-        self._metrics.answered(answer.how, time.perf_counter() - started)
+        answer, seconds = await self._timed(self._store.read, project_id, start_ms, end_ms, user_id)
+        self._metrics.answered(answer.how, seconds)
         return answer
 
     async def series(
         self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
     ) -> Series:
         """Reads as StatisticsStore.series says; raises StoreUnavailableError also while keys may be evicted."""
-        started = time.perf_counter()
-        try:
-            self._check()
-            series = await self._store.series(project_id, borders_ms, user_id, user_name)
-        except (StoreUnavailableError, LayoutError) as error:
-            self._metrics.failed(error, time.perf_counter() - started)
-            raise
-        self._metrics.answered("series", time.perf_counter() - started)
+        series, seconds = await self._timed(self._store.series, project_id, borders_ms, user_id, user_name)
+        self._metrics.answered("series", seconds)
         return series
 
     async def standing(self, project_id: str) -> Standing:
@@ -108,6 +99,19 @@ class WatchedStore:
             _log.critical("requests get 503 until this is mended: %s", self._problem)
         if before and not self._problem:
             _log.warning("Redis does not evict keys any more; requests are answered again")
+
+    async def _timed(
+        self, ask: Callable[Question, Awaitable[T]], *args: Question.args, **options: Question.kwargs
+    ) -> tuple[T, float]:
+        """Returns an answer and the seconds that it took; counts and times what has none."""
+        started = time.perf_counter()
+        try:
+            self._check()
+            answer = await ask(*args, **options)
+        except (StoreUnavailableError, LayoutError) as error:
+            self._metrics.failed(error, time.perf_counter() - started)
+            raise
+        return answer, time.perf_counter() - started
 
     def _check(self) -> None:
         if self._problem is not None:
