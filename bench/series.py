@@ -5,34 +5,27 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from bench.databases import clickhouse, duck, ours, postgres
+from bench.databases import ours
 from bench.databases.asking import Database
+from bench.databases.compared import LEAST_JOBS, OTHERS, SIZES, USERS
 from bench.jobs import make_jobs
 from bench.points import SERIES, PointRecount
 from bench.run import Row, Run, percentile
 
-_SIZES = (300_000, 3_000_000)
-_LEAST_JOBS = 2_000
-_USERS = 20
 _SECONDS = 4.0  # for each kind of series, of all databases together
 _LEAST_ROUNDS, _ROUNDS = 3, 60
 _OURS = "ours"
 _TIMES = 5
-_DATABASES = {
-    _OURS: ours.serving,
-    "PostgreSQL": postgres.serving,
-    "DuckDB": duck.serving,
-    "ClickHouse": clickhouse.serving,
-}
+_DATABASES = {_OURS: ours.serving, **OTHERS}
 
 
 def measure(run: Run) -> list[Row]:
     """A row for each size, kind of series and database."""
-    return [row for size in _SIZES for row in _measure_size(run, run.count(size, _LEAST_JOBS))]
+    return [row for size in SIZES for row in _measure_size(run, run.count(size, LEAST_JOBS))]
 
 
 def _measure_size(run: Run, size: int) -> list[Row]:
-    jobs = make_jobs(size, _USERS)
+    jobs = make_jobs(size, USERS)
     recount = PointRecount(jobs)
     rows = []
     with ExitStack() as stack:
@@ -44,7 +37,7 @@ def _measure_size(run: Run, size: int) -> list[Row]:
             title = f"{size:,} jobs, {kind}"
             measured = _measure_kind(run, title, kind, databases, recount)
             rows += [{"measured": f"{title}: {name}", **measured[name]} for name in databases]
-            if size == run.count(max(_SIZES), _LEAST_JOBS):
+            if size == run.count(max(SIZES), LEAST_JOBS):
                 fastest_ms, ours_ms = (_middle_ms(measured, theirs) for theirs in (True, False))
                 run.reach(f"series, {title}: fastest by ours", fastest_ms / ours_ms, _TIMES)
     return rows

@@ -2,14 +2,12 @@
 
 import random
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from pathlib import Path
 
 from bench.asking import ApiClient
 from bench.constant import running_constant
-from bench.databases import clickhouse, duck, ours, postgres
-from bench.databases.asking import Ask, Database
+from bench.databases import ours
+from bench.databases.asking import Ask
+from bench.databases.compared import LEAST_JOBS, OTHERS, SIZES, USERS
 from bench.jobs import PROJECT, Jobs, make_jobs, to_body
 from bench.ranges import KINDS, random_range
 from bench.run import Row, Run, percentile
@@ -17,26 +15,18 @@ from bench.run import Row, Run, percentile
 _KIND_SECONDS = 4.0  # a slow database answers fewer questions
 _LEAST_ANSWERS = 5
 _CHECKED = 2
-_SIZES = (300_000, 3_000_000)
-_USERS = 20
-_LEAST_JOBS = 2_000
 _OURS = "ours, over HTTP"
 
-_DATABASES: dict[str, Callable[[Path, Jobs], AbstractContextManager[Database]]] = {
-    _OURS: ours.serving,
-    "PostgreSQL": postgres.serving,
-    "DuckDB": duck.serving,
-    "ClickHouse": clickhouse.serving,
-}
+_DATABASES = {_OURS: ours.serving, **OTHERS}
 
 
 def measure(run: Run) -> list[Row]:
     """A row for each size and database."""
-    return [row for size in _SIZES for row in _measure_size(run, run.count(size, _LEAST_JOBS))]
+    return [row for size in SIZES for row in _measure_size(run, run.count(size, LEAST_JOBS))]
 
 
 def _measure_size(run: Run, size: int) -> list[Row]:
-    jobs = make_jobs(size, _USERS)
+    jobs = make_jobs(size, USERS)
     rows = []
     for name, serving in _DATABASES.items():
         run.say(f"databases: {size:,} jobs into {name}")
@@ -84,7 +74,7 @@ def _state_goals(run: Run, jobs: Jobs, rows: dict[str, Row]) -> None:
     run.keep(
         f"{title}: ms of ours over PostgreSQL's, 1 hour", ours_by_hour - middle_ms("PostgreSQL", "1_hour"), floor_ms
     )
-    if len(jobs) == run.count(max(_SIZES), _LEAST_JOBS):
+    if len(jobs) == run.count(max(SIZES), LEAST_JOBS):
         ours_by_years = middle_ms(_OURS, "2_years")
         run.reach(f"{title}: PostgreSQL by ours, 2 years", middle_ms("PostgreSQL", "2_years") / ours_by_years, 200)
         run.reach(f"{title}: DuckDB by ours, 2 years", middle_ms("DuckDB", "2_years") / ours_by_years, 10)
