@@ -22,6 +22,17 @@ def growing_project(rnd: Random) -> list[list[Event]]:
     return [[moved(rnd.randrange(4_000), number, place(rnd)) for _ in range(100)] for number in range(BATCHES)]
 
 
+async def write_between_reads(
+    store: Store, batches: list[list[Event]], progress: asyncio.Event, done: asyncio.Event
+) -> None:
+    """Applies the batches, at least one read between any two: each read sets `progress`, until `done` is set."""
+    for number, batch in enumerate(batches, start=1):
+        await store.apply(batch, watermark_ms=number)
+        progress.clear()
+        await progress.wait()
+    done.set()
+
+
 def moved(job: int, sequence: int, start_time_ms: int) -> Event:
     """A job that starts elsewhere now."""
     job_id, user_id = f"job-{job}", f"user{job % 11}"
@@ -58,16 +69,8 @@ async def test_reads_during_splits_see_whole_batches(store: Store, redis_url: st
                 progress.set()
         return seen
 
-    async def write() -> None:
-        """Applies the batches, at least one read between any two."""
-        for number, batch in enumerate(batches, start=1):
-            await store.apply(batch, watermark_ms=number)
-            progress.clear()
-            await progress.wait()
-        done.set()
-
     async with asyncio.TaskGroup() as group:
         readers = [group.create_task(read(queries[number::READERS])) for number in range(READERS)]
-        group.create_task(write())
+        group.create_task(write_between_reads(store, batches, progress, done))
     await client.aclose(close_connection_pool=True)
     assert len(set.union(*[each.result() for each in readers])) > BATCHES // 2

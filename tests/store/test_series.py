@@ -18,7 +18,7 @@ from tests.oracle import Oracle
 from tests.store.histories import History, heavy_histories, histories
 from tests.store.series import SeriesQuery, make_series_queries, points_of, read_points
 from tests.store.support import Client, Event, Store, event
-from tests.store.test_concurrent_reads import BATCHES, growing_project
+from tests.store.test_concurrent_reads import BATCHES, growing_project, write_between_reads
 
 Flush = Callable[[], Awaitable[object]]
 
@@ -77,16 +77,9 @@ async def test_series_during_splits_are_of_one_instant(
                 seen.add(series.as_of_ms)
                 progress.set()
 
-    async def write() -> None:
-        for number, batch in enumerate(batches, start=1):
-            await store.apply(batch, watermark_ms=number)
-            progress.clear()
-            await progress.wait()
-        done.set()
-
     async with asyncio.TaskGroup() as group:
         group.create_task(read())
-        group.create_task(write())
+        group.create_task(write_between_reads(store, batches, progress, done))
     await client.aclose(close_connection_pool=True)
     assert len(seen) > BATCHES // 2
 
