@@ -1,5 +1,5 @@
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
-import { repeat } from "../../vendor/lit-html/directives/repeat.js";
+import { rowsOf } from "./users/pieces.js";
 import { piecesOf } from "./users/window.js";
 
 /** @typedef {import("../types.d.ts").Point} Point */
@@ -100,14 +100,7 @@ function markup(table, pieces, rowPx) {
         </tr>
       </thead>
       <tbody>
-        ${repeat(
-          pieces,
-          (piece, at) => ("index" in piece ? piece.index : `gap ${at}`),
-          (piece) =>
-            "index" in piece
-              ? row(piece.index, table)
-              : html`<tr class="gap" aria-hidden="true" .style=${`height: ${piece.gap * rowPx}px`}></tr>`,
-        )}
+        ${rowsOf(pieces, rowPx, (index) => row(index, table))}
       </tbody>
     </table>
   `;

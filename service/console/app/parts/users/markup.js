@@ -1,7 +1,7 @@
 import { html, nothing } from "../../../vendor/lit-html/lit-html.js";
-import { repeat } from "../../../vendor/lit-html/directives/repeat.js";
 import { STATUSES, writeView } from "../../core/address.js";
 import { exactBytes } from "../exact.js";
+import { rowsOf } from "./pieces.js";
 
 /** @typedef {import("../../types.d.ts").Counts} Counts */
 /** @typedef {import("../../types.d.ts").Status} Status */
@@ -46,11 +46,7 @@ export function table(shape, sort) {
         </tr>
       </thead>
       <tbody>
-        ${repeat(
-          pieces,
-          (piece, at) => ("index" in piece ? piece.index : `gap ${at}`),
-          (piece) => ("index" in piece ? row(piece.index, shape) : gap(piece.gap * shape.rowPx)),
-        )}
+        ${rowsOf(pieces, shape.rowPx, (index) => row(index, shape))}
       </tbody>
       <tfoot>
         <tr aria-rowindex=${entries.length + 2}>
@@ -120,11 +116,6 @@ function row(index, shape) {
  */
 function number(value, status, { format, view }, changed = "") {
   return html`<td class="${classOf(status, view)} ${value === 0 ? "is-zero" : ""} ${changed}">${format.number(value)}</td>`;
-}
-
-/** @param {number} px */
-function gap(px) {
-  return html`<tr class="gap" aria-hidden="true" .style=${`height: ${px}px`}></tr>`;
 }
 
 /**
