@@ -269,6 +269,8 @@ async def test_phone_scrolls_the_table_alone(sign_in: Open, scheme: str) -> None
     """The page is as wide as the phone; names stay in sight; axe finds nothing in the table."""
     screen = await sign_in({**ALL_TIME, "user": "ann", "state": "failed"}, viewport=PHONE, color_scheme=scheme)
     assert await screen.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    await screen.charts()  # which come above the table, and move it
+    await expect(screen.page.locator("figcaption", has_text="intervals of")).to_be_visible()
     name = screen.users.get_by_role("link", name="ann")
     await name.scroll_into_view_if_needed()
     await screen.users.locator("xpath=..").evaluate("each => { each.scrollLeft = 400 }")
