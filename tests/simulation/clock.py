@@ -1,0 +1,44 @@
+"""Makes the clocks, the random numbers and the identifiers of a process those of a simulation.
+
+It is for a process that does nothing else. `install` comes before the imports of the product, some of which keep a
+function of `time` as a default. The clocks stay the real ones until `become_virtual`, in the child that runs a life.
+"""
+
+import os
+import random
+import time
+from collections.abc import Callable
+from random import Random
+
+START_SECONDS = 1_790_000_000  # Unix time at which each life begins, in 2026
+_STEADY_SECONDS = 1_000  # of the monotonic clock then
+
+_real_time_ns, _real_monotonic_ns = time.time_ns, time.monotonic_ns
+_elapsed: list[Callable[[], float]] = []  # the loop's time, once it is virtual
+
+
+def _time_ns() -> int:
+    return START_SECONDS * 10**9 + int(_elapsed[0]() * 1e9) if _elapsed else _real_time_ns()
+
+
+def _monotonic_ns() -> int:
+    return _STEADY_SECONDS * 10**9 + int(_elapsed[0]() * 1e9) if _elapsed else _real_monotonic_ns()
+
+
+def install() -> None:
+    """Replaces the functions of `time` that tell it."""
+    time.time_ns, time.time = _time_ns, lambda: _time_ns() / 1e9
+    time.monotonic_ns = time.perf_counter_ns = _monotonic_ns
+    time.monotonic = time.perf_counter = lambda: _monotonic_ns() / 1e9
+
+
+def become_virtual(elapsed_seconds: Callable[[], float], rnd: Random) -> None:
+    """Makes the clocks tell the time of a loop, and random numbers and identifiers come from `rnd`, for good."""
+    _elapsed.append(elapsed_seconds)
+    os.urandom = rnd.randbytes
+    random.seed(rnd.getrandbits(64))
+
+
+def real_seconds() -> float:
+    """Returns seconds of the real monotonic clock."""
+    return _real_monotonic_ns() / 1e9
