@@ -1,0 +1,52 @@
+"""Makes those replies the same in each run that Redis makes of its own clock, chance or memory."""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+from tests.simulation.redis.wire import encoded, parsed
+
+_TIME = re.compile(rb"server_time_usec:\d+")
+_RUN = re.compile(rb"run_id:\w+")
+# of no meaning to the product, and different each time: metrics alone take them
+_MEMORY = re.compile(rb"(used_memory\w*|mem_\w+|total_system_memory\w*|uptime_in_\w+|process_id):[^\r]*")
+
+
+def _sorted_pairs(reply: Sequence[bytes]) -> list[bytes]:
+    return list(chain.from_iterable(sorted(zip(reply[::2], reply[1::2], strict=True))))
+
+
+# Redis' order of members is that of a hash whose seed is new at each start.
+_ORDERS: dict[bytes, Callable[[Any], list[Any]]] = {b"SMEMBERS": sorted, b"HGETALL": _sorted_pairs}
+UNORDERED = frozenset(_ORDERS)
+
+
+def in_order(name: bytes, reply: bytes) -> bytes:
+    """Returns the reply to one of the UNORDERED commands in an order of its own."""
+    return _encoded_in_order([name], [parsed(reply)])[0]
+
+
+def all_in_order(names: Sequence[bytes], replies: bytes) -> bytes:
+    """Returns the reply to an EXEC after commands with these names; those of UNORDERED ones are in an order."""
+    each: Any = parsed(replies)
+    if not isinstance(each, list):
+        return replies
+    return b"*%d\r\n%b" % (len(each), b"".join(_encoded_in_order(names, each)))
+
+
+def _encoded_in_order(names: Sequence[bytes], replies: Sequence[Any]) -> list[bytes]:
+    return [
+        encoded(_ORDERS[name](reply) if name in UNORDERED and isinstance(reply, list) else reply)
+        for name, reply in zip(names, replies, strict=True)
+    ]
+
+
+def virtual_info(reply: bytes, run_id: bytes, now_ms: int) -> bytes:
+    """Returns the reply to an INFO with this time, and as of a server with this run id."""
+    body: Any = parsed(reply)
+    if not isinstance(body, bytes):
+        return reply
+    body = _TIME.sub(b"server_time_usec:%d" % (now_ms * 1_000), body)
+    body = _RUN.sub(b"run_id:" + run_id, body)
+    return encoded(_MEMORY.sub(rb"\1:1000000", body))
