@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.simulation.kafka import coordinators, fetching, metadata, producing, topics, transactions
 from tests.simulation.kafka.controller import Controller
+from tests.simulation.kafka.group_hosting import Hosting
+from tests.simulation.kafka.groups import Groups
 from tests.simulation.kafka.image import Image, TopicImage
 from tests.simulation.kafka.node import Node
 from tests.simulation.kafka.replication import Replication
@@ -28,6 +30,8 @@ class KafkaModel:
         self.controller = Controller(self, Image({}, numbers))
         self.replication = Replication(self, seconds=0.002)
         self.transactions = Transactions()
+        self.hosting = Hosting(rnd)
+        self.groups = Groups(self.hosting)
         for name in (coordinators.GROUPS, coordinators.TRANSACTIONS):
             placed = tuple(self.controller.place(coordinators.PARTITIONS, min(3, len(nodes))))
             topic = TopicImage(name, rnd.randbytes(16), placed, is_internal=True)
@@ -36,7 +40,7 @@ class KafkaModel:
         for node in self.nodes.values():
             node.learn(self.controller.image)
         self.requests: dict[tuple[int, int], tuple[Any, Api]] = {}
-        for apis in (metadata.APIS, producing.APIS, fetching.APIS, topics.APIS, transactions.APIS):
+        for apis in (metadata.APIS, producing.APIS, fetching.APIS, topics.APIS, transactions.APIS, self.groups.apis):
             self.register(apis)
 
     def register(self, apis: Iterable[Api]) -> None:

@@ -76,6 +76,7 @@ class Node:
         for name, topic in image.topics.items():
             if before.topics.get(name) is not topic:
                 self._learn_topic(topic)
+        self.model.hosting.learned(self, before)
 
     def _drop(self, topic: TopicImage) -> None:
         for number in range(len(topic.partitions)):
@@ -110,6 +111,7 @@ class Node:
         for connection in list(self.connections):
             connection.abort()
         self.connections.clear()
+        self.model.hosting.ended(self)
 
     def wake(self) -> None:
         """Runs again: does what was put off, serves what clients sent meanwhile, and replicates."""
