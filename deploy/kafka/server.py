@@ -104,14 +104,17 @@ class KafkaServers:
             node.kill()
 
 
-async def start_kafka(program: KafkaProgram, folder: Path, count: int = 1) -> KafkaServers:
-    """Formats and starts `count` nodes as one cluster below `folder`, and returns it when they answer."""
+async def start_kafka(program: KafkaProgram, folder: Path, count: int = 1, properties: str = "") -> KafkaServers:
+    """Formats and starts `count` nodes as one cluster below `folder`, and returns it when they answer.
+
+    `properties` are lines that each node's file of properties has as well.
+    """
     ports = [(free_port(), free_port()) for _ in range(count)]
     voters = ",".join(f"{number}@{_HOST}:{controller}" for number, (_, controller) in enumerate(ports, 1))
     least = min(count, 2)
     nodes = []
     for number, (port, controller_port) in enumerate(ports, 1):
-        properties = f"""
+        own = f"""{properties}
 node.id={number}
 controller.quorum.voters={voters}
 listeners=PLAINTEXT://{_HOST}:{port},CONTROLLER://{_HOST}:{controller_port}
@@ -124,7 +127,7 @@ transaction.state.log.min.isr={least}
 share.coordinator.state.topic.replication.factor={count}
 share.coordinator.state.topic.min.isr={least}
 """
-        nodes.append(KafkaNode(program, folder / f"kafka-{number}", properties, port))
+        nodes.append(KafkaNode(program, folder / f"kafka-{number}", own, port))
     await asyncio.gather(*(asyncio.to_thread(node.format) for node in nodes))
     for node in nodes:  # in this thread, as the kernel ends a child with the thread that started it
         node.start()
