@@ -13,8 +13,8 @@ from aiokafka.record.util import calc_crc32c
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _PLACE = struct.Struct(">qii")
 HEADER_BYTES = _HEADER.size
-_LENGTH_FROM = 12
-_CRC_AT, _CRC_FROM = 17, 21
+LENGTH_FROM = 12
+LENGTH_AT, MAGIC_AT, CRC_AT, CRC_FROM = 8, 16, 17, 21
 _ATTRIBUTES_AT = 21
 _LAST_TIMESTAMP_AT = 35
 _LOG_APPEND_TIME, _TRANSACTIONAL, _CONTROL = 8, 16, 32
@@ -40,6 +40,7 @@ class Batch:
     producer_epoch: int = -1
     first_sequence: int = -1
     records: int = 0
+    is_damaged: bool = False
 
     @property
     def last_sequence(self) -> int:
@@ -63,13 +64,13 @@ class Batch:
     def placed(self, base: int, epoch: int, append_ms: int | None) -> Self:
         """Returns the batch as it lies in a log from `base` on; with `append_ms` as the time of all its records."""
         data = bytearray(self.data)
-        _PLACE.pack_into(data, 0, base, len(data) - _LENGTH_FROM, epoch)
+        _PLACE.pack_into(data, 0, base, len(data) - LENGTH_FROM, epoch)
         attributes, last_ms = self.attributes, self.max_timestamp_ms
         if append_ms is not None:
             attributes, last_ms = attributes | _LOG_APPEND_TIME, append_ms
             struct.pack_into(">h", data, _ATTRIBUTES_AT, attributes)
             struct.pack_into(">q", data, _LAST_TIMESTAMP_AT, last_ms)
-            struct.pack_into(">I", data, _CRC_AT, calc_crc32c(bytes(data[_CRC_FROM:])))
+            struct.pack_into(">I", data, CRC_AT, calc_crc32c(bytes(data[CRC_FROM:])))
         return replace(
             self,
             data=bytes(data),
@@ -90,9 +91,9 @@ def parse(data: bytes) -> Batch:
     if len(data) < HEADER_BYTES:
         raise InvalidBatchError("too short")
     base, length, epoch, magic, crc, attributes, delta, *more = _HEADER.unpack_from(data)
-    if magic != MAGIC or length + _LENGTH_FROM != len(data):
+    if magic != MAGIC or length + LENGTH_FROM != len(data):
         raise InvalidBatchError("no magic 2, or no batch of this length")
-    if crc != calc_crc32c(data[_CRC_FROM:]):
+    if crc != calc_crc32c(data[CRC_FROM:]):
         raise InvalidBatchError("wrong checksum")
     return Batch(data, base, base + delta, epoch, attributes, *more)
 
@@ -111,7 +112,7 @@ def build(fields: Batch, payload: bytes) -> Batch:
         fields.records,
     )
     tail += payload
-    length = len(tail) + _CRC_FROM - _LENGTH_FROM
+    length = len(tail) + CRC_FROM - LENGTH_FROM
     head = struct.pack(">qiibI", fields.base, length, fields.epoch, MAGIC, calc_crc32c(tail))
     return replace(fields, data=head + tail)
 

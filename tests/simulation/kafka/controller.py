@@ -9,7 +9,7 @@ from tests.simulation.kafka.image import NOBODY, Image, PartitionImage, TopicIma
 from tests.simulation.kafka.replica import Replica
 
 if TYPE_CHECKING:
-    from tests.simulation.kafka.model import KafkaModel
+    from tests.simulation.kafka.cluster import Cluster
 
 _TELL_SECONDS = 0.01  # a node is told of a change after so much time at most
 
@@ -17,7 +17,7 @@ _TELL_SECONDS = 0.01  # a node is told of a change after so much time at most
 class Controller:
     """Holds the newest image, and tells it to the nodes that run."""
 
-    def __init__(self, model: "KafkaModel", image: Image) -> None:
+    def __init__(self, model: "Cluster", image: Image) -> None:
         self._model = model
         self.image = image
         self._is_telling: set[int] = set()

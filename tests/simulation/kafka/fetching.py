@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiokafka.protocol.fetch import FetchRequest_v11
 
-from tests.simulation.kafka.codes import FENCED_LEADER_EPOCH, NONE, OFFSET_OUT_OF_RANGE, UNKNOWN_LEADER_EPOCH
+from tests.simulation.kafka.codes import (
+    CORRUPT_MESSAGE,
+    FENCED_LEADER_EPOCH,
+    NONE,
+    OFFSET_OUT_OF_RANGE,
+    UNKNOWN_LEADER_EPOCH,
+)
+from tests.simulation.kafka.log import DamagedLogError
 from tests.simulation.kafka.replica import READ_COMMITTED, Replica
 from tests.simulation.kafka.wire import Api
 
@@ -24,6 +31,11 @@ _COUNT = struct.Struct(">i")
 _ANY_EPOCH = -1
 _ANY_REPLICA = -1
 _NO_LIST = -1
+
+
+class _RefusedError(Exception):
+    def __init__(self, code: int) -> None:
+        self.code = code
 
 
 class _Asked(NamedTuple):
@@ -81,14 +93,18 @@ def _read(node: "Node", request: _Fetch) -> tuple[bool, bytes]:
     for name, partitions in request.topics:
         parts += name, _COUNT.pack(len(partitions))
         for asked in partitions:
-            replica = node.replicas.get(asked.key)
-            code = _refusal(node, replica, asked)
-            if code or replica is None:
+            try:
+                replica = _find(node, asked)
+                before = replica.end_for(request.isolation)
+                data = replica.log.read(asked.offset, before, min(asked.most_bytes, left), is_first)
+            except _RefusedError as refused:
                 has_error = True
-                parts += _STATE.pack(asked.key[1], code, -1, -1, -1, _NO_LIST), _RECORDS.pack(_ANY_REPLICA, 0)
+                parts.append(_refuse(asked, refused.code))
                 continue
-            before = replica.end_for(request.isolation)
-            data = replica.log.read(asked.offset, before, min(asked.most_bytes, left), is_first)
+            except DamagedLogError:
+                has_error = True
+                parts.append(_refuse(asked, CORRUPT_MESSAGE))
+                continue
             if data:
                 is_first = False
                 left = max(0, left - len(data))
@@ -96,14 +112,19 @@ def _read(node: "Node", request: _Fetch) -> tuple[bool, bytes]:
     return has_error or request.max_bytes - left >= request.min_bytes, b"".join(parts)
 
 
-def _refusal(node: "Node", replica: Replica | None, asked: _Asked) -> int:
+def _find(node: "Node", asked: _Asked) -> Replica:
+    replica = node.replicas.get(asked.key)
     if replica is None or not replica.leads:
-        return node.absence(*asked.key)
+        raise _RefusedError(node.absence(*asked.key))
     if asked.epoch not in {_ANY_EPOCH, replica.image.epoch}:
-        return FENCED_LEADER_EPOCH if asked.epoch < replica.image.epoch else UNKNOWN_LEADER_EPOCH
+        raise _RefusedError(FENCED_LEADER_EPOCH if asked.epoch < replica.image.epoch else UNKNOWN_LEADER_EPOCH)
     if not replica.log.start <= asked.offset <= replica.log.end:
-        return OFFSET_OUT_OF_RANGE
-    return NONE
+        raise _RefusedError(OFFSET_OUT_OF_RANGE)
+    return replica
+
+
+def _refuse(asked: _Asked, code: int) -> bytes:
+    return _STATE.pack(asked.key[1], code, -1, -1, -1, _NO_LIST) + _RECORDS.pack(_ANY_REPLICA, 0)
 
 
 def _partition(replica: Replica, asked: _Asked, isolation: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Answers the requests of consumer groups: finding coordinators, membership, offsets.
+"""Answers the requests of consumer groups: membership and offsets.
 
 The state of a group is in `group.py`, and which node has it in `group_hosting.py`; here is what is on the wire.
 """
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from aiokafka.protocol.commit import OffsetCommitRequest_v3, OffsetFetchRequest_v3
-from aiokafka.protocol.coordination import FindCoordinatorRequest_v1
 from aiokafka.protocol.group import (
     HeartbeatRequest_v1,
     JoinGroupRequest_v5,
@@ -16,7 +15,6 @@ from aiokafka.protocol.group import (
     SyncGroupRequest_v3,
 )
 
-from tests.simulation.kafka.coordinators import GROUPS, TRANSACTIONS, find_coordinator
 from tests.simulation.kafka.group_hosting import Hosting
 from tests.simulation.kafka.group_members import Code, Joined, Joining
 from tests.simulation.kafka.wire import Api
@@ -24,7 +22,6 @@ from tests.simulation.kafka.wire import Api
 if TYPE_CHECKING:
     from tests.simulation.kafka.node import Node
 
-_KINDS = {0: GROUPS, 1: TRANSACTIONS}  # what FindCoordinator asks for
 _MOST_SESSION_MS = 1_800_000
 _NO_OFFSET = (-1, "")
 
@@ -37,7 +34,6 @@ class Groups:
         self._hosting = hosting
         self._rnd = hosting.rnd
         self.apis = (
-            Api((FindCoordinatorRequest_v1,), _find_coordinator),
             Api((JoinGroupRequest_v5,), self._join),
             Api((SyncGroupRequest_v3,), self._sync),
             Api((HeartbeatRequest_v1,), self._heartbeat),
@@ -144,10 +140,3 @@ def _join_response(request: Any, joined: Joined) -> Any:
     return request.RESPONSE_TYPE(
         0, joined.code, joined.generation, joined.protocol, joined.leader, joined.member_id, members
     )
-
-
-def _find_coordinator(node: "Node", request: Any) -> Any:
-    home = find_coordinator(node, _KINDS[request.coordinator_type], request.coordinator_key)
-    if home is None:
-        return request.RESPONSE_TYPE(0, Code.COORDINATOR_NOT_AVAILABLE, "", -1, "", -1)
-    return request.RESPONSE_TYPE(0, Code.NONE, "", home.number, home.host, home.port)

@@ -3,7 +3,13 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from tests.simulation.kafka.batches import Batch
+from tests.simulation.kafka.batches import LENGTH_AT, LENGTH_FROM, Batch
+
+_LEAST_LENGTH = 14  # that a broker goes on with
+
+
+class DamagedLogError(Exception):
+    """Says that a log cannot be read from an offset on."""
 
 
 class Log:
@@ -53,9 +59,13 @@ class Log:
 
         As with Kafka they are cut off after `most_bytes` within a batch, but that of the first batch nothing comes if
         it does not fit, unless it is the first of the response (`is_first`): then it comes whole.
+
+        Raises DamagedLogError.
         """
         at = self.index(offset)
         if at == len(self.batches) or self._lasts[at] >= before:
+            return b""
+        if self.batches[at].is_damaged and not self._finds(self.batches[at]):
             return b""
         size = len(self.batches[at].data)
         if size >= most_bytes:
@@ -68,6 +78,9 @@ class Log:
                 break
         return b"".join(parts)[:most_bytes]
 
-    def first_after(self, timestamp_ms: int) -> Batch | None:
-        """Returns the first batch with a record of this time or a later one."""
-        return next((batch for batch in self.batches if batch.max_timestamp_ms >= timestamp_ms), None)
+    def _finds(self, batch: Batch) -> bool:
+        """Returns whether a broker finds a damaged batch: it reads its length, and takes one too long for the end."""
+        length = int.from_bytes(batch.data[LENGTH_AT:LENGTH_FROM], signed=True)
+        if length < _LEAST_LENGTH:
+            raise DamagedLogError(f"the batch at offset {batch.base} says that it has {length} bytes")
+        return LENGTH_FROM + length <= sum(len(each.data) for each in self.batches[self.index(batch.base) :])

@@ -1,73 +1,100 @@
-"""Apache Kafka in memory: some nodes that speak its protocol, topics, and what may go wrong with them."""
+"""Apache Kafka in memory: a cluster that speaks its protocol, and what may go wrong with it."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any
 
-from tests.simulation.kafka import coordinators, fetching, metadata, producing, topics, transactions
-from tests.simulation.kafka.controller import Controller
-from tests.simulation.kafka.group_hosting import Hosting
-from tests.simulation.kafka.groups import Groups
-from tests.simulation.kafka.image import Image, TopicImage
-from tests.simulation.kafka.node import Node
-from tests.simulation.kafka.replication import Replication
-from tests.simulation.kafka.transactions import Transactions
-from tests.simulation.kafka.wire import Api, Connection
+from tests.simulation.kafka.cluster import Cluster
+from tests.simulation.kafka.compaction import compact
+from tests.simulation.kafka.damage import Flaw, damage
+from tests.simulation.kafka.outages import Outages
+from tests.simulation.kafka.replica import Replica
 
 
-class KafkaModel:
-    """Holds the cluster; node number 1 is the first of `nodes`, each the (host, port) that clients are told.
+class KafkaModel(Cluster):
+    """Holds the cluster, see Cluster, and does to it what happens to one.
 
-    It is made and used within a running event loop, whose time is that of all timers. `now_ms` (Unix ms) is the time
-    that records get, `rnd` all chance. Nodes, topics and partitions are there at once.
+    What is done with logs raises LookupError while the partition has no leader.
     """
 
     def __init__(self, nodes: Sequence[tuple[str, int]], rnd: Random, now_ms: Callable[[], int]) -> None:
-        self.rnd = rnd
-        self.now_ms = now_ms
-        numbers = tuple(range(1, len(nodes) + 1))
-        self.controller = Controller(self, Image({}, numbers))
-        self.replication = Replication(self, seconds=0.002)
-        self.transactions = Transactions()
-        self.hosting = Hosting(rnd)
-        self.groups = Groups(self.hosting)
-        for name in (coordinators.GROUPS, coordinators.TRANSACTIONS):
-            placed = tuple(self.controller.place(coordinators.PARTITIONS, min(3, len(nodes))))
-            topic = TopicImage(name, rnd.randbytes(16), placed, is_internal=True)
-            self.controller.image = self.controller.image.with_topic(topic)
-        self.nodes = {number: Node(self, number, *nodes[number - 1], Image({}, numbers)) for number in numbers}
-        for node in self.nodes.values():
-            node.learn(self.controller.image)
-        self.requests: dict[tuple[int, int], tuple[Any, Api]] = {}
-        for apis in (metadata.APIS, producing.APIS, fetching.APIS, topics.APIS, transactions.APIS, self.groups.apis):
-            self.register(apis)
+        super().__init__(nodes, rnd, now_ms)
+        self.outages = Outages(self, session_seconds=3.0, startup_seconds=1.0, lag_seconds=30.0)
 
-    def register(self, apis: Iterable[Api]) -> None:
-        """Makes requests known, see wire.py."""
-        for api in apis:
-            for each in api.requests:
-                self.requests[api.key, each.API_VERSION] = each, api
+    def kill(self, number: int) -> None:
+        """Kills a node: its connections are lost; others lead its partitions when its session has ended."""
+        self.outages.kill(number)
 
-    def versions(self) -> Mapping[int, tuple[int, int]]:
-        """Returns the oldest and the newest version of each API that is known."""
-        known: dict[int, list[int]] = {}
-        for key, version in self.requests:
-            known.setdefault(key, []).append(version)
-        return {key: (min(versions), max(versions)) for key, versions in known.items()}
+    def start(self, number: int) -> None:
+        """Starts a node that was killed, over the logs that it had; it listens after some time."""
+        self.outages.start(number)
 
-    def protocol(self, number: int) -> asyncio.Protocol:
-        """Returns what serves one new connection to a node."""
-        return Connection(self.nodes[number])
+    def hang(self, number: int) -> None:
+        """Stops a node, which answers nothing; others lead its partitions when its session has ended."""
+        self.outages.hang(number)
 
-    def least_in_sync(self, topic: TopicImage) -> int:
-        """Returns how many replicas of a topic must be in sync for acks=all: two if there are so many."""
-        least = int(topic.configs.get("min.insync.replicas", 2))
-        return min([least, *(len(partition.replicas) for partition in topic.partitions)])
+    def wake(self, number: int) -> None:
+        """Has a node that hung go on."""
+        self.outages.wake(number)
 
-    def create_topic(
-        self, name: str, partitions: int, replicas: int = 1, configs: Mapping[str, str] | None = None
-    ) -> None:
-        """Makes a topic, which nodes know of in a moment."""
-        placed = tuple(self.controller.place(partitions, replicas))
-        self.controller.put_topic(TopicImage(name, self.rnd.randbytes(16), placed, configs or {}))
+    def listening(self, number: int) -> bool:
+        """Returns whether a node takes connections, as one that hangs does."""
+        return self.nodes[number].is_up
+
+    def hold_replication(self, number: int) -> None:
+        """Has a node take no records from leaders, until it is released; all else goes on."""
+        self.outages.hold(number)
+
+    def release_replication(self, number: int) -> None:
+        """Has a node take records from leaders again."""
+        self.outages.release(number)
+
+    def move_leader(self, topic: str, partition: int, number: int) -> None:
+        """Makes another node, which must be in sync, the leader of a partition."""
+        self.controller.elect(topic, partition, number)
+
+    def _replicas(self, topic: str, partition: int) -> list[Replica]:
+        found = [node.replicas.get((topic, partition)) for node in self.nodes.values() if node.is_running]
+        return [replica for replica in found if replica is not None]
+
+    def drop_oldest(self, topic: str, partition: int, before: int) -> int:
+        """Drops the batches that end before an offset, as retention does; returns where the log begins then."""
+        leader = self._lead(topic, partition)
+        before = min(before, leader.high_watermark)
+        at = leader.log.index(before)
+        batches = leader.log.batches
+        start = min(before, batches[at].base) if at < len(batches) else before
+        leader.drop_before(start)
+        self.replication.followers_fetch(leader)
+        return leader.log.start
+
+    def compact(self, topic: str, partition: int, drops_tombstones: bool = False) -> None:
+        """Compacts what is safe of a partition, but for its last batch; drops records without a value if told so."""
+        leader = self._lead(topic, partition)
+        stable = leader.producers.stable_before(leader.high_watermark)
+        batches = [batch for batch in leader.log.batches[:-1] if batch.last < stable]
+        if not any(batch.is_damaged for batch in batches):
+            changes = compact(batches, leader.producers.aborted, drops_tombstones)
+            for replica in self._replicas(topic, partition):
+                replica.change(changes)
+
+    def corrupt(self, topic: str, partition: int, offset: int, flaw: Flaw) -> Callable[[], None]:
+        """Damages the batch with an offset on the disks of all nodes; returns what mends it."""
+        leader = self._lead(topic, partition)
+        batch = leader.log.batches[leader.log.index(offset)]
+        damaged = damage(batch, flaw, self.rnd)
+        for replica in self._replicas(topic, partition):
+            replica.change({batch: damaged})
+
+        def mend() -> None:
+            for node in self.nodes.values():
+                replica = node.replicas.get((topic, partition))
+                if replica is not None:
+                    replica.change({damaged: batch})
+
+        return mend
+
+    def _lead(self, topic: str, partition: int) -> Replica:
+        leader = self.leader(topic, partition)
+        if leader is None:
+            raise LookupError(f"partition {partition} of {topic} has no leader now")
+        return leader

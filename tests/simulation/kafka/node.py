@@ -10,7 +10,7 @@ from tests.simulation.kafka.image import Image, TopicImage
 from tests.simulation.kafka.replica import Replica
 
 if TYPE_CHECKING:
-    from tests.simulation.kafka.model import KafkaModel
+    from tests.simulation.kafka.cluster import Cluster
     from tests.simulation.kafka.wire import Connection
 
 
@@ -25,7 +25,7 @@ class State(Enum):
 class Node:
     """Serves clients at (host, port) by what it knows: its replicas, and the image that it was told of last."""
 
-    def __init__(self, model: "KafkaModel", number: int, host: str, port: int, image: Image) -> None:
+    def __init__(self, model: "Cluster", number: int, host: str, port: int, image: Image) -> None:
         self.model = model
         self.number = number
         self.host = host
@@ -40,6 +40,11 @@ class Node:
     def is_running(self) -> bool:
         """Returns whether the node does anything now."""
         return self.state is State.RUNNING
+
+    @property
+    def is_up(self) -> bool:
+        """Returns whether the node takes connections, as one that hangs does."""
+        return self.state is not State.DOWN
 
     def when_running(self, action: Callable[[], None]) -> None:
         """Does something now, or when the node wakes if it hangs; a node that is down never does it."""

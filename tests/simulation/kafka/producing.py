@@ -19,13 +19,13 @@ from tests.simulation.kafka.codes import (
     NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     REQUEST_TIMED_OUT,
 )
+from tests.simulation.kafka.configs import setting
 from tests.simulation.kafka.replica import Replica
 from tests.simulation.kafka.wire import Api
 
 if TYPE_CHECKING:
     from tests.simulation.kafka.node import Node
 
-_MAX_MESSAGE_BYTES = 1_048_588
 _MAX_AHEAD_MS = 3_600_000
 _ALL, _NO_REPLY = -1, 0
 
@@ -69,7 +69,7 @@ def _append(node: "Node", name: str, number: int, data: bytes, request: Any) -> 
     if request.required_acks == _ALL and not replica.has_enough_in_sync:
         return _Appended(number, NOT_ENOUGH_REPLICAS)
     configs = node.image.topics[name].configs
-    append_ms = node.model.now_ms() if configs.get("message.timestamp.type") == "LogAppendTime" else None
+    append_ms = node.model.now_ms() if setting(configs, "message.timestamp.type") == "LogAppendTime" else None
     try:
         batch = _parse(node, data, configs)
         known = replica.producers.duplicate(batch)
@@ -84,7 +84,7 @@ def _append(node: "Node", name: str, number: int, data: bytes, request: Any) -> 
 
 
 def _parse(node: "Node", data: bytes, configs: Mapping[str, str]) -> Batch:
-    if len(data) > int(configs.get("max.message.bytes", _MAX_MESSAGE_BYTES)):
+    if len(data) > int(setting(configs, "max.message.bytes")):
         raise _RefusedError(MESSAGE_TOO_LARGE)
     try:
         batch = parse(data)
@@ -92,7 +92,7 @@ def _parse(node: "Node", data: bytes, configs: Mapping[str, str]) -> Batch:
         raise _RefusedError(CORRUPT_MESSAGE) from error
     if batch.base != 0 or batch.is_control or batch.records != batch.last - batch.base + 1 or batch.records < 1:
         raise _RefusedError(INVALID_RECORD)
-    is_created = configs.get("message.timestamp.type") != "LogAppendTime"
+    is_created = setting(configs, "message.timestamp.type") == "CreateTime"
     if is_created and batch.max_timestamp_ms > node.model.now_ms() + _MAX_AHEAD_MS:
         raise _RefusedError(INVALID_TIMESTAMP)
     return batch

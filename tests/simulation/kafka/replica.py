@@ -1,6 +1,6 @@
 """One node's copy of a partition: its log, what of it is safe, and its part as leader or follower. Pure, no I/O."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 from tests.simulation.kafka.batches import Batch
 from tests.simulation.kafka.image import NOBODY, PartitionImage
@@ -110,14 +110,14 @@ class Replica:
             self.restart_at(other.start)
         for batch in other.batches[other.index(log.end) :]:
             self.take(batch)
-        log.drop_before(other.start)
+        self.drop_before(other.start)
 
     def _drop_what_differs(self, other: Log) -> None:
         at = len(self.log.batches)
         while at:
             mine = self.log.batches[at - 1]
             there = other.index(mine.base)
-            if there < len(other.batches) and other.batches[there] is mine:
+            if there < len(other.batches) and _is_same(other.batches[there], mine):
                 break
             at -= 1
         if at < len(self.log.batches):
@@ -143,10 +143,18 @@ class Replica:
 
     def drop_before(self, offset: int) -> None:
         """Moves the start of the log, as retention or a client demands it."""
-        self.log.drop_before(offset)
-        self.producers.forget_before(self.log.start)
-        self.high_watermark = max(self.high_watermark, self.log.start)
+        if offset > self.log.start:
+            self.log.drop_before(offset)
+            self.producers.forget_before(self.log.start)
+            self.high_watermark = max(self.high_watermark, self.log.start)
+            self.notify()
 
-    def replace(self, batches: Sequence[Batch]) -> None:
-        """Takes other batches for its own, as compaction demands it."""
-        self.log.replace(batches)
+    def change(self, changes: Mapping[Batch, Batch | None]) -> None:
+        """Takes other batches in place of its own, or none."""
+        changed = [changes.get(batch, batch) for batch in self.log.batches]
+        self.log.replace([batch for batch in changed if batch is not None])
+
+
+def _is_same(one: Batch, other: Batch) -> bool:
+    """Returns whether both are what one leader has written in one place; compaction may have changed one of them."""
+    return (one.last, one.epoch) == (other.last, other.epoch)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tests.simulation.kafka.replica import Replica
 
 if TYPE_CHECKING:
-    from tests.simulation.kafka.model import KafkaModel
+    from tests.simulation.kafka.cluster import Cluster
 
 _IDLE_FETCH_SECONDS = 0.5  # replica.fetch.wait.max.ms: a follower without news learns the high watermark so late
 
@@ -21,7 +21,7 @@ class Replication:
     A node in `held` fetches nothing, though it goes on in all else.
     """
 
-    def __init__(self, model: "KafkaModel", seconds: float) -> None:
+    def __init__(self, model: "Cluster", seconds: float) -> None:
         self._model = model
         self.seconds = seconds
         self.held: set[int] = set()

@@ -1,4 +1,4 @@
-"""Answers those who administer topics: CreateTopics so far."""
+"""Answers CreateTopics, DeleteTopics and CreatePartitions."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,14 @@ from aiokafka.protocol.admin import (
 )
 
 from tests.simulation.kafka.codes import (
+    INVALID_CONFIG,
     INVALID_PARTITIONS,
     INVALID_REPLICATION_FACTOR,
     NONE,
     TOPIC_ALREADY_EXISTS,
     UNKNOWN_TOPIC_OR_PARTITION,
 )
+from tests.simulation.kafka.configs import are_valid
 from tests.simulation.kafka.wire import Api
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ _MESSAGES = {
     NONE: None,
     TOPIC_ALREADY_EXISTS: "Topic already exists.",
     INVALID_REPLICATION_FACTOR: "Replication factor is below 1 or larger than the number of brokers.",
+    INVALID_CONFIG: "There is no such setting, or it cannot have this value.",
     INVALID_PARTITIONS: "Number of partitions is too small.",
     UNKNOWN_TOPIC_OR_PARTITION: "There is no such topic.",
 }
@@ -50,6 +53,8 @@ def create_topics(node: "Node", request: Any) -> Any:
             code = INVALID_PARTITIONS
         elif not 1 <= copies <= len(model.controller.image.alive):
             code = INVALID_REPLICATION_FACTOR
+        elif not are_valid(dict(configs)):
+            code = INVALID_CONFIG
         elif not getattr(request, "validate_only", False):
             model.create_topic(name, count, copies, dict(configs))
         errors.append((name, code, _MESSAGES[code]) if request.API_VERSION else (name, code))

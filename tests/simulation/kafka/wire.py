@@ -9,8 +9,8 @@ request are known, as aiokafka's classes of requests, and which handler answers 
   also has the header's `client_id`). It returns the response, an instance of `request.RESPONSE_TYPE`, or None where no
   response is sent, or an awaitable of either where the response has to wait. An awaitable is cancelled when its
   connection is lost.
-- Which node coordinates a group is asked with `coordinators.find_coordinator` (for FindCoordinator), and
-  `coordinators.coordinates`, with `coordinators.GROUPS`.
+- `coordinators.py` answers FindCoordinator. Whether a node coordinates a group says
+  `coordinators.coordinates(node, coordinators.GROUPS, group_id)`.
 - `model.register(apis)` makes them known. ApiVersions advertises each with its oldest and newest version.
 - As with Kafka a connection has one request under way: the next is looked at when its response was sent.
 - A handler that sets a timer or awaits something asks `node.is_running` afterwards, or uses `node.call_later`: a node
@@ -68,6 +68,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Joins the connections of the node."""
         assert isinstance(transport, asyncio.Transport)
+        if not self._node.is_up:
+            transport.abort()
+            return
         self._transport = transport
         self._node.connections[self] = None
 
