@@ -53,8 +53,11 @@ class Known:
 class Load:
     """Publishes piece after piece while it runs. Its history is used up piece by piece, the rest never ends."""
 
-    def __init__(self, publisher: Publisher, rnd: Random, history: Sequence[Record]) -> None:
+    def __init__(
+        self, publisher: Publisher, rnd: Random, history: Sequence[Record], pause_seconds: float = _PAUSE_SECONDS
+    ) -> None:
         self._publisher = publisher
+        self._pause_seconds = pause_seconds
         self._rnd = rnd
         self._history = iter(history)
         self._sequences = [0] * MOVING_JOBS
@@ -74,7 +77,7 @@ class Load:
             except asyncio.CancelledError:
                 await piece
                 raise
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(self._pause_seconds)
 
     async def more(self, records: int) -> None:
         """Waits until so many more records have been acknowledged."""

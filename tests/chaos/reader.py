@@ -2,7 +2,7 @@
 number that falls back show up at once, whatever the consumers are doing."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 from typing import Any
@@ -11,9 +11,12 @@ import aiohttp
 
 from service.events.event import JobStatus
 from tests.chaos.load import GROWING, JOB_BYTES, MOVING, MOVING_SPAN_MS, Known, growing_start_ms
+from tests.end_to_end.asking import Question
 from tests.end_to_end.publisher import now_ms
-from tests.end_to_end.system import Question, System
 from tests.end_to_end.traffic import NOON_MS, PROJECTS
+
+Ask = Callable[[Question], Awaitable[tuple[int, Mapping[str, str], dict[str, Any]]]]
+"""Returns status, headers and body of what the API says to a question."""
 
 _PAUSE_SECONDS = 0.01
 _COUNTS = ("launching_num", "running_num", "failed_num", "finished_num", "canceling_num", "cancelled_num")
@@ -27,8 +30,9 @@ def total_jobs(body: dict[str, Any]) -> int:
 class Reader:
     """Asks one question after another; `answers` and `refusals` say how often the API answered, or could not."""
 
-    def __init__(self, system: System, known: Known, rnd: Random) -> None:
-        self._system = system
+    def __init__(self, ask: Ask, known: Known, rnd: Random, pause_seconds: float = _PAUSE_SECONDS) -> None:
+        self._get = ask
+        self._pause_seconds = pause_seconds
         self._known = known
         self._rnd = rnd
         self._as_of_ms: dict[str, int] = {}
@@ -60,12 +64,12 @@ class Reader:
                     await ask()
                 except (aiohttp.ClientConnectionError, aiohttp.ServerTimeoutError):
                     self.refusals += 1  # the API itself is away
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(self._pause_seconds)
 
     async def _ask(self, question: Question, check: Callable[[int, dict[str, Any]], None]) -> None:
         """Checks what every answer to this question must be, then `check`; 503 as the contract has it is no answer."""
         project_id, goings_back = question[0], self._goings_back
-        status, headers, body = await self._system.get(question)
+        status, headers, body = await self._get(question)
         if status == 503:
             assert body["error_code"] == "DLI.0012", body
             assert int(headers["Retry-After"]) > 0

@@ -113,7 +113,7 @@ async def running_rig(kafka: KafkaServers, folder: Path, rnd: Random, consumers:
         system = System(processes, environment, http, of_service)
         publisher = await stack.enter_async_context(lasting_publisher(kafka.bootstrap, topic, rnd))
         load = Load(publisher, rnd, make_history(rnd, jobs, bad_records=jobs // 100, misnamed_records=jobs // 100))
-        rig = Rig(kafka, topic, store, system, load, Reader(system, load.known, rnd), rnd)
+        rig = Rig(kafka, topic, store, system, load, Reader(system.get, load.known, rnd), rnd)
         starting = [asyncio.create_task(system.start_consumer()) for _ in range(consumers)]
         rig.service = await system.start_service()
         rig.consumers = await asyncio.gather(*starting)

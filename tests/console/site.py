@@ -16,7 +16,7 @@ from service.store.layout.keys import STRIPES
 from service.store.redis.client import create_writer_client
 from service.store.write.batch import fold
 from service.store.write.writer import Step, StoreWriter, StripeBatch
-from tests.end_to_end.system import SECRET
+from tests.end_to_end.asking import SECRET
 from tests.oracle import Events, Oracle
 from tests.servers import Processes, redis_program
 

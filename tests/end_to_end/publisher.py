@@ -54,16 +54,21 @@ class Publisher:
         at = 0
         while at < len(records):
             producer, first = self._rnd.choice(self._producers), at
-            batch = create_batch(producer)
-            for record in records[at : at + self._rnd.randrange(1, _MAX_BATCH_RECORDS)]:
-                appended = batch.append(
-                    key=record.key, value=record.value, timestamp=record.timestamp_ms, headers=list(record.headers)
-                )
-                if appended is None:  # the batch is full
-                    break
-                at += 1
-            await (await producer.send_batch(batch, self._topic, partition=partition))
+            at += await self._write(producer, partition, records[at : at + self._rnd.randrange(1, _MAX_BATCH_RECORDS)])
             acknowledged(records[first:at], now_ms() + 1)
+
+    async def _write(self, producer: AIOKafkaProducer, partition: int, records: Sequence[Record]) -> int:
+        """Writes as many of the records as fit in one batch; returns how many, once they are acknowledged."""
+        batch, count = create_batch(producer), 0
+        for record in records:
+            appended = batch.append(
+                key=record.key, value=record.value, timestamp=record.timestamp_ms, headers=list(record.headers)
+            )
+            if appended is None:  # the batch is full
+                break
+            count += 1
+        await (await producer.send_batch(batch, self._topic, partition=partition))
+        return count
 
 
 @asynccontextmanager

@@ -8,7 +8,8 @@ import time
 
 from deploy.local.tokens import sign_token
 from tests.docs import PROJECT
-from tests.end_to_end.system import SECRET, System
+from tests.end_to_end.asking import SECRET
+from tests.end_to_end.system import System
 
 
 async def test_the_example(system: System, kafka_bootstrap: str, topic: str) -> None:

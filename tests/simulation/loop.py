@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from tests.simulation.network import Network
-from tests.simulation.process import PROCESS
+from tests.simulation.process import PROCESS, Process
 
 _TURN_SECONDS = 5e-6
 _MOST_CANCELLED = 500  # timers, before they are taken out
@@ -26,8 +26,11 @@ class StuckError(Exception):
 class _Task(asyncio.Task[Any]):
     """A task whose hash is a number: sets of tasks have the same order in each run."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], number: int, **options: Any) -> None:
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Any], number: int, process: Process | None, **options: Any
+    ) -> None:
         self._number = number  # before the loop takes it into a set
+        self.process = process
         super().__init__(coroutine, **options)
 
     def __hash__(self) -> int:
@@ -54,6 +57,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._numbers = count()
         self._waiting: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._cancelled = 0
+        self.failure: asyncio.Future[Any] = self.create_future()  # the first error that a process ended with
         self.set_task_factory(self._make_task)  # type: ignore[arg-type]
 
     # -- time
@@ -129,7 +133,18 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _make_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], context: Context | None = None
     ) -> asyncio.Task[Any]:
-        return _Task(coroutine, next(self._numbers), loop=loop, context=context)
+        process = PROCESS.get() if context is None else context.get(PROCESS)
+        return _Task(coroutine, next(self._numbers), process, loop=loop, context=context)
+
+    def tasks_of(self, process: Process) -> list[asyncio.Task[Any]]:
+        """Returns the tasks that a process has."""
+        return [task for task in asyncio.all_tasks(self) if isinstance(task, _Task) and task.process is process]
+
+    def main_task_ended(self, task: asyncio.Task[Any]) -> None:
+        """Notes the error of a process, if it has ended with one."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failure.done():
+            self.failure.set_exception(error)
 
     def run_in_executor(  # type: ignore[override]
         self, _executor: Any, function: Callable[..., Any], *args: Any
@@ -161,7 +176,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Returns the name as its own address."""
         return [(2, 1, 6, "", (host, port))]
 
-    # -- what a loop over real sockets has
+    # -- what a loop of a real process has
+
+    def add_reader(self, *_: Any) -> None:  # type: ignore[override]
+        """Does nothing: nobody connects to a real socket of a simulated process."""
+
+    def remove_reader(self, *_: Any) -> None:  # type: ignore[override]
+        """Does nothing."""
 
     def _process_events(self, _events: Any) -> None: ...
 

@@ -6,8 +6,9 @@ asyncio passes on to everything that a task begins.
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
+from signal import SIGTERM
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ class Process:
         self.is_hung = self.is_dead = False
         self.held: deque[asyncio.Handle] = deque()  # what would have run since it hangs
         self.connections: dict[Connected, None] = {}
-        self.tasks: list[asyncio.Task[Any]] = []
+        self.handlers: dict[int, Callable[[int, None], object]] = {}  # of signals
 
     def context(self) -> Context:
         """Returns a context in which everything belongs to this process."""
@@ -37,9 +38,10 @@ class Process:
         return context
 
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Begins a task of this process; the loop is the running one."""
-        task = asyncio.get_running_loop().create_task(coroutine, context=self.context())
-        self.tasks.append(task)
+        """Begins the main task of this process. If it raises an error, the whole simulation does."""
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(coroutine, context=self.context())
+        task.add_done_callback(loop.main_task_ended)  # type: ignore[attr-defined]
         return task
 
     def hang(self) -> None:
@@ -52,6 +54,14 @@ class Process:
         if self.held:
             held, self.held = self.held, deque()
             asyncio.get_running_loop().run_now(held)  # type: ignore[attr-defined]
+
+    def terminate(self) -> None:
+        """Sends SIGTERM: a process that has no handler for it yet is ended."""
+        handler = self.handlers.get(SIGTERM)
+        if handler is None:
+            self.kill()
+        else:
+            asyncio.get_running_loop().call_soon(handler, SIGTERM, None, context=self.context())
 
     def kill(self) -> None:
         """Ends the process without a chance to do anything; its connections are reset."""

@@ -12,7 +12,8 @@ from deploy.local.servers import free_port
 from deploy.local.tokens import sign_token
 from deploy.local.waiting import eventually
 from service.events.event import JobEvent
-from tests.end_to_end.system import SECRET, System
+from tests.end_to_end.asking import SECRET
+from tests.end_to_end.system import System
 from tests.servers import Processes
 from tests.tracing.receiver import Receiver, receiving, texts_of
 from tests.tracing.support import SAMPLED, TRACE_ID, UNSAMPLED, Headers, events_of, publish

@@ -1,4 +1,4 @@
-"""Makes the clocks, the random numbers and the identifiers of a process those of a simulation.
+"""Makes the clocks, random numbers, identifiers and signals of a process those of a simulation.
 
 It is for a process that does nothing else. `install` comes before the imports of the product, some of which keep a
 function of `time` as a default. The clocks stay the real ones until `become_virtual`, in the child that runs a life.
@@ -6,9 +6,13 @@ function of `time` as a default. The clocks stay the real ones until `become_vir
 
 import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from random import Random
+from typing import Any
+
+from tests.simulation.process import PROCESS
 
 START_SECONDS = 1_790_000_000  # Unix time at which each life begins, in 2026
 _STEADY_SECONDS = 1_000  # of the monotonic clock then
@@ -33,10 +37,20 @@ def install() -> None:
 
 
 def become_virtual(elapsed_seconds: Callable[[], float], rnd: Random) -> None:
-    """Makes the clocks tell the time of a loop, and random numbers and identifiers come from `rnd`, for good."""
+    """Makes the clocks tell the time of a loop, and random numbers and identifiers come from `rnd`, for good.
+
+    What handles a signal is noted for the simulated process that asks for it.
+    """
     _elapsed.append(elapsed_seconds)
     os.urandom = rnd.randbytes
     random.seed(rnd.getrandbits(64))
+    signal.signal = _handle_signal  # type: ignore[assignment]
+
+
+def _handle_signal(number: int, handler: Any) -> None:
+    process = PROCESS.get()
+    if process is not None:
+        process.handlers[number] = handler
 
 
 def real_seconds() -> float:

@@ -1,0 +1,71 @@
+"""Questions to the API over HTTP, and what it says to them."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aiohttp
+
+from deploy.local.tokens import sign_token
+from deploy.local.waiting import eventually
+
+SECRET = "a secret of tests that is long enough"
+Question = tuple[str, int | None, int | None, str | None]  # project, start, end, sub-user
+_QUESTIONS_AT_ONCE = 16
+
+
+class Asking:
+    """Asks the API that is at `address` (`host:port`), which may be another one later."""
+
+    def __init__(self, http: aiohttp.ClientSession, address: str = "") -> None:
+        self._http = http
+        self.address = address
+
+    async def ask(self, question: Question) -> tuple[int, dict[str, Any]]:
+        """As-of (Unix ms) and body of an answer."""
+        status, headers, body = await self.get(question)
+        assert status == 200, body
+        return int(headers["X-Statistics-As-Of"]), body
+
+    async def get(self, question: Question) -> tuple[int, Mapping[str, str], dict[str, Any]]:
+        """Status, headers and body of whatever the API says to a question."""
+        project_id, start_ms, end_ms, user_id = question
+        token = sign_token(
+            SECRET,
+            user_id=user_id or "administrator",
+            name="somebody",
+            project_id=project_id,
+            role="te_admin" if user_id is None else "te_user",
+            now_seconds=int(time.time()),
+        )
+        bounds = {"start": start_ms, "end": end_ms}
+        async with self._http.get(
+            f"http://{self.address}/v2.0/{project_id}/gene/statistics",
+            params={name: str(bound) for name, bound in bounds.items() if bound is not None},
+            headers={"X-Auth-Token": token},
+        ) as response:
+            return response.status, response.headers, await response.json()
+
+    async def ask_all(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
+        """The bodies of the answers to many questions."""
+        gate = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+
+        async def ask(question: Question) -> dict[str, Any]:
+            async with gate:
+                return (await self.ask(question))[1]
+
+        return await asyncio.gather(*map(ask, questions))
+
+    async def ask_as_of(self, question: Question, instant_ms: int) -> dict[str, Any]:
+        """The first answer that says of itself that whatever was published before this instant is in it."""
+        body: dict[str, Any] = {}
+
+        async def is_later() -> bool:
+            nonlocal body
+            status, headers, body = await self.get(question)
+            assert status in {200, 503}, body  # 503: something was broken a moment ago
+            return status == 200 and int(headers["X-Statistics-As-Of"]) >= instant_ms
+
+        await eventually(is_later, f"an answer to {question} as of {instant_ms}", within_seconds=60)
+        return body

@@ -1,0 +1,127 @@
+"""The command line of the simulation: lives of given seeds, or of new ones for some minutes; shrinking."""
+
+import argparse
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from random import SystemRandom
+
+from tests.simulation import machine
+from tests.simulation.child import Child, Result, wait_for
+from tests.simulation.life.plan import Plan, plan_life
+from tests.simulation.shrink import shrink
+
+_LOOK_SECONDS = 1.0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Lives the lives that the arguments ask for, and tells what became of them; returns 1 if one failed."""
+    arguments = _parser().parse_args(argv)
+    if arguments.shrink:
+        failing = [shrink(_plan(seed, arguments)) for seed in arguments.seeds]
+        return int(any(failing))
+    seeds: Iterator[int] = iter(arguments.seeds)
+    until = float("inf")
+    if not arguments.seeds:
+        seeds, until = count(SystemRandom().randrange(2**32)), machine.real_seconds() + 60 * arguments.minutes
+    tally = Tally()
+    for plan, result in _live_all((_plan(seed, arguments) for seed in seeds), until, arguments.processes):
+        tally.take(plan, result)
+        if result.failure or arguments.seeds:
+            _say(*_told(plan, result))
+    _say(*tally.lines())
+    return int(bool(tally.failed))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("seeds", nargs="*", type=int, metavar="SEED", help="lives of these seeds alone")
+    parser.add_argument("--minutes", type=float, default=1.0, help="lives of new seeds for so long (1)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="lives at once (one a processor)")
+    parser.add_argument("--shrink", action="store_true", help="find fewer faults and jobs with which the seeds fail")
+    parser.add_argument("--faults", help="numbers of the faults that happen, with commas between (all)")
+    parser.add_argument("--jobs", type=int, help="jobs of the history (as the seed says)")
+    return parser
+
+
+def _plan(seed: int, arguments: argparse.Namespace) -> Plan:
+    plan = plan_life(seed)
+    if arguments.faults is not None:
+        plan = plan.only([int(number) for number in arguments.faults.split(",") if number])
+    return plan if arguments.jobs is None else replace(plan, jobs=arguments.jobs)
+
+
+def _live_all(plans: Iterator[Plan], until_seconds: float, processes: int) -> Iterator[tuple[Plan, Result]]:
+    """Yields plans with their results as lives end; none begins after `until_seconds` of the real clock."""
+    children: list[Child] = []
+    is_over = False
+    while True:
+        while len(children) < processes and not is_over:
+            plan = next(plans, None) if machine.real_seconds() < until_seconds else None
+            is_over = plan is None
+            if plan is not None:
+                children.append(Child(plan))
+        if not children:
+            return
+        for child, result in wait_for(children, _LOOK_SECONDS):
+            children.remove(child)
+            yield child.plan, result
+
+
+@dataclass(slots=True)
+class Tally:
+    """Adds up what lives have shown."""
+
+    lives: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    records: int = 0
+    answers: int = 0
+    refusals: int = 0
+    cpu_seconds: float = 0.0
+    failed: list[int] = field(default_factory=list)
+
+    def take(self, plan: Plan, result: Result) -> None:
+        """Takes in one life."""
+        self.lives += 1
+        self.cpu_seconds += result.cpu_seconds
+        if result.failure:
+            self.failed.append(plan.seed)
+            return
+        self.faults.update(each.fault for each in plan.breakages)
+        self.records += result.records
+        self.answers += result.answers
+        self.refusals += result.refusals
+
+    def lines(self) -> Iterator[str]:
+        """Yields what there is to tell in the end."""
+        faults = self.faults.total()
+        yield "survived: " + ", ".join(f"{name} {times}" for name, times in sorted(self.faults.items()))
+        yield (
+            f"{self.lives} lives, {faults} faults survived, {self.records} records, {self.answers} answers,"
+            f" {self.refusals} refusals; {faults / max(self.cpu_seconds, 0.001) * 60:.0f} faults a minute of a core"
+        )
+        if self.failed:
+            yield f"FAILED: {' '.join(map(str, self.failed))}; repeat with: make simulate SEED={self.failed[0]}"
+
+
+def _told(plan: Plan, result: Result) -> Iterator[str]:
+    yield (
+        f"seed {plan.seed}: {plan.consumers} consumers, {plan.nodes} nodes, {plan.primaries} primaries,"
+        f" {plan.jobs} jobs, {'an idempotent' if plan.is_idempotent else 'a repeating'} producer"
+    )
+    for number, each in enumerate(plan.breakages):
+        yield f"  {number}: {each.begins_seconds:6.2f} s {each.fault} for {each.lasts_seconds:.2f} s"
+    if result.failure:
+        yield from result.log
+        yield result.failure
+    yield (
+        f"  {'FAILED' if result.failure else 'well'}: {result.records} records, {result.answers} answers,"
+        f" {result.virtual_seconds:.1f} virtual seconds, {result.cpu_seconds:.2f} s of a core, trace {result.trace:08x}"
+    )
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(line, flush=True)  # noqa: T201 - what the command is for

@@ -1,0 +1,147 @@
+"""Kafka's nodes are killed, hang, are slow and cut off; transactions stay open; batches cannot be read."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from consumers.kafka.stopping import stop_client
+from tests.end_to_end.traffic import PARTITIONS, Record, life, make_record
+from tests.simulation.kafka.damage import Flaw
+from tests.simulation.life.registry import fault
+from tests.simulation.life.world import TOPIC, World
+
+_SLOW_SECONDS = (0.02, 0.3, 2.0)
+_END_SECONDS = 30.0
+
+
+def _any_node(world: World, rnd: Random) -> int:
+    return rnd.randrange(1, world.plan.nodes + 1)
+
+
+@fault
+async def kafka_killed(world: World, rnd: Random) -> AsyncIterator[None]:
+    """A node is killed, and started again on its data."""
+    node = _any_node(world, rnd)
+    world.kafka.kill(node)
+    yield
+    world.kafka.start(node)
+
+
+@fault
+async def kafka_hangs(world: World, rnd: Random) -> AsyncIterator[None]:
+    """A node does nothing, and goes on in the end; others may lead its partitions by then."""
+    node = _any_node(world, rnd)
+    world.kafka.hang(node)
+    yield
+    world.kafka.wake(node)
+
+
+@fault
+async def kafka_slow(world: World, rnd: Random) -> AsyncIterator[None]:
+    """Everything to and from a node comes late."""
+    link = world.network.links[f"kafka-{_any_node(world, rnd) - 1}", 9092]
+    link.extra_seconds = rnd.choice(_SLOW_SECONDS)
+    yield
+    link.extra_seconds = 0.0
+
+
+@fault
+async def kafka_cut_off(world: World, rnd: Random) -> AsyncIterator[None]:
+    """Clients cannot reach a node, while the other nodes can."""
+    link = world.network.links[f"kafka-{_any_node(world, rnd) - 1}", 9092]
+    link.is_cut = True
+    yield
+    link.is_cut = False
+
+
+@fault
+async def kafka_disconnects(world: World, rnd: Random) -> AsyncIterator[None]:
+    """All connections to a node end, at the beginning and in the end; replies under way are lost."""
+    link = world.network.links[f"kafka-{_any_node(world, rnd) - 1}", 9092]
+    link.drop_connections()
+    yield
+    link.drop_connections()
+
+
+@fault
+async def replication_lags(world: World, rnd: Random) -> AsyncIterator[None]:
+    """A node takes no records from the others; what is not replicated is not acknowledged."""
+    node = _any_node(world, rnd)
+    world.kafka.hold_replication(node)
+    yield
+    world.kafka.release_replication(node)
+
+
+@fault
+async def leader_moves(world: World, rnd: Random) -> AsyncIterator[None]:
+    """Partitions get other leaders, at the beginning and in the end."""
+    _move_leaders(world, rnd)
+    yield
+    _move_leaders(world, rnd)
+
+
+def _move_leaders(world: World, rnd: Random) -> None:
+    image = world.kafka.controller.image
+    for number, partition in enumerate(image.topics[TOPIC].partitions):
+        node = _any_node(world, rnd)
+        if node in partition.in_sync and node in image.alive:
+            world.kafka.move_leader(TOPIC, number, node)
+
+
+@fault
+async def batch_unreadable(world: World, rnd: Random) -> AsyncIterator[None]:
+    """The newest batch of a partition is damaged on the brokers' disks, and mended in the end."""
+    partition, flaw = rnd.randrange(PARTITIONS), rnd.choice(list(Flaw))
+    leader = world.kafka.leader(TOPIC, partition)
+    if leader is None or not leader.log.batches:
+        yield
+        return
+    mend = world.kafka.corrupt(TOPIC, partition, leader.log.batches[-1].base, flaw)
+    yield
+    mend()
+
+
+@fault
+async def transaction_open(world: World, rnd: Random) -> AsyncIterator[None]:
+    """A transaction holds back all that comes after it in some partitions; it is committed in the end, or aborted.
+
+    Where Kafka does not answer meanwhile, the transaction ends when its coordinator gives it up.
+    """
+    commits = rnd.random() < 0.5
+    records = [make_record(rnd, event) for _ in range(rnd.randint(1, 20)) for event in life(rnd, -1)]
+    producer = AIOKafkaProducer(
+        bootstrap_servers=world.settings.kafka_bootstrap_servers,
+        transactional_id=f"transaction {rnd.random()}",
+        transaction_timeout_ms=10_000,
+        request_timeout_ms=3_000,
+    )
+    try:
+        await producer.start()
+        await producer.begin_transaction()
+        for record in records:
+            await producer.send(TOPIC, record.value, record.key, partition=record.partition)
+        await producer.flush()
+    except KafkaError:
+        yield
+    else:
+        yield
+        await _end_transaction(world, producer, records if commits else [])
+    finally:
+        await stop_client(producer)
+
+
+async def _end_transaction(world: World, producer: AIOKafkaProducer, records: list[Record]) -> None:
+    """Commits a transaction of these records, or aborts it if there are none."""
+    try:
+        async with asyncio.timeout(_END_SECONDS):
+            if records:
+                await producer.commit_transaction()
+            else:
+                await producer.abort_transaction()
+    except (KafkaError, TimeoutError):
+        world.uncertain.append(records)  # it may be committed all the same
+    else:
+        world.load.published_elsewhere(records)

@@ -1,0 +1,83 @@
+"""What an operator does meanwhile: a rebuild, which may be killed, and `verify --repair`."""
+
+import asyncio
+from argparse import Namespace
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from random import Random
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from consumers.commands import verify
+from consumers.rebuild.run import discard
+from consumers.rebuild.run import rebuild as run_rebuild
+from service.store.errors import FencedError, StoreUnavailableError
+from service.store.generations import GenerationError
+from tests.simulation.life.processes import Command
+from tests.simulation.life.registry import fault
+from tests.simulation.life.terminal import QuietTerminal
+from tests.simulation.life.world import World
+
+_FAILURES = (StoreUnavailableError, KafkaError, FencedError, GenerationError)  # what may end a command
+_PATIENCE_SECONDS = 30.0
+
+
+@contextmanager
+def _no_progress(_total: int) -> Iterator[Callable[[int], None]]:
+    yield lambda _: None
+
+
+async def _may_fail(work: Coroutine[Any, Any, Any]) -> None:
+    with suppress(*_FAILURES):
+        await work
+
+
+async def _ended(command: Command) -> None:
+    """Waits for a command, and kills it if it takes too long, as where what it needs is broken."""
+    await asyncio.wait([command.task], timeout=_PATIENCE_SECONDS)
+    if command.task.done():
+        command.task.result()
+    else:
+        command.process.kill()
+
+
+def _rebuild(world: World) -> Command:
+    return Command("rebuild", _may_fail(run_rebuild(world.settings, False, _no_progress)))
+
+
+@fault
+async def rebuild(world: World, _: Random) -> AsyncIterator[None]:
+    """An operator rebuilds everything."""
+    command = _rebuild(world)
+    yield
+    await _ended(command)
+
+
+@fault
+async def rebuild_killed(world: World, rnd: Random) -> AsyncIterator[None]:
+    """A rebuild is killed; in the end it is run again, or discarded, or left as it is."""
+    command = _rebuild(world)
+    yield
+    command.process.kill()
+    match rnd.randrange(3):
+        case 0:
+            await _ended(_rebuild(world))
+        case 1:
+            await _ended(Command("discard", _may_fail(discard(world.settings))))
+        case _:
+            pass
+
+
+@fault
+async def verify_and_repair(world: World, _: Random) -> AsyncIterator[None]:
+    """An operator runs `verify --repair`."""
+    arguments = Namespace(project=None, repair=True)
+    command = Command("verify", _may_fail(verify.run(world.settings, arguments, QuietTerminal())))
+    yield
+    await _ended(command)
+
+
+async def give_up_rebuild(world: World) -> None:
+    """Throws away what a rebuild has left that was killed."""
+    await discard(world.settings)

@@ -1,0 +1,116 @@
+"""Everything that lives and breaks in one life: Kafka, Redis, consumers, the API, the load and the reader."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Any
+
+import aiohttp
+from pydantic import SecretStr
+
+from deploy.local.waiting import eventually
+from service.runtime.settings import ConsumerSettings, ServiceSettings
+from service.store.redis.clock import system_now_ms
+from tests.chaos.load import Load
+from tests.chaos.reader import Reader
+from tests.end_to_end.asking import SECRET, Asking
+from tests.end_to_end.history import make_history
+from tests.end_to_end.traffic import PARTITIONS, Record
+from tests.simulation.kafka.model import KafkaModel
+from tests.simulation.life.plan import Plan
+from tests.simulation.life.platform import running_platform
+from tests.simulation.life.processes import API, SimulatedConsumer, SimulatedService
+from tests.simulation.life.redises import CONSUMERS, SERVICE, Redises
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.network import Network
+
+TOPIC, LETTERS = "gene-job-events", "gene-job-events.dead-letters"
+_PIECE_PAUSE_SECONDS = 0.4
+_QUESTION_PAUSE_SECONDS = 0.12
+_ANSWER_SECONDS = 20
+
+
+@dataclass(slots=True)
+class World:
+    """One life: what its faults break, and what is checked."""
+
+    plan: Plan
+    loop: SimulatedLoop
+    network: Network
+    kafka: KafkaModel
+    redis: Redises
+    asking: Asking
+    load: Load
+    reader: Reader
+    settings: ConsumerSettings
+    of_service: ServiceSettings
+    uncertain: list[list[Record]] = field(default_factory=list)  # each of a transaction that may be committed or not
+    consumers: list[SimulatedConsumer] = field(default_factory=list)
+    launched: list[SimulatedConsumer] = field(default_factory=list)  # all there ever were
+    service: SimulatedService | None = None
+    services: list[SimulatedService] = field(default_factory=list)
+
+    def launch_consumer(self, lead_ms: int = 0) -> SimulatedConsumer:
+        """Starts one more consumer process."""
+        consumer = SimulatedConsumer(len(self.launched), self.settings, lead_ms)
+        self.launched.append(consumer)
+        return consumer
+
+    def launch_service(self) -> SimulatedService:
+        """Starts the API, which must not be running."""
+        service = SimulatedService(self.of_service, self.network)
+        self.services.append(service)
+        return service
+
+    async def api_listens(self) -> None:
+        """Returns once the API takes connections."""
+        await eventually(
+            lambda: API in self.network.links and self.network.links[API].is_listening(), "the API listens"
+        )
+
+    @asynccontextmanager
+    async def flowing(self) -> AsyncIterator[None]:
+        """While the block runs records are published, and every answer is checked."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self.load.run()), group.create_task(self.reader.run())]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+
+@asynccontextmanager
+async def living(plan: Plan, redis: Redises, network: Network) -> AsyncIterator[World]:
+    """Makes the world of a plan; Redis is there already, and is empty."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SimulatedLoop)
+    rnd = Random(plan.seed)
+    nodes = [(f"kafka-{number}", 9092) for number in range(plan.nodes)]
+    kafka = KafkaModel(nodes, Random(rnd.getrandbits(32)), system_now_ms)
+    for number, address in enumerate(nodes, 1):
+        network.listen(address, partial(kafka.protocol, number), partial(kafka.listening, number))
+    redis.start()
+    for server, address in zip(redis.servers, redis.addresses, strict=True):
+        network.listen(address, server.protocol, partial(getattr, server, "is_listening"))
+    kafka.create_topic(TOPIC, PARTITIONS, min(3, plan.nodes), {"message.timestamp.type": "LogAppendTime"})
+    kafka.create_topic(LETTERS, 2, min(3, plan.nodes), {"max.message.bytes": "2000000"})
+    bootstrap = ",".join(f"{host}:{port}" for host, port in nodes)
+    common: dict[str, Any] = {"redis_cluster": plan.primaries > 1}
+    settings = ConsumerSettings(
+        kafka_bootstrap_servers=bootstrap, redis_url=redis.url(CONSUMERS), metrics_port=0, **common
+    )
+    of_service = ServiceSettings(redis_url=redis.url(SERVICE), jwt_secret=SecretStr(SECRET), rate_limit=0, **common)
+    history = make_history(rnd, plan.jobs, bad_records=plan.jobs // 30, misnamed_records=plan.jobs // 50)
+    async with AsyncExitStack() as stack:
+        connector = aiohttp.UnixConnector(path=f"{API[0]}:{API[1]}", limit=0)
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
+        asking = Asking(http, f"{API[0]}:{API[1]}")
+        publisher = await stack.enter_async_context(running_platform(bootstrap, TOPIC, rnd, plan.is_idempotent))
+        load = Load(publisher, rnd, history, _PIECE_PAUSE_SECONDS)
+        reader = Reader(asking.get, load.known, rnd, _QUESTION_PAUSE_SECONDS)
+        yield World(plan, loop, network, kafka, redis, asking, load, reader, settings, of_service)
