@@ -65,7 +65,8 @@ class Front(asyncio.Protocol):
             return
         done = self._server.losses.take_pipeline(len(commands))
         if done is not None:
-            self._send(commands[:done])
+            if done:
+                self._send(commands[:done])
             self._send(None)
         elif len(commands) > 1 and self._server.rnd.random() < _SPLIT_SHARE:
             at = self._server.rnd.randrange(1, len(commands))
@@ -79,7 +80,7 @@ class Front(asyncio.Protocol):
         self._is_alone = True
         self._going.clear()
         if self._is_mute or not self._coming:
-            self._detach()
+            self.detach()
 
     def _split(self, data: bytes) -> list[Command]:
         requests = self._requests
@@ -124,7 +125,7 @@ class Front(asyncio.Protocol):
         except WireEndedError:
             self.end(loses=False)
         if self._is_alone and not self._coming:
-            self._detach()
+            self.detach()
 
     def _run(self, commands: list[Command]) -> None:
         server, instance = self._server, self._instance
@@ -222,7 +223,7 @@ class Front(asyncio.Protocol):
         if self._instance is None:
             return
         self._coming.clear()
-        self._detach()
+        self.detach()
         if loses or not self._going:
             self._going.clear()
             self._transport.abort()
@@ -230,7 +231,8 @@ class Front(asyncio.Protocol):
             self._going.append(None)
             self._loop.call_later(self._server.reply_delay_seconds(), self._deliver)
 
-    def _detach(self) -> None:
+    def detach(self) -> None:
+        """Has nothing to do with Redis any more."""
         if self._instance is not None:
             del self._instance.fronts[self]
             self._instance = None

@@ -54,7 +54,7 @@ class Lives:
             self.launch()
         assert self._launched is not None
         self._starts += 1
-        run_id = b"%020x%020x" % (self._shard.number if self._shard else 0, self._starts)
+        run_id = b"a%019x%020x" % (self._shard.number if self._shard else 0, self._starts)
         self.instance = Instance(self._launched, self._shard, run_id, self._orders)
         self.instance.is_loading = loads
         self._launched = None
@@ -126,9 +126,12 @@ class Lives:
         self._old.clear()
 
     def close(self) -> None:
-        """Ends all its processes."""
-        self.end_old()
-        self.kill()
+        """Ends all its processes; connections are left as they are, since the loop may be closed."""
+        for instance in [*self._old, *filter(None, [self.instance])]:
+            for front in list(instance.fronts):
+                front.detach()
+            instance.end()
+        self._old, self.instance = [], None
         if self._launched is not None:
             self._launched.kill()
 

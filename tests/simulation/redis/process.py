@@ -18,6 +18,8 @@ _OPTIONS = (
     # what was acknowledged is in the file, although the process is killed; it is written anew only when it is asked to
     *("--appendonly", "yes", "--appendfsync", "no", "--auto-aof-rewrite-percentage", "0"),
     *("--hz", "500", "--rdbcompression", "no"),  # so that a file is written anew in 2 ms
+    # fields stay in the order in which they came, and not in that of a hash with a seed of its own at each start
+    *("--hash-max-listpack-entries", "1000000", "--hash-max-listpack-value", "1000000"),
 )
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -39,7 +41,7 @@ class RedisProcess:
         # Its limit of the size of files is to make writes fail, not to end it: Python ignores the signal, and so does
         # what is started without the signals being restored.
         self._process = _launched(words, folder)
-        self._ended = os.pidfd_open(self._process.pid)  # a process that was forked meanwhile can wait for it, too
+        self._ended = os.pidfd_open(self.pid)  # a process that was forked meanwhile can wait for it, too
 
     def wait_ready(self) -> Wire:
         """Returns a connection to it once it answers. Raises RedisEndedError."""
@@ -47,8 +49,14 @@ class RedisProcess:
 
     def _check(self) -> None:
         if self._has_ended(0):
+            self._forget()
             log = self.folder / "log"
             raise RedisEndedError(log.read_text()[-2_000:] if log.exists() else "no log")
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
 
     def kill(self) -> None:
         """Ends it without any warning; returns when it has ended."""
@@ -61,13 +69,17 @@ class RedisProcess:
     def limit_files(self, length_bytes: int | None) -> None:
         """Has writes fail that make a file longer than this, as on a full disk; None lets all succeed."""
         most = resource.RLIM_INFINITY if length_bytes is None else length_bytes
-        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
     def _end(self, number: int) -> None:
         if self._ended < 0:
             return
         signal.pidfd_send_signal(self._ended, number)
         self._has_ended(None)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Takes the process's status, if it is our child, so that nothing of it is left."""
         self._process.poll()
         os.close(self._ended)
         self._ended = -1

@@ -12,6 +12,7 @@ import hiredis
 _PATIENCE_SECONDS = 30  # far beyond any reply; what takes longer is a fault of the simulation
 _RECEIVED_BYTES = 65_536
 _PAUSE_SECONDS = 0.0003
+_ATTEMPTS = round(_PATIENCE_SECONDS / _PAUSE_SECONDS)
 _PING = b"*1\r\n$4\r\nPING\r\n"
 
 
@@ -87,15 +88,25 @@ def encoded(reply: Any) -> bytes:
 
 def connected(path: Path, check: Callable[[], None]) -> Wire:
     """Returns a connection to a Redis as soon as it answers. Calls `check` while it waits; raises TimeoutError."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    wire: Wire | None = None
-    while time.monotonic() < deadline:
-        try:
-            wire = wire or Wire(path)
-            if wire.exchange(_PING) == b"+PONG\r\n":
-                return wire
-        except (OSError, WireEndedError):
-            wire = None
+    for _ in range(_ATTEMPTS):  # no clock tells when: it may be a virtual one
+        wire = _greeted(path)
+        if wire is not None:
+            return wire
         check()
-        time.sleep(_PAUSE_SECONDS)  # it is starting, or loading its file
+        time.sleep(_PAUSE_SECONDS)
     raise TimeoutError(f"Redis at {path} does not answer")
+
+
+def _greeted(path: Path) -> Wire | None:
+    """Returns a connection, or None if Redis is starting, or loading its file."""
+    try:
+        wire = Wire(path)
+    except OSError:
+        return None
+    try:
+        if wire.exchange(_PING) == b"+PONG\r\n":
+            return wire
+    except WireEndedError:
+        pass
+    wire.close()
+    return None
