@@ -68,11 +68,13 @@ def _is_aborted(batch: Batch, aborted: Collection[Aborted]) -> bool:
 
 
 def _rebuild(batch: Batch, records: Sequence[_Record]) -> Batch:
-    payload = b"".join(record.data for record in records)
     codec = batch.attributes & CODEC_MASK
-    if codec and records:
+    if not records:
+        return build(replace(batch, records=0, attributes=batch.attributes - codec), b"")
+    payload = b"".join(record.data for record in records)
+    if codec:
         payload = _CODECS[codec][1](payload)
-    last_ms = max((record.timestamp_ms for record in records), default=batch.max_timestamp_ms)
+    last_ms = max(record.timestamp_ms for record in records)
     return build(replace(batch, records=len(records), max_timestamp_ms=last_ms), payload)
 
 
