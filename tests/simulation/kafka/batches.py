@@ -86,15 +86,22 @@ class InvalidBatchError(ValueError):
     """Says that bytes are no batch that a broker takes."""
 
 
+class SeveralBatchesError(ValueError):
+    """Says that bytes are a batch, and something after it."""
+
+
 def parse(data: bytes) -> Batch:
-    """Returns the one batch that these bytes are. Raises InvalidBatchError if they are none, or more than one."""
+    """Returns the batch that these bytes are. Raises InvalidBatchError if they are none, or SeveralBatchesError."""
     if len(data) < HEADER_BYTES:
         raise InvalidBatchError("too short")
     base, length, epoch, magic, crc, attributes, delta, *more = _HEADER.unpack_from(data)
-    if magic != MAGIC or length + LENGTH_FROM != len(data):
+    end = length + LENGTH_FROM
+    if magic != MAGIC or not HEADER_BYTES <= end <= len(data):
         raise InvalidBatchError("no magic 2, or no batch of this length")
-    if crc != calc_crc32c(data[CRC_FROM:]):
+    if crc != calc_crc32c(data[CRC_FROM:end]):
         raise InvalidBatchError("wrong checksum")
+    if end < len(data):
+        raise SeveralBatchesError
     return Batch(data, base, base + delta, epoch, attributes, *more)
 
 

@@ -61,6 +61,11 @@ def compact(batches: Sequence[Batch], aborted: Sequence[Aborted], drops_tombston
     return changes
 
 
+def has_all_keys(batch: Batch) -> bool:
+    """Returns whether each record of a batch has a key, as a compacted topic demands it."""
+    return all(record.key is not None for record in _records(batch))
+
+
 def _is_aborted(batch: Batch, aborted: Collection[Aborted]) -> bool:
     return batch.is_transactional and any(
         each.producer_id == batch.producer_id and each.first <= batch.base <= each.last for each in aborted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.protocol.produce import ProduceRequest_v5, ProduceRequest_v6, ProduceRequest_v7
 
-from tests.simulation.kafka.batches import Batch, InvalidBatchError, parse
+from tests.simulation.kafka.batches import Batch, InvalidBatchError, SeveralBatchesError, parse
 from tests.simulation.kafka.codes import (
     CORRUPT_MESSAGE,
     INVALID_RECORD,
@@ -19,6 +19,7 @@ from tests.simulation.kafka.codes import (
     NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     REQUEST_TIMED_OUT,
 )
+from tests.simulation.kafka.compaction import has_all_keys
 from tests.simulation.kafka.configs import setting
 from tests.simulation.kafka.replica import Replica
 from tests.simulation.kafka.wire import Api
@@ -90,11 +91,15 @@ def _parse(node: "Node", data: bytes, configs: Mapping[str, str]) -> Batch:
         batch = parse(data)
     except InvalidBatchError as error:
         raise _RefusedError(CORRUPT_MESSAGE) from error
+    except SeveralBatchesError as error:
+        raise _RefusedError(INVALID_RECORD) from error
     if batch.base != 0 or batch.is_control or batch.records != batch.last - batch.base + 1 or batch.records < 1:
         raise _RefusedError(INVALID_RECORD)
     is_created = setting(configs, "message.timestamp.type") == "CreateTime"
     if is_created and batch.max_timestamp_ms > node.model.now_ms() + _MAX_AHEAD_MS:
         raise _RefusedError(INVALID_TIMESTAMP)
+    if "compact" in setting(configs, "cleanup.policy") and not has_all_keys(batch):
+        raise _RefusedError(INVALID_RECORD)
     return batch
 
 
