@@ -27,11 +27,11 @@ class Controller:
         for node in self._model.nodes.values():
             self.tell_soon(node.number)
 
-    def tell_soon(self, number: int) -> None:
+    def tell_soon(self, number: int, within_seconds: float = _TELL_SECONDS) -> None:
         """Tells a node the newest image in a moment."""
         if number not in self._is_telling:
             self._is_telling.add(number)
-            seconds = _TELL_SECONDS * self._model.rnd.random()
+            seconds = within_seconds * self._model.rnd.random()
             asyncio.get_running_loop().call_later(seconds, self._tell, number)
 
     def _tell(self, number: int) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tests.simulation.kafka.cluster import Cluster
 
 _HEARTBEAT_SECONDS = 0.5
+_CATCH_UP_SECONDS = 0.3  # a node that wakes knows nothing of what was decided for so long at most
 
 
 class Outages:
@@ -69,7 +70,7 @@ class Outages:
         if session is not None:
             session.cancel()
         node.wake()
-        self._model.controller.tell_soon(number)
+        self._model.controller.tell_soon(number, _CATCH_UP_SECONDS)
         if number not in self._model.controller.image.alive:
             seconds = _HEARTBEAT_SECONDS * self._model.rnd.random()
             asyncio.get_running_loop().call_later(seconds, self._unfence, number)

@@ -74,15 +74,21 @@ class Replication:
             self._model.controller.join(leader, follower.node)
         if leader.log.end > end:
             self.fetch_soon(follower)
-        elif follower not in self._late:
-            self._late.add(follower)
-            self._later(_IDLE_FETCH_SECONDS, self._idle_fetch, follower)
+        else:
+            self._fetch_idly(follower)
 
-    def _idle_fetch(self, follower: Replica) -> None:
+    def _fetch_idly(self, follower: Replica) -> None:
+        if follower not in self._late:
+            self._late.add(follower)
+            self._later(_IDLE_FETCH_SECONDS, self._end_idle_fetch, follower)
+
+    def _end_idle_fetch(self, follower: Replica) -> None:
         self._late.discard(follower)
         leader = self._leader(follower)
         if leader is not None:
             follower.learn_high_watermark(leader.high_watermark)
+            if follower.high_watermark < follower.log.end:
+                self._fetch_idly(follower)
 
     @staticmethod
     def _later(seconds: float, call: object, *arguments: object) -> None:
