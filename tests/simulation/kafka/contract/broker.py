@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaClient, AIOKafkaProducer, TopicPartition
@@ -70,7 +71,13 @@ class Broker:
         name = f"contract-{uuid.uuid4().hex}"
         dotted = {key.replace("_", "."): value for key, value in configs.items()}
         await create_topic(self.bootstrap, name, partitions, replicas, dotted)
+        for number in range(partitions):
+            await eventually(partial(self._has_begun, TopicPartition(name, number)), f"{name} has partition {number}")
         return name
+
+    async def _has_begun(self, tp: TopicPartition) -> bool:
+        # a leader may be known before it leads
+        return (await self.offset(tp, LATEST))[0] == 0
 
     async def delete_topic(self, name: str) -> None:
         """Deletes a topic."""
