@@ -4,10 +4,10 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaClient, AIOKafkaProducer, TopicPartition
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.produce import ProduceRequest
@@ -16,6 +16,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from deploy.kafka.topics import admin, create_topic
 from deploy.local.waiting import eventually
+from tests.simulation.kafka.model import KafkaModel
 
 UNCOMMITTED, COMMITTED = 0, 1
 EARLIEST, LATEST = -2, -1
@@ -56,10 +57,14 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Is a cluster that answers at `bootstrap`, and a client for single requests."""
+    """Is a cluster that answers at `bootstrap`, and a client for single requests.
+
+    `model` is there if it is one: it must be told when retention or compaction have their turn.
+    """
 
     bootstrap: str
     client: AIOKafkaClient
+    model: KafkaModel | None
 
     async def ask(self, request: Any, node: int | None = None) -> Any:
         """The response to a request: of this node, or of the first."""
@@ -72,12 +77,28 @@ class Broker:
         dotted = {key.replace("_", "."): value for key, value in configs.items()}
         await create_topic(self.bootstrap, name, partitions, replicas, dotted)
         for number in range(partitions):
-            await eventually(partial(self._has_begun, TopicPartition(name, number)), f"{name} has partition {number}")
+            await self.wait_begun(TopicPartition(name, number))
         return name
 
-    async def _has_begun(self, tp: TopicPartition) -> bool:
-        # a leader may be known before it leads
-        return (await self.offset(tp, LATEST))[0] == 0
+    async def wait_begun(self, tp: TopicPartition) -> None:
+        """Waits until a partition's leader leads it, which it is known for before."""
+
+        async def has_begun() -> bool:
+            return (await self.offset(tp, LATEST))[0] == 0
+
+        await eventually(has_begun, f"{tp} is there")
+
+    async def configure(self, topic: str, configs: Mapping[str, str]) -> None:
+        """Gives a topic these settings, and no other."""
+        async with admin(self.bootstrap) as client:
+            await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))])
+
+    async def configs(self, topic: str, names: Sequence[str]) -> dict[str, str]:
+        """These settings of a topic."""
+        async with admin(self.bootstrap) as client:
+            resource = ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(names))
+            [response] = await client.describe_configs([resource])
+        return {entry[0]: entry[1] for described in response.resources for entry in described[4]}
 
     async def delete_topic(self, name: str) -> None:
         """Deletes a topic."""

@@ -84,10 +84,10 @@ async def broker(request: pytest.FixtureRequest, kind: str, apache: Apache) -> A
     """A broker of one node: the model, and Apache Kafka."""
     if kind == "apache":
         servers = await apache.servers(request.getfixturevalue("kafka_program"), 1)
-        async with connected(servers.bootstrap) as broker:
+        async with connected(servers.bootstrap, None) as broker:
             yield broker
     else:
-        async with served_model(1) as model, connected(f"{_HOST}:{model.nodes[1].port}") as broker:
+        async with served_model(1) as model, connected(f"{_HOST}:{model.nodes[1].port}", model) as broker:
             yield broker
 
 
@@ -98,11 +98,11 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @asynccontextmanager
-async def connected(bootstrap: str) -> AsyncIterator[Broker]:
+async def connected(bootstrap: str, model: KafkaModel | None) -> AsyncIterator[Broker]:
     """A broker with its client."""
     client = AIOKafkaClient(bootstrap_servers=bootstrap)
     await client.bootstrap()
     try:
-        yield Broker(bootstrap, client)
+        yield Broker(bootstrap, client, model)
     finally:
         await client.close()

@@ -17,20 +17,17 @@ from tests.simulation.kafka.contract.broker import COMMITTED, Broker, batch_of
 OK, OUT_OF_ORDER, INVALID_EPOCH, INVALID_TXN_STATE = 0, 45, 47, 48
 
 
-async def new_producer(
-    broker: Broker, transactional_id: str | None = None, timeout_ms: int = 60_000
-) -> tuple[int, int]:
+async def new_producer(broker: Broker, transactional_id: str | None = None) -> tuple[int, int]:
     """Id and epoch that the broker gives."""
+    given: list[int] = []
 
     async def is_given() -> bool:
-        nonlocal response
-        response = await broker.ask(InitProducerIdRequest(transactional_id, timeout_ms))
+        response = await broker.ask(InitProducerIdRequest(transactional_id, 60_000))
+        given[:] = [response.producer_id, response.producer_epoch]
         return bool(response.error_code == OK)
 
-    response = None
     await eventually(is_given, "the broker gives an id")
-    assert response is not None
-    return response.producer_id, response.producer_epoch
+    return given[0], given[1]
 
 
 @pytest.fixture
