@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-BESIDE := $(wildcard $(addprefix tests/,store cluster commands shipped monitoring tracing console))
+BESIDE := $(wildcard $(addprefix tests/,store cluster commands shipped monitoring tracing console simulation))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PIP_CACHE_DIR ?= $(CURDIR)/.local/pip-cache
 export UV_CACHE_DIR ?= $(CURDIR)/.local/uv-cache
@@ -14,7 +14,7 @@ export PIP_USER := 0
 unexport PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help run check fmt test chaos kubernetes bench constraints requirements vendor dist sbom clean
+.PHONY: help run check fmt test chaos simulate kubernetes bench constraints requirements vendor dist sbom clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,10 @@ test: $(VENV)/.ready-test ## check style and types, run all tests
 chaos: $(VENV)/.ready-test ## break a running system by chance: MINUTES=10, SEED=... repeats a run
 	$(BIN)/python -m pytest tests/chaos tests/faults/test_records.py --log-cli-level=INFO --timeout=0 \
 		--many-jobs=1000000 --chaos-minutes=$(or $(MINUTES),10) $(if $(SEED),--chaos-seed=$(SEED))
+
+simulate: $(VENV)/.ready-test ## break a simulated system in virtual time: MINUTES=10, SEED=... repeats a life, SHRINK=1
+	@$(BIN)/python -m tests.simulation --minutes $(or $(MINUTES),10) $(SEED) $(if $(SHRINK),--shrink) \
+		$(if $(FAULTS),--faults $(FAULTS)) $(if $(JOBS),--jobs $(JOBS))
 
 kubernetes: $(VENV)/.ready-test ## try the chart on a Kubernetes of one node, as root: ten minutes
 	@$(BIN)/python -m tests.kubernetes
