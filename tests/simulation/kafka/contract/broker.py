@@ -84,7 +84,8 @@ class Broker:
         """Waits until a partition's leader leads it, which it is known for before."""
 
         async def has_begun() -> bool:
-            return (await self.offset(tp, LATEST))[0] == 0
+            nodes = [each.nodeId for each in self.client.cluster.brokers()]
+            return any([(await self.offset(tp, LATEST, node=node))[0] == 0 for node in nodes])
 
         await eventually(has_begun, f"{tp} is there")
 
@@ -135,17 +136,19 @@ class Broker:
         return fetched
 
     async def append(
-        self, tp: TopicPartition, data: bytes, transactional_id: str | None = None, acks: int = -1
+        self, tp: TopicPartition, data: bytes, transactional_id: str | None = None, node: int | None = None
     ) -> tuple[int, int, int, int]:
         """Error code, base offset, timestamp and log start offset as a Produce of these bytes gives them."""
-        request = ProduceRequest(transactional_id, acks, 5_000, [(tp.topic, [(tp.partition, data)])])
-        response = await self.ask(request)
+        request = ProduceRequest(transactional_id, -1, 5_000, [(tp.topic, [(tp.partition, data)])])
+        response = await self.ask(request, node)
         [(_, [[_, code, offset, timestamp, start, *_]])] = response.topics
         return code, offset, timestamp, start
 
-    async def offset(self, tp: TopicPartition, timestamp: int, isolation: int = UNCOMMITTED) -> tuple[int, int, int]:
+    async def offset(
+        self, tp: TopicPartition, timestamp: int, isolation: int = UNCOMMITTED, node: int | None = None
+    ) -> tuple[int, int, int]:
         """Error code, timestamp and offset as ListOffsets gives them."""
-        response = await self.ask(OffsetRequest(-1, isolation, [(tp.topic, [(tp.partition, timestamp)])]))
+        response = await self.ask(OffsetRequest(-1, isolation, [(tp.topic, [(tp.partition, timestamp)])]), node)
         [(_, [[_, code, found_timestamp, offset, *_]])] = response.topics
         return code, found_timestamp, offset
 

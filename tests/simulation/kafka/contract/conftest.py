@@ -14,7 +14,9 @@ from aiokafka import AIOKafkaClient
 from deploy.kafka.jars import KafkaProgram
 from deploy.kafka.server import KafkaServers, start_kafka
 from deploy.local.servers import free_port
+from deploy.local.waiting import eventually
 from tests.simulation.kafka.contract.broker import Broker
+from tests.simulation.kafka.contract.cluster import Cluster
 from tests.simulation.kafka.model import KafkaModel
 
 _HOST = "127.0.0.1"
@@ -50,6 +52,22 @@ class Apache:
             servers.end()
 
 
+class ApacheNodes:
+    """Ends and starts nodes by their numbers."""
+
+    def __init__(self, servers: KafkaServers) -> None:
+        self._servers = servers
+
+    async def kill(self, number: int) -> None:
+        """Ends a node."""
+        self._servers.nodes[number - 1].kill()
+
+    async def start(self, number: int) -> None:
+        """Starts a node that was killed, and waits until it answers."""
+        self._servers.nodes[number - 1].start()
+        await self._servers.wait_ready()
+
+
 @pytest.fixture(scope="session")
 def apache(servers_folder: Path) -> Iterator[Apache]:
     """Apache Kafka."""
@@ -58,25 +76,52 @@ def apache(servers_folder: Path) -> Iterator[Apache]:
     clusters.end()
 
 
-@asynccontextmanager
-async def served_model(count: int) -> AsyncIterator[KafkaModel]:
+class ServedModel:
     """Serves a model of so many nodes on real ports."""
-    nodes = [(_HOST, free_port()) for _ in range(count)]
-    model = KafkaModel(nodes, Random(1), lambda: time.time_ns() // 1_000_000)
-    model.hosting.initial_delay_ms = 0
-    model.groups.least_session_ms = _LEAST_SESSION_MS
-    loop = asyncio.get_running_loop()
-    servers = [
-        await loop.create_server(partial(model.protocol, number), host, port)
-        for number, (host, port) in enumerate(nodes, 1)
-    ]
+
+    def __init__(self, count: int) -> None:
+        self.nodes = [(_HOST, free_port()) for _ in range(count)]
+        self.bootstrap = ",".join(f"{host}:{port}" for host, port in self.nodes)
+        self.model = KafkaModel(self.nodes, Random(1), lambda: time.time_ns() // 1_000_000)
+        self.model.hosting.initial_delay_ms = 0
+        self.model.groups.least_session_ms = _LEAST_SESSION_MS
+        self.model.outages.session_seconds = 1.0
+        self._listeners: dict[int, asyncio.Server] = {}
+
+    async def listen(self, number: int) -> None:
+        """Takes connections for a node."""
+        host, port = self.nodes[number - 1]
+        loop = asyncio.get_running_loop()
+        self._listeners[number] = await loop.create_server(partial(self.model.protocol, number), host, port)
+
+    async def kill(self, number: int) -> None:
+        """Ends a node, which takes no connections any more."""
+        self._listeners.pop(number).close()
+        self.model.kill(number)
+
+    async def start(self, number: int) -> None:
+        """Starts a node that was killed, and waits until it answers."""
+        self.model.start(number)
+        await eventually(lambda: self.model.listening(number), f"node {number} is up")
+        await self.listen(number)
+
+    def end(self) -> None:
+        """Ends all nodes."""
+        for number, listener in self._listeners.items():
+            listener.close()
+            self.model.kill(number)
+
+
+@asynccontextmanager
+async def served_model(count: int) -> AsyncIterator[ServedModel]:
+    """A model that is served."""
+    served = ServedModel(count)
+    for number in range(1, count + 1):
+        await served.listen(number)
     try:
-        yield model
+        yield served
     finally:
-        for server in servers:
-            server.close()
-        for node in model.nodes.values():
-            node.end()
+        served.end()
 
 
 @pytest.fixture
@@ -87,8 +132,24 @@ async def broker(request: pytest.FixtureRequest, kind: str, apache: Apache) -> A
         async with connected(servers.bootstrap, None) as broker:
             yield broker
     else:
-        async with served_model(1) as model, connected(f"{_HOST}:{model.nodes[1].port}", model) as broker:
+        async with served_model(1) as served, connected(served.bootstrap, served.model) as broker:
             yield broker
+
+
+@pytest.fixture
+async def cluster(request: pytest.FixtureRequest, kind: str, apache: Apache) -> AsyncIterator[Cluster]:
+    """Three nodes of the model, or of Apache Kafka, which may fail."""
+    if kind == "apache":
+        servers = await apache.servers(request.getfixturevalue("kafka_program"), 3)
+        async with connected(servers.bootstrap, None) as broker:
+            yield Cluster(broker, ApacheNodes(servers))
+        for node in servers.nodes:
+            if node.child.process.poll() is not None:
+                node.start()
+        await servers.wait_ready()
+    else:
+        async with served_model(3) as served, connected(served.bootstrap, served.model) as broker:
+            yield Cluster(broker, served)
 
 
 @pytest.fixture(params=["model", "apache"])

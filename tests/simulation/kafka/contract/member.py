@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaClient, TopicPartition
 from aiokafka.client import ConnectionGroup, CoordinationType
-from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaConnectionError, NodeNotReadyError
 from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from aiokafka.protocol.group import (
     HeartbeatRequest,
@@ -44,7 +44,7 @@ class Member:
         async def is_found() -> bool:
             try:
                 self.node = await self._client.coordinator_lookup(CoordinationType.GROUP, self.group)
-            except GroupCoordinatorNotAvailableError:
+            except (GroupCoordinatorNotAvailableError, NodeNotReadyError, KafkaConnectionError):
                 return False
             return True
 

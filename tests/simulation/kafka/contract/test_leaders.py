@@ -1,0 +1,126 @@
+"""Nodes that die: what was acknowledged stays, others lead, and coordinators go on from what is stored."""
+
+import asyncio
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+
+from deploy.local.waiting import eventually
+from tests.simulation.kafka.contract.broker import COMMITTED, LATEST, batch_of
+from tests.simulation.kafka.contract.cluster import Cluster
+from tests.simulation.kafka.contract.member import (
+    MEMBER_ID_REQUIRED,
+    NOT_COORDINATOR,
+    OK,
+    REBALANCE,
+    UNKNOWN_MEMBER,
+    member_of,
+)
+
+NOT_LEADER, LOADING, NOT_ENOUGH_REPLICAS = 6, 14, 19
+
+
+async def test_a_leader_that_dies_takes_nothing_with_it(cluster: Cluster) -> None:
+    """Records that were acknowledged, open transactions and the markers of ended ones: another leader has them all."""
+    tp = TopicPartition(await cluster.broker.create_topic(replicas=3), 0)
+    async with (
+        cluster.broker.producer(transactional_id=f"id-of-{tp.topic}") as open_one,
+        cluster.broker.producer(enable_idempotence=True, linger_ms=1) as producer,
+    ):
+        await open_one.begin_transaction()
+        await open_one.send_and_wait(tp.topic, b"lost", partition=0)
+        await open_one.abort_transaction()
+        await open_one.begin_transaction()
+        await open_one.send_and_wait(tp.topic, b"open", partition=0)
+        leader = await cluster.leader(tp)
+        sending = [await producer.send(tp.topic, b"%d" % number, partition=0) for number in range(50)]
+        await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+        await cluster.nodes.kill(leader)
+        sending += [await producer.send(tp.topic, b"%d" % number, partition=0) for number in range(50, 100)]
+        offsets = [(await each).offset for each in sending]
+        await cluster.wait_leader(tp, leader)
+        before = await cluster.fetch(tp, COMMITTED)
+        assert (before.stable, before.offsets, [first for _, first in before.aborted]) == (2, [0], [0])
+        await open_one.commit_transaction()
+    assert offsets == list(range(3, 103))
+
+    async def has_ended() -> bool:
+        return (await cluster.fetch(tp)).stable == 104
+
+    await eventually(has_ended, "the transaction has its marker")
+    fetched = await cluster.fetch(tp, COMMITTED)
+    assert [each.value for each in fetched.records] == [b"lost", b"open", *(b"%d" % number for number in range(100))]
+    assert [first for _, first in fetched.aborted] == [0]
+    assert (await cluster.describe(tp))["isr"] == [
+        each for each in (await cluster.describe(tp))["replicas"] if each != leader
+    ]
+    await cluster.nodes.start(leader)
+    await cluster.wait_in_sync(tp, 3)
+    assert (await cluster.fetch(tp)).data == fetched.data
+
+
+async def test_followers_answer_nothing_and_are_needed_for_acks(cluster: Cluster) -> None:
+    """Without enough of them nothing is taken, and all that was is given."""
+    topic = await cluster.broker.create_topic(replicas=2, min_insync_replicas="2")
+    tp = TopicPartition(topic, 0)
+    described = await cluster.describe(tp)
+    leader = described["leader"]
+    [follower] = [each for each in described["replicas"] if each != leader]
+    assert (await cluster.broker.append(tp, batch_of([b"a"]), node=leader))[:2] == (OK, 0)
+    for other in {1, 2, 3} - {leader}:
+        assert (await cluster.broker.append(tp, batch_of([b"b"]), node=other))[0] == NOT_LEADER
+        assert (await cluster.fetch(tp, node=other)).code == NOT_LEADER
+        assert (await cluster.broker.offset(tp, LATEST, node=other))[0] == NOT_LEADER
+    await cluster.nodes.kill(follower)
+    await cluster.wait_in_sync(tp, 1)
+    assert (await cluster.broker.append(tp, batch_of([b"c"]), node=leader))[0] == NOT_ENOUGH_REPLICAS
+    fetched = await cluster.fetch(tp)
+    assert (fetched.highwater, fetched.offsets) == (1, [0])
+    await cluster.nodes.start(follower)
+    await cluster.wait_in_sync(tp, 2)
+    assert (await cluster.broker.append(tp, batch_of([b"d"]), node=leader))[:2] == (OK, 1)
+
+
+async def test_a_coordinator_that_dies_leaves_groups_as_they_were_stable(cluster: Cluster) -> None:
+    """Another node has the members and offsets; who was about to join is unknown, and no rebalance is under way."""
+    tp = TopicPartition(await cluster.broker.create_topic(replicas=3), 0)
+    async with (
+        member_of(cluster.broker.bootstrap) as member,
+        member_of(cluster.broker.bootstrap, member.group) as other,
+    ):
+        await member.alone()
+        assert await member.commit(tp, 7) == OK
+        coordinator = member.node
+        for member.node in {1, 2, 3} - {coordinator}:
+            assert await member.heartbeat() == NOT_COORDINATOR
+            assert await member.commit(tp, 8) == NOT_COORDINATOR
+            assert await member.committed([tp]) == (NOT_COORDINATOR, {})
+            assert (await member.join()).error_code == NOT_COORDINATOR
+            assert await member.sync() == (NOT_COORDINATOR, b"")
+        member.node = coordinator
+        assert (await other.join_once()).error_code == MEMBER_ID_REQUIRED
+        joining = asyncio.create_task(other.join_once())
+
+        async def must_rejoin() -> bool:
+            return await member.heartbeat() == REBALANCE
+
+        await eventually(must_rejoin, "the other one is about to join")
+        await cluster.nodes.kill(coordinator)
+        with pytest.raises(KafkaConnectionError):
+            await joining
+
+        async def has_moved() -> bool:
+            await member.find()
+            if member.node == coordinator:
+                return False  # who was asked does not know yet
+            code = await member.heartbeat()
+            assert code in {OK, NOT_COORDINATOR, LOADING}
+            return code == OK
+
+        await eventually(has_moved, "another node coordinates the group")
+        assert await member.committed([tp]) == (OK, {tp: 7})
+        assert await member.sync() == (OK, b"all")
+        assert await member.commit(tp, 9) == OK
+        await other.find()
+        assert (await other.join()).error_code == UNKNOWN_MEMBER
