@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 from zlib import crc32
@@ -22,6 +23,7 @@ _NEVER_SECONDS = 75.0  # a connection to where nobody answers is given up after 
 class Link:
     """How a server can be reached: not at all while it is cut off; `extra_seconds` are added to each delivery.
 
+    The next `lost_replies` pieces that the server sends are lost, with their connections.
     The server's side of each connection belongs to `process`, if there is one.
     """
 
@@ -30,7 +32,21 @@ class Link:
     process: Process | None
     is_cut: bool = False
     extra_seconds: float = 0.0
+    lost_replies: int = 0
     ends: dict["End", None] = field(default_factory=dict)  # the server's ends of the connections that there are
+
+    held: list[Callable[[], object]] = field(default_factory=list)  # what would have arrived while it is cut off
+
+    def cut(self) -> None:
+        """Lets nothing through until `mend`; connections stay."""
+        self.is_cut = True
+
+    def mend(self) -> None:
+        """Lets everything through again, first what was sent meanwhile, as TCP sends it again."""
+        self.is_cut = False
+        held, self.held = self.held, []
+        for arrive in held:
+            arrive()
 
     def drop_connections(self) -> None:
         """Resets all connections; what is under way is lost."""
@@ -124,10 +140,14 @@ class End(asyncio.Transport):
         self._loop.call_at(self._arrives, self._arrive, arrive, args, context=self.peer._context)
 
     def _arrive(self, arrive: Callable[..., None], args: tuple[Any, ...]) -> None:
-        if self._link.is_cut:  # nothing gets through; it is sent again, as TCP does
-            self._loop.call_later(0.2, self._arrive, arrive, args, context=self.peer._context)
+        if self._link.is_cut:
+            again = partial(self._loop.call_soon, self._arrive, arrive, args, context=self.peer._context)
+            self._link.held.append(again)
             return
-        if not self._is_broken:
+        if self._link.lost_replies and self in self._link.ends:
+            self._link.lost_replies -= 1
+            self.break_off()
+        elif not self._is_broken:
             arrive(*args)
 
     def take(self, data: bytes) -> None:
@@ -164,7 +184,7 @@ class End(asyncio.Transport):
         """Loses the connection at both ends; nothing that is under way arrives."""
         for end in (self, self.peer):
             if not end._is_lost:
-                end._is_broken = True
+                end._is_broken = end._is_closing = True
                 error = ConnectionResetError(104, "connection reset by peer")
                 self._loop.call_soon(end.lose, error, context=end._context)
 

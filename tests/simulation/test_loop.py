@@ -149,8 +149,10 @@ def test_whoever_is_cut_off_gets_everything_later() -> None:
         assert isinstance(loop, SimulatedLoop)
         reader, writer = await asyncio.open_connection(*ADDRESS)
         link = loop.network.links[ADDRESS]
-        link.is_cut = True
-        writer.write(b"hello")
+        link.cut()
+        for piece in (b"he", b"ll", b"o"):
+            writer.write(piece)
+            await asyncio.sleep(0.07)
         began = loop.time()
         for error, address in ((TimeoutError, ADDRESS), (ConnectionRefusedError, ("nobody", 1))):
             try:
@@ -159,7 +161,7 @@ def test_whoever_is_cut_off_gets_everything_later() -> None:
                 continue
             raise AssertionError(address)
         assert loop.time() - began > 60
-        link.is_cut = False
+        link.mend()
         assert await reader.readexactly(5) == b"hello"
         writer.close()
 

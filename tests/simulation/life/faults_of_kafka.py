@@ -15,6 +15,7 @@ from tests.simulation.life.world import TOPIC, World
 
 _SLOW_SECONDS = (0.02, 0.3, 2.0)
 _END_SECONDS = 30.0
+_MOST_LOST = 30  # replies
 
 
 def _any_node(world: World, rnd: Random) -> int:
@@ -52,9 +53,9 @@ async def kafka_slow(world: World, rnd: Random) -> AsyncIterator[None]:
 async def kafka_cut_off(world: World, rnd: Random) -> AsyncIterator[None]:
     """Clients cannot reach a node, while the other nodes can."""
     link = world.network.links[f"kafka-{_any_node(world, rnd) - 1}", 9092]
-    link.is_cut = True
+    link.cut()
     yield
-    link.is_cut = False
+    link.mend()
 
 
 @fault
@@ -64,6 +65,15 @@ async def kafka_disconnects(world: World, rnd: Random) -> AsyncIterator[None]:
     link.drop_connections()
     yield
     link.drop_connections()
+
+
+@fault
+async def kafka_loses_replies(world: World, rnd: Random) -> AsyncIterator[None]:
+    """A node does what it is asked, and its replies are lost."""
+    link = world.network.links[f"kafka-{_any_node(world, rnd) - 1}", 9092]
+    link.lost_replies = rnd.randrange(1, _MOST_LOST)
+    yield
+    link.lost_replies = 0
 
 
 @fault

@@ -43,6 +43,7 @@ LANES: Mapping[str, Sequence[str]] = {
         "kafka_slow",
         "kafka_cut_off",
         "kafka_disconnects",
+        "kafka_loses_replies",
         "replication_lags",
         "leader_moves",
         "batch_unreadable",
