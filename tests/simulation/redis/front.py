@@ -224,6 +224,8 @@ class Front(asyncio.Protocol):
             return
         self._coming.clear()
         self.detach()
+        if self._is_mute:  # the client does not hear of the end either
+            return
         if loses or not self._going:
             self._going.clear()
             self._transport.abort()

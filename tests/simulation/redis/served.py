@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -25,7 +25,7 @@ CONSUMERS = "consumers"  # a user of Redis
 NOW_MS = 1_700_000_000_123
 WHOLE: list[Query] = [("project", None, None, None)]
 _ADDRESS = ("redis", 6379)
-_BATCH = 40
+_MOST_ROUNDS = 200
 _STRIPE = stripe_of("project")
 
 
@@ -91,23 +91,34 @@ def in_virtual_time(scenario: Callable[..., Coroutine[Any, Any, None]]) -> Calla
     return test
 
 
-def make_events(first: int, last: int) -> list[JobEvent]:
-    """Events of one project: new jobs of a few users."""
-    return [event(number, event_time_ms=number, user_id=f"user{number % 4}") for number in range(first, last)]
+def make_events(count: int, seed: int = 0) -> list[JobEvent]:
+    """Events of one project in the order in which a topic has them: new jobs, changes of known ones, and renamings."""
+    rnd = Random(seed)
+    return [
+        event(
+            number if rnd.random() < 0.6 else rnd.randrange(number + 1),
+            event_time_ms=number,
+            user_id=f"user{rnd.randrange(4)}",
+            user_name=f"name{rnd.randrange(3)}",
+            start_time_ms=rnd.randrange(600_000),
+        )
+        for number in range(count)
+    ]
 
 
-async def follow(client: Client, events: list[JobEvent]) -> int:
-    """Applies a topic's records from where the head is, as a consumer does; returns from where."""
+async def follow(client: Client, events: Sequence[JobEvent], most: int = 40) -> int:
+    """Applies a topic's records, at most so many at once, from where the head is as a consumer does; returns where."""
     writer = StoreWriter(client)
     begun: int | None = None
-    while True:
+    for _ in range(_MOST_ROUNDS):
         head = (await writer.read_heads())[_STRIPE]
         at = head.progress[0].next_offset if head.progress else 0
         begun = at if begun is None else begun
         if at >= len(events):
             return begun
-        some = events[at : at + _BATCH]
+        some = events[at : at + most]
         try:
             await writer.apply(1, [StripeBatch(_STRIPE, [Step(0, at, at + len(some), 0)], fold(some)[_STRIPE])])
         except RefusedError as error:
             await mend_project(client, error.project_id)
+    raise AssertionError(f"{len(events)} events are not applied after {_MOST_ROUNDS} rounds")

@@ -12,11 +12,10 @@ from service.store.redis.gate import load_behind_gate
 from service.store.redis.outages import reaching
 from service.store.redis.views import Client, read_at_once
 from tests.simulation.redis.home import Home
-from tests.simulation.redis.served import CONSUMERS, NOW_MS, Served, served
+from tests.simulation.redis.served import CONSUMERS, NOW_MS, WHOLE, Served, in_virtual_time, served
 from tests.simulation.redis.server import SimulatedRedis
-from tests.store.support import Query, assert_equals_oracle, assert_no_drift, event
+from tests.store.support import assert_equals_oracle, assert_no_drift, event
 
-WHOLE: list[Query] = [("project", None, None, None)]
 NAMES = [f"name{number}" for number in Random(4).sample(range(10_000), 300)]
 
 
@@ -67,6 +66,7 @@ async def test_a_start_has_a_run_id_of_its_own(redis: Served) -> None:
     assert [int(each[1:], 16) for each in ids] == [1, 2]
 
 
+@in_virtual_time
 async def test_the_log_is_whole_when_it_is_said_to_be_written_anew(redis: Served) -> None:
     """The reply to BGREWRITEAOF comes at its end, and so does the gate's look."""
     asked: list[bytes] = []

@@ -64,7 +64,7 @@ async def test_it_loads_for_a_while(redis: Served) -> None:
 
 async def test_an_earlier_state_takes_its_place(redis: Served) -> None:
     """Whatever was written since the snapshot is gone, and may be written again; so does an empty one."""
-    events = make_events(0, 300)
+    events = make_events(300)
     async with redis.client() as client:
         await follow(client, events[:200])
         state = redis.server.snapshot()
@@ -101,14 +101,14 @@ async def test_the_gate_mends_a_file_that_ends_inside_of_a_script(home: Home, se
     """The next writer has the file written anew: a later start has all that was written after the loss of power."""
     server = SimulatedRedis(home, Random(seed), lambda: NOW_MS, users=(CONSUMERS,))
     server.start()
-    events = make_events(0, 1_000)
+    events = make_events(900, seed)
     async with served(server) as redis, redis.client() as client:
-        for reached in (300, 600, 1_000):
-            await follow(client, events[:reached])
+        for most in (30, 70, 50):
+            await follow(client, events[: 10 * most + 200], most)
             assert server.cut_block()
             server.start()
             await _reach(client)
-        assert await follow(client, events) < 1_000
+        assert await follow(client, events) < 900
         server.kill()
         server.start()
         await _reach(client)
