@@ -7,26 +7,18 @@ order in which Redis sees the commands of all clients is a function of the seed,
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import hiredis
 
-from tests.simulation.redis import replies
-from tests.simulation.redis.wire import Wire, WireEndedError, encoded
+from tests.simulation.redis.session import Command, Session, are_together
+from tests.simulation.redis.wire import WireEndedError
 
 if TYPE_CHECKING:
     from tests.simulation.redis.instance import Instance
     from tests.simulation.redis.server import SimulatedRedis
 
-Words = Sequence[bytes]
-Command = tuple[Words, bytes]  # and its bytes
-
-_LOADING = b"-LOADING Redis is loading the dataset in memory\r\n"
-_WHILE_LOADING = frozenset({b"AUTH", b"CLIENT", b"HELLO", b"INFO", b"SELECT"})
 _SPLIT_SHARE = 0.25  # of the pipelines that arrive in two pieces
-# commands that are no pieces of a pipeline alone: their replies are looked at
-_APART = replies.UNORDERED | {b"BGREWRITEAOF", b"DISCARD", b"EXEC", b"INFO", b"MULTI", b"SCAN"}
 
 
 class Front(asyncio.Protocol):
@@ -38,10 +30,9 @@ class Front(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._requests = hiredis.Reader()
-        self._wire: Wire | None = None
+        self._session: Session | None = None  # from the first command on
         self._coming: deque[list[Command] | None] = deque()  # on their way to Redis; None ends the connection
         self._going: deque[bytes | None] = deque()  # on their way to the client; None ends the connection
-        self._queued: list[bytes] | None = None  # the names of the commands since MULTI
         self._is_alone = False  # the client is gone
         self._is_mute = False  # nothing passes any more, and neither side knows
 
@@ -130,18 +121,16 @@ class Front(asyncio.Protocol):
     def _run(self, commands: list[Command]) -> None:
         server, instance = self._server, self._instance
         assert instance is not None
-        if self._wire is None:
-            self._wire = Wire(instance.process.path)
-        if server.is_plain(instance) and not any(words[0].upper() in _APART for words, _ in commands):
-            if self._queued is not None:
-                self._queued += [words[0].upper() for words, _ in commands]
+        if self._session is None:
+            self._session = Session(instance, server.now_ms, server.scans)
+        if server.is_plain(instance) and are_together(commands):
             request = commands[0][1] if len(commands) == 1 else b"".join([data for _, data in commands])
-            self._reply(request, self._wire.exchange(request, len(commands)), len(commands))
+            self._reply(request, self._session.run_together(request, commands), len(commands))
             return
         for number, command in enumerate(commands):
             if server.before_command is not None:
                 server.before_command(command[0])
-            if self._instance is None:  # that has ended the connection
+            if self._instance is None or self._is_mute:  # that has ended the connection
                 return
             if instance.is_frozen:
                 self._coming.appendleft(commands[number:])
@@ -150,44 +139,19 @@ class Front(asyncio.Protocol):
             if server.losses.take_command():
                 self._lose()
                 return
-            reply = self._run_one(instance, self._wire, *command)
+            reply = self._session.run(command)
             if server.losses.take_reply():
                 server.note(command[1], reply, 1)
-                self._lose()
+                self._lose_replies(self._session, commands[number + 1 :])
                 return
             self._reply(command[1], reply, 1)
 
-    def _run_one(self, instance: "Instance", wire: Wire, words: Words, request: bytes) -> bytes:
-        """Returns the reply to a command as it is in each run with the same seed."""
-        name = words[0].upper()
-        if instance.is_loading and name not in _WHILE_LOADING:
-            return _LOADING
-        reply = wire.exchange(request)
-        if reply.startswith(b"-"):
-            if name == b"EXEC":
-                self._queued = None
-            return reply
-        if self._queued is not None and name not in {b"EXEC", b"DISCARD"}:
-            self._queued.append(name)
-            return reply
-        return self._unified(instance, name, words, reply)
-
-    def _unified(self, instance: "Instance", name: bytes, words: Words, reply: bytes) -> bytes:
-        if name in replies.UNORDERED:
-            return replies.in_order(name, reply)
-        if name == b"INFO":
-            return replies.virtual_info(reply, instance.run_id, self._server.now_ms())
-        if name == b"BGREWRITEAOF":
-            instance.await_rewrite()
-        elif name == b"SCAN":
-            return encoded(self._server.scans.page(instance.wire, words))
-        elif name == b"MULTI":
-            self._queued = []
-        elif name in {b"EXEC", b"DISCARD"}:
-            queued, self._queued = self._queued, None
-            if name == b"EXEC" and queued and not replies.UNORDERED.isdisjoint(queued):
-                return replies.all_in_order(queued, reply)
-        return reply
+    def _lose_replies(self, session: Session, others: list[Command]) -> None:
+        """Loses the connection; commands that have come with the one whose reply is lost are done, or are not."""
+        if self._server.rnd.random() < 0.5:
+            for command in others:
+                self._server.note(command[1], session.run(command), 1)
+        self._lose()
 
     def _reply(self, request: bytes, reply: bytes, count: int) -> None:
         self._server.note(request, reply, count)
@@ -238,6 +202,6 @@ class Front(asyncio.Protocol):
         if self._instance is not None:
             del self._instance.fronts[self]
             self._instance = None
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None

@@ -23,12 +23,13 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from tests.simulation.redis.front import Front, Words
+from tests.simulation.redis.front import Front
 from tests.simulation.redis.home import Home
 from tests.simulation.redis.instance import Instance
 from tests.simulation.redis.lives import Lives
 from tests.simulation.redis.losses import Losses
 from tests.simulation.redis.scans import Scans
+from tests.simulation.redis.session import Words
 from tests.simulation.redis.shard import Shard
 
 _LEAST_SECONDS, _MORE_SECONDS = 0.0001, 0.002  # that a command or a reply is under way
@@ -124,7 +125,7 @@ class SimulatedRedis(Lives):
             front.end(loses=False)
 
     def lose_replies(self, count: int, *, hangs: bool = False) -> None:
-        """Loses the next replies, of commands that are done; their connections end, or hang for ever."""
+        """Loses the next replies, each of a command that is done; their connections end, or hang for ever."""
         self.losses.replies, self.losses.hangs = count, hangs
 
     def lose_commands(self, count: int, *, hangs: bool = False) -> None:

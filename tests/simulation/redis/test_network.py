@@ -1,6 +1,7 @@
 """What the network and a server's time do to commands that are under way."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from redis.asyncio import Redis
@@ -8,6 +9,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tests.simulation.redis.served import WHOLE, Served, in_virtual_time
+from tests.simulation.redis.session import Words
 from tests.store.support import Client, assert_equals_oracle, event
 
 
@@ -111,6 +113,52 @@ async def test_a_connection_ends_inside_of_a_pipeline(redis: Served, done: int) 
         with pytest.raises(RedisConnectionError):
             await pipeline.execute()
         assert int(await client.get("key") or 0) == min(done, 4)
+
+
+@in_virtual_time
+async def test_a_lost_reply_takes_those_behind_it_with_it(redis: Served) -> None:
+    """Commands that came together with the one whose reply is lost are done, or none of them is."""
+    counts = set()
+    async with redis.client() as client:
+        for _ in range(20):
+            await client.delete("key")
+            redis.server.lose_replies(1)
+            pipeline = client.pipeline(transaction=False)
+            for _ in range(2):
+                pipeline.incr("key")
+            with pytest.raises(RedisConnectionError):
+                await pipeline.execute()
+            counts.add(await client.get("key"))
+    assert counts == {b"1", b"2"}
+
+
+@in_virtual_time
+async def test_a_fault_comes_between_two_commands(redis: Served) -> None:
+    """Whoever is called before a command may end its server, freeze it, or have its connection forgotten."""
+    server = redis.server
+    faults = [server.kill, server.freeze, server.forget_connections, server.drop_connections]
+    async with redis.client() as client:
+        for fault in faults:
+            await client.set("key", 0)
+            seen: list[bytes] = []
+
+            def before(words: Words, fault: Callable[[], None] = fault, seen: list[bytes] = seen) -> None:
+                seen.append(words[0])
+                if len(seen) == 3:
+                    fault()
+
+            server.before_command = before
+            pipeline = client.pipeline(transaction=False)
+            for _ in range(5):
+                pipeline.incr("key")
+            with pytest.raises((RedisConnectionError, RedisTimeoutError)):
+                await pipeline.execute()
+            server.before_command = None
+            assert len(seen) == 3
+            if server.is_listening:
+                assert server.ask("GET", "key") == b"2"
+            server.start()
+            server.thaw()
 
 
 @in_virtual_time

@@ -13,9 +13,9 @@ from service.store.redis.client import create_writer_client
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import Network
 from tests.simulation.redis.cluster import SimulatedCluster
-from tests.simulation.redis.front import Words
 from tests.simulation.redis.home import Home
 from tests.simulation.redis.server import SimulatedRedis
+from tests.simulation.redis.session import Words
 from tests.store.support import Store, event
 
 ADDRESSES = [("10.0.0.1", 6379), ("10.0.0.2", 6379), ("10.0.0.3", 6379)]
