@@ -16,7 +16,7 @@ Factory = Callable[[], asyncio.BaseProtocol]
 
 _USUAL_SECONDS = 0.0004  # most deliveries take up to so long
 _LATE_SHARE, _LATE_SECONDS = 0.01, 0.03
-_NEVER_SECONDS = 75.0  # a connection to where nobody answers is given up after this
+_KNOCK_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # after which TCP asks again for a connection
 
 
 @dataclass(slots=True)
@@ -85,8 +85,11 @@ class Network:
         if link is None:
             raise ConnectionRefusedError(111, f"nobody listens at {address}")
         await asyncio.sleep(self.delay_seconds(link))
-        if link.is_cut:
-            await asyncio.sleep(_NEVER_SECONDS)
+        for wait_seconds in _KNOCK_SECONDS:
+            if not link.is_cut:
+                break
+            await asyncio.sleep(wait_seconds)
+        else:
             raise TimeoutError(110, f"{address} does not answer")
         if not link.is_listening():
             raise ConnectionRefusedError(111, f"nobody listens at {address} now")

@@ -79,5 +79,8 @@ async def verify_and_repair(world: World, _: Random) -> AsyncIterator[None]:
 
 
 async def give_up_rebuild(world: World) -> None:
-    """Throws away what a rebuild has left that was killed."""
-    await discard(world.settings)
+    """Ends a rebuild that was killed: throws away what it has left, or goes on where some stripes have swapped."""
+    try:
+        await discard(world.settings)
+    except GenerationError:
+        await run_rebuild(world.settings, False, _no_progress)
