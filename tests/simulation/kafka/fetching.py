@@ -113,8 +113,8 @@ def _read(node: "Node", request: _Fetch) -> tuple[bool, bytes]:
 
 
 def _find(node: "Node", asked: _Asked) -> Replica:
-    replica = node.replicas.get(asked.key)
-    if replica is None or not replica.leads:
+    replica = node.replicas.get(asked.key)  # followers answer consumers as well, by what they know (KIP-392)
+    if replica is None:
         raise _RefusedError(node.absence(*asked.key))
     if asked.epoch not in {_ANY_EPOCH, replica.image.epoch}:
         raise _RefusedError(FENCED_LEADER_EPOCH if asked.epoch < replica.image.epoch else UNKNOWN_LEADER_EPOCH)

@@ -23,17 +23,19 @@ class Hosted:
         self.offsets: dict[tuple[str, int], tuple[int, str]] = {}
         self.timer: asyncio.TimerHandle | None = None
         self.timer_ms = math.inf
+        self.loads_until_ms = -math.inf
 
 
 class Hosting:
     """Keeps all groups of a cluster, each at the node that leads its partition of the offsets topic.
 
     The running loop's time is the clock. The first members of a group wait `initial_delay_ms` for others, by default as
-    long as Kafka has it.
+    long as Kafka has it. A node that takes groups over loads them for up to `load_ms`.
     """
 
     def __init__(self, rnd: Random) -> None:
         self.initial_delay_ms = 3_000
+        self.load_ms = 200
         self.rnd = rnd
         self._hosted: dict[str, Hosted] = {}
 
@@ -63,6 +65,7 @@ class Hosting:
     def _hand_over(self, hosted: Hosted, node: "Node | None") -> None:
         hosted.group.end(Code.NOT_COORDINATOR)
         hosted.group, hosted.node = self._restore(hosted.group.stored), node
+        hosted.loads_until_ms = _now_ms() + self.load_ms * self.rnd.random()
         self.schedule(hosted)
 
     def find(self, node: "Node", group_id: str) -> tuple[Code, Hosted | None]:
@@ -70,6 +73,8 @@ class Hosting:
         if not coordinates(node, GROUPS, group_id):
             return Code.NOT_COORDINATOR, None
         hosted = self._hosted.get(group_id)
+        if hosted is not None and hosted.loads_until_ms > _now_ms():
+            return Code.COORDINATOR_LOAD_IN_PROGRESS, None
         return (Code.UNKNOWN_MEMBER_ID, None) if hosted is None else (Code.NONE, hosted)
 
     def create(self, node: "Node", group_id: str) -> Hosted:

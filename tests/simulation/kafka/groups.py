@@ -84,6 +84,8 @@ class Groups:
         code, hosted = self._hosting.find(node, request.group)
         if hosted is not None:
             code = hosted.group.heartbeat(request.member_id, request.generation_id)
+        elif code is Code.COORDINATOR_LOAD_IN_PROGRESS:
+            code = Code.NONE  # it cannot know better
         return request.RESPONSE_TYPE(0, code)
 
     def _leave(self, node: "Node", request: Any) -> Any:
@@ -119,7 +121,7 @@ class Groups:
 
     def _fetch(self, node: "Node", request: Any) -> Any:
         code, hosted = self._hosting.find(node, request.consumer_group)
-        if code is Code.NOT_COORDINATOR:
+        if code in {Code.NOT_COORDINATOR, Code.COORDINATOR_LOAD_IN_PROGRESS}:
             return request.RESPONSE_TYPE(0, [], code)
         offsets = hosted.offsets if hosted is not None else {}
         wanted = [(topic, [partition]) for topic, partition in offsets] if request.topics is None else request.topics

@@ -139,7 +139,10 @@ class Replica:
 
     def learn_high_watermark(self, high_watermark: int) -> None:
         """Takes the leader's high watermark as a follower."""
-        self.high_watermark = max(self.high_watermark, min(high_watermark, self.log.end))
+        known = min(high_watermark, self.log.end)
+        if known > self.high_watermark:
+            self.high_watermark = known
+            self.notify()
 
     def drop_before(self, offset: int) -> None:
         """Moves the start of the log, as retention or a client demands it."""

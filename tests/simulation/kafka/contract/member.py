@@ -50,6 +50,10 @@ class Member:
 
         await eventually(is_found, f"{self.group} has a coordinator")
 
+    async def is_served(self) -> bool:
+        """Whether the coordinator has read what it knows of groups."""
+        return (await self.committed([]))[0] == OK
+
     async def ask(self, request: Any) -> Any:
         """The coordinator's response."""
         return await self._client.send(self.node, request, group=ConnectionGroup.COORDINATION)
@@ -118,6 +122,7 @@ async def member_of(bootstrap: str, group: str = "", **options: int) -> AsyncIte
     await client.bootstrap()
     member = Member(client, group or f"group-{uuid.uuid4().hex}", **options)
     await member.find()
+    await eventually(member.is_served, f"{member.group} is served")
     try:
         yield member
     finally:

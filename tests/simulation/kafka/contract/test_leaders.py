@@ -18,7 +18,7 @@ from tests.simulation.kafka.contract.member import (
     member_of,
 )
 
-NOT_LEADER, LOADING, NOT_ENOUGH_REPLICAS = 6, 14, 19
+OUT_OF_RANGE, NOT_LEADER, LOADING, NOT_ENOUGH_REPLICAS = 1, 6, 14, 19
 
 
 async def test_a_leader_that_dies_takes_nothing_with_it(cluster: Cluster) -> None:
@@ -60,26 +60,41 @@ async def test_a_leader_that_dies_takes_nothing_with_it(cluster: Cluster) -> Non
     assert (await cluster.fetch(tp)).data == fetched.data
 
 
-async def test_followers_answer_nothing_and_are_needed_for_acks(cluster: Cluster) -> None:
-    """Without enough of them nothing is taken, and all that was is given."""
+async def test_followers_give_records_and_no_more(cluster: Cluster) -> None:
+    """Those that they know to be safe; a node that has no replica gives nothing. Without followers nothing is taken."""
     topic = await cluster.broker.create_topic(replicas=2, min_insync_replicas="2")
     tp = TopicPartition(topic, 0)
     described = await cluster.describe(tp)
     leader = described["leader"]
     [follower] = [each for each in described["replicas"] if each != leader]
+    [other] = {1, 2, 3} - {leader, follower}
     assert (await cluster.broker.append(tp, batch_of([b"a"]), node=leader))[:2] == (OK, 0)
-    for other in {1, 2, 3} - {leader}:
-        assert (await cluster.broker.append(tp, batch_of([b"b"]), node=other))[0] == NOT_LEADER
-        assert (await cluster.fetch(tp, node=other)).code == NOT_LEADER
-        assert (await cluster.broker.offset(tp, LATEST, node=other))[0] == NOT_LEADER
+    for node in (follower, other):
+        assert (await cluster.broker.append(tp, batch_of([b"b"]), node=node))[0] == NOT_LEADER
+        assert (await cluster.broker.offset(tp, LATEST, node=node))[0] == NOT_LEADER
+    assert (await cluster.fetch(tp, node=other)).code == NOT_LEADER
+
+    async def has_followed() -> bool:
+        fetched = await cluster.fetch(tp, node=follower)
+        assert (fetched.code, fetched.highwater == 1, fetched.offsets == [0]) in {(OK, True, True), (OK, False, False)}
+        return fetched.highwater == 1
+
+    await eventually(has_followed, "the follower knows that the record is safe")
+    async with asyncio.timeout(20):
+        waiting = asyncio.create_task(cluster.broker.fetch({tp: 1}, wait_ms=60_000, node=follower))
+        assert (await cluster.broker.append(tp, batch_of([b"c"]), node=leader))[:2] == (OK, 1)
+        [fetched] = await waiting
+    assert (fetched.highwater, fetched.offsets) == (2, [1])
+    [fetched] = await cluster.broker.fetch({tp: 3}, node=follower)
+    assert fetched.code == OUT_OF_RANGE
     await cluster.nodes.kill(follower)
     await cluster.wait_in_sync(tp, 1)
-    assert (await cluster.broker.append(tp, batch_of([b"c"]), node=leader))[0] == NOT_ENOUGH_REPLICAS
+    assert (await cluster.broker.append(tp, batch_of([b"d"]), node=leader))[0] == NOT_ENOUGH_REPLICAS
     fetched = await cluster.fetch(tp)
-    assert (fetched.highwater, fetched.offsets) == (1, [0])
+    assert (fetched.highwater, fetched.offsets) == (2, [0, 1])
     await cluster.nodes.start(follower)
     await cluster.wait_in_sync(tp, 2)
-    assert (await cluster.broker.append(tp, batch_of([b"d"]), node=leader))[:2] == (OK, 1)
+    assert (await cluster.broker.append(tp, batch_of([b"e"]), node=leader))[:2] == (OK, 2)
 
 
 async def test_a_coordinator_that_dies_leaves_groups_as_they_were_stable(cluster: Cluster) -> None:
@@ -114,12 +129,13 @@ async def test_a_coordinator_that_dies_leaves_groups_as_they_were_stable(cluster
             await member.find()
             if member.node == coordinator:
                 return False  # who was asked does not know yet
-            code = await member.heartbeat()
+            code, offsets = await member.committed([tp])
             assert code in {OK, NOT_COORDINATOR, LOADING}
-            return code == OK
+            assert code == NOT_COORDINATOR or await member.heartbeat() == OK  # while it loads it says so to anybody
+            return code == OK and offsets == {tp: 7}
 
         await eventually(has_moved, "another node coordinates the group")
-        assert await member.committed([tp]) == (OK, {tp: 7})
+        assert await member.heartbeat() == OK
         assert await member.sync() == (OK, b"all")
         assert await member.commit(tp, 9) == OK
         await other.find()
