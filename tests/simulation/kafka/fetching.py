@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from collections.abc import Set
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -75,20 +76,32 @@ def _decode_body(body: bytes) -> _Fetch:
     return _Fetch(max_wait_ms, min_bytes, max_bytes, isolation, tuple(topics))
 
 
+class _Read(NamedTuple):
+    response: bytes
+    data_bytes: int
+    failed: list[tuple[str, int]]
+
+
 def fetch(node: "Node", request: _Fetch) -> "bytes | asyncio.Future[bytes]":
-    """Answers at once if there are `min_bytes`, or an error, and else when there are, or after `max_wait_ms`."""
-    is_complete, response = _read(node, request)
-    if is_complete or request.max_wait_ms <= 0:
-        return response
-    return _Waiting(node, request, response).done
+    """Answers at once if there are `min_bytes`, or an error, and else when there are, or after `max_wait_ms`.
 
-
-def _read(node: "Node", request: _Fetch) -> tuple[bool, bytes]:
-    """Returns whether that is worth an answer, and the response.
-
-    The order of the partitions decides which of them get a share of `max_bytes`.
+    A partition that is not known is no reason to answer, unless there is no other.
     """
-    left, has_error, is_first = request.max_bytes, False, True
+    read = _read(node, request)
+    unknown = {key for key in read.failed if not node.knows(*key)} if read.failed else frozenset()
+    asked = sum(len(partitions) for _, partitions in request.topics)
+    if request.max_wait_ms <= 0 or len(unknown) == asked or _is_enough(request, read, unknown):
+        return read.response
+    return _Waiting(node, request, read.response, unknown).done
+
+
+def _is_enough(request: _Fetch, read: _Read, unknown: Set[tuple[str, int]]) -> bool:
+    return read.data_bytes >= request.min_bytes or any(key not in unknown for key in read.failed)
+
+
+def _read(node: "Node", request: _Fetch) -> _Read:
+    """Reads what a fetch asks for; the order of the partitions decides which get a share of `max_bytes`."""
+    left, is_first, failed = request.max_bytes, True, []
     parts = [_RESPONSE.pack(0, NONE, 0, len(request.topics))]
     for name, partitions in request.topics:
         parts += name, _COUNT.pack(len(partitions))
@@ -98,18 +111,18 @@ def _read(node: "Node", request: _Fetch) -> tuple[bool, bytes]:
                 before = replica.end_for(request.isolation)
                 data = replica.log.read(asked.offset, before, min(asked.most_bytes, left), is_first)
             except _RefusedError as refused:
-                has_error = True
+                failed.append(asked.key)
                 parts.append(_refuse(asked, refused.code))
                 continue
             except DamagedLogError:
-                has_error = True
+                failed.append(asked.key)
                 parts.append(_refuse(asked, CORRUPT_MESSAGE))
                 continue
             if data:
                 is_first = False
                 left = max(0, left - len(data))
             parts += _partition(replica, asked, request.isolation), _RECORDS.pack(_ANY_REPLICA, len(data)), data
-    return has_error or request.max_bytes - left >= request.min_bytes, b"".join(parts)
+    return _Read(b"".join(parts), request.max_bytes - left, failed)
 
 
 def _find(node: "Node", asked: _Asked) -> Replica:
@@ -140,23 +153,25 @@ def _partition(replica: Replica, asked: _Asked, isolation: int) -> bytes:
 class _Waiting:
     """Waits until a fetch is worth an answer, or its time is over."""
 
-    def __init__(self, node: "Node", request: _Fetch, response: bytes) -> None:
+    def __init__(self, node: "Node", request: _Fetch, response: bytes, unknown: Set[tuple[str, int]]) -> None:
         self._node = node
         self._request = request
+        self._unknown = unknown
         self._response = response  # it stays right until a watcher is called
         self.done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._timer = node.call_later(request.max_wait_ms / 1000, self._give_up)
-        replicas = [node.replicas[asked.key] for _, partitions in request.topics for asked in partitions]
-        for replica in replicas:
+        keys = [asked.key for _, partitions in request.topics for asked in partitions]
+        self._replicas = [node.replicas[key] for key in keys if key not in unknown]
+        for replica in self._replicas:
             replica.watchers[self._look] = None
-        self._replicas = replicas
         self.done.add_done_callback(self._end)
 
     def _look(self) -> None:
         if self.done.done():
             return
-        is_complete, self._response = _read(self._node, self._request)
-        if is_complete:
+        read = _read(self._node, self._request)
+        self._response = read.response
+        if _is_enough(self._request, read, self._unknown):
             self._give_up()
 
     def _give_up(self) -> None:

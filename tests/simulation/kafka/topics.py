@@ -1,5 +1,7 @@
 """Answers CreateTopics, DeleteTopics and CreatePartitions."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +22,25 @@ from tests.simulation.kafka.codes import (
     INVALID_CONFIG,
     INVALID_PARTITIONS,
     INVALID_REPLICATION_FACTOR,
+    INVALID_TOPIC,
     NONE,
     TOPIC_ALREADY_EXISTS,
     UNKNOWN_TOPIC_OR_PARTITION,
 )
 from tests.simulation.kafka.configs import are_valid
+from tests.simulation.kafka.image import Image
 from tests.simulation.kafka.wire import Api
 
 if TYPE_CHECKING:
     from tests.simulation.kafka.node import Node
 
+_is_name = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch
 _MESSAGES = {
     NONE: None,
     TOPIC_ALREADY_EXISTS: "Topic already exists.",
     INVALID_REPLICATION_FACTOR: "Replication factor is below 1 or larger than the number of brokers.",
     INVALID_CONFIG: "There is no such setting, or it cannot have this value.",
+    INVALID_TOPIC: "The name is empty or too long, or has other characters than letters, digits, . _ and -",
     INVALID_PARTITIONS: "Number of partitions is too small.",
     UNKNOWN_TOPIC_OR_PARTITION: "There is no such topic.",
 }
@@ -46,20 +52,23 @@ def create_topics(node: "Node", request: Any) -> Any:
     for name, partitions, replicas, _, configs in request.create_topic_requests:
         count = 1 if partitions == -1 else partitions
         copies = min(3, len(model.nodes)) if replicas == -1 else replicas
-        code = NONE
-        if name in model.controller.image.topics:
-            code = TOPIC_ALREADY_EXISTS
-        elif count < 1:
-            code = INVALID_PARTITIONS
-        elif not 1 <= copies <= len(model.controller.image.alive):
-            code = INVALID_REPLICATION_FACTOR
-        elif not are_valid(dict(configs)):
-            code = INVALID_CONFIG
-        elif not getattr(request, "validate_only", False):
+        code = _refusal(model.controller.image, name, count, copies, dict(configs))
+        if not code and not getattr(request, "validate_only", False):
             model.create_topic(name, count, copies, dict(configs))
         errors.append((name, code, _MESSAGES[code]) if request.API_VERSION else (name, code))
     throttle = [0] if request.API_VERSION >= 2 else []
     return request.RESPONSE_TYPE(*throttle, errors)
+
+
+def _refusal(image: Image, name: str, count: int, copies: int, configs: Mapping[str, str]) -> int:
+    checks = (
+        (TOPIC_ALREADY_EXISTS, name not in image.topics),
+        (INVALID_TOPIC, _is_name(name) and name not in {".", ".."}),
+        (INVALID_PARTITIONS, count >= 1),
+        (INVALID_REPLICATION_FACTOR, 1 <= copies <= len(image.alive)),
+        (INVALID_CONFIG, are_valid(configs)),
+    )
+    return next((code for code, is_right in checks if not is_right), NONE)
 
 
 def delete_topics(node: "Node", request: Any) -> Any:
