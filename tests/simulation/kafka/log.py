@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tests.simulation.kafka.batches import LENGTH_AT, LENGTH_FROM, Batch
 
 _LEAST_LENGTH = 14  # that a broker goes on with
+_INDEX_BYTES = 4_096  # index.interval.bytes
 
 
 class DamagedLogError(Exception):
@@ -23,11 +24,13 @@ class Log:
         self.end = start
         self.batches: list[Batch] = []
         self._lasts: list[int] = []
+        self._is_damaged = False
 
     def append(self, batch: Batch) -> None:
         """Adds a batch that has been placed at the end, or behind it."""
         assert batch.base >= self.end
         self.batches.append(batch)
+        self._is_damaged |= batch.is_damaged
         self._lasts.append(batch.last)
         self.end = batch.last + 1
 
@@ -53,6 +56,7 @@ class Log:
         """Takes other batches in place of its own, which end at the same offset or before it."""
         self.batches = list(batches)
         self._lasts = [batch.last for batch in batches]
+        self._is_damaged = any(batch.is_damaged for batch in batches)
 
     def read(self, offset: int, before: int, most_bytes: int, is_first: bool) -> bytes:
         """Returns bytes of batches from the one with this offset on, of those that end at `before` at most.
@@ -65,7 +69,7 @@ class Log:
         at = self.index(offset)
         if at == len(self.batches) or self._lasts[at] >= before:
             return b""
-        if self.batches[at].is_damaged and not self._finds(self.batches[at]):
+        if self._is_damaged and not self._finds(at):
             return b""
         size = len(self.batches[at].data)
         if size >= most_bytes:
@@ -78,9 +82,27 @@ class Log:
                 break
         return b"".join(parts)[:most_bytes]
 
-    def _finds(self, batch: Batch) -> bool:
-        """Returns whether a broker finds a damaged batch: it reads its length, and takes one too long for the end."""
-        length = int.from_bytes(batch.data[LENGTH_AT:LENGTH_FROM], signed=True)
-        if length < _LEAST_LENGTH:
-            raise DamagedLogError(f"the batch at offset {batch.base} says that it has {length} bytes")
-        return LENGTH_FROM + length <= sum(len(each.data) for each in self.batches[self.index(batch.base) :])
+    def _finds(self, at: int) -> bool:
+        """Returns whether a broker finds a batch: it reads lengths from the last batch on that its index has.
+
+        It takes a length that is too long for the end of the log.
+        """
+        for number in range(self._indexed(at), at + 1):
+            data = self.batches[number].data
+            length = int.from_bytes(data[LENGTH_AT:LENGTH_FROM], signed=True)
+            if length < _LEAST_LENGTH:
+                raise DamagedLogError(
+                    f"the batch at offset {self.batches[number].base} says that it has {length} bytes"
+                )
+            if LENGTH_FROM + length > sum(len(batch.data) for batch in self.batches[number:]):
+                return False
+        return True
+
+    def _indexed(self, at: int) -> int:
+        """Returns the last batch up to this one that the index of a broker has."""
+        indexed = unindexed_bytes = 0
+        for number, batch in enumerate(self.batches[: at + 1]):
+            if unindexed_bytes > _INDEX_BYTES:
+                indexed, unindexed_bytes = number, 0
+            unindexed_bytes += len(batch.data)
+        return indexed

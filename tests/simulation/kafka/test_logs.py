@@ -85,20 +85,21 @@ def test_a_log_begins_and_ends_where_records_were_dropped() -> None:
     assert (log.start, log.end, log.batches) == (9, 9, [])
 
 
-def test_a_broker_does_not_find_a_batch_whose_length_is_wrong() -> None:
-    """It fails where the length is too short, and takes one too long for the end."""
-    log = log_of(A, B)
-    for length, outcome in ((3, DamagedLogError), (1 << 20, b"")):
-        data = log.batches[1].data
-        wrong = replace(log.batches[1], data=data[:8] + struct.pack(">i", length) + data[12:], is_damaged=True)
-        damaged = log_of(A)
-        damaged.append(wrong)
-        assert len(damaged.read(0, 3, 10_000, False)) == sum(SIZES[:2])
-        if outcome == b"":
-            assert damaged.read(2, 3, 10_000, True) == b""
-        else:
+@pytest.mark.parametrize("length", [3, 1 << 20])
+def test_a_broker_does_not_find_a_batch_whose_length_is_wrong(length: int) -> None:
+    """Nor those that come after it, up to the next that its index has; the batches before it come with it."""
+    log = log_of(A, B, C, *[A] * 80)
+    data = log.batches[1].data
+    damaged = replace(log.batches[1], data=data[:8] + struct.pack(">i", length) + data[12:], is_damaged=True)
+    log.replace([log.batches[0], damaged, *log.batches[2:]])
+    assert len(log.read(0, 4, 10_000, False)) == sum(SIZES)
+    for offset in (2, 3, 4):
+        if length == 3:
             with pytest.raises(DamagedLogError):
-                damaged.read(2, 3, 10_000, True)
+                log.read(offset, log.end, 10_000, True)
+        else:
+            assert log.read(offset, log.end, 10_000, True) == b""
+    assert log.read(log.end - 1, log.end, 10_000, True) == log.batches[-1].data
 
 
 @pytest.mark.parametrize("codec", range(5))
