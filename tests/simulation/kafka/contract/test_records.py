@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CorruptRecordException, UnknownTopicOrPartitionError
 
 from tests.simulation.kafka.contract.broker import NOW_MS, Broker, batch_of
 
@@ -102,8 +101,3 @@ async def test_a_producer_that_wants_no_answer(broker: Broker) -> None:
         while not (await broker.fetch({tp: 0}, wait_ms=500))[0].data:
             pass
     assert (await broker.fetch_one(tp)).offsets == [0]
-
-
-def test_errors_have_the_codes_that_are_used_here() -> None:
-    """The cases compare numbers."""
-    assert (CorruptRecordException.errno, UnknownTopicOrPartitionError.errno) == (CORRUPT, UNKNOWN_TOPIC)
