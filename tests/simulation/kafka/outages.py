@@ -78,6 +78,8 @@ class Outages:
     def _unfence(self, number: int) -> None:
         if self._node(number).is_running:
             self._model.controller.unfence(number)
+            for replica in list(self._node(number).replicas.values()):
+                self._model.replication.fetch_soon(replica)  # it may be in sync again only from now on
 
     def _node(self, number: int) -> Node:
         return self._model.nodes[number]

@@ -1,5 +1,6 @@
 """Gives cases a cluster of three nodes of either kind, of which one may fail."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,8 @@ from consumers.kafka.metadata import _Request as MetadataRequest
 from deploy.local.waiting import eventually
 from tests.simulation.kafka.contract.broker import UNCOMMITTED, Broker, Fetched
 
+_PATIENCE_SECONDS = 2.0
+
 
 class Nodes(Protocol):
     """Ends and starts nodes by their numbers."""
@@ -21,6 +24,12 @@ class Nodes(Protocol):
 
     async def start(self, number: int) -> None:
         """Starts a node that was killed, and waits until it answers."""
+
+    def hang(self, number: int) -> None:
+        """Stops a node."""
+
+    def wake(self, number: int) -> None:
+        """Has a node that hung go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +43,10 @@ class Cluster:
         """What the nodes that answer say of a partition."""
         for each in self.broker.client.cluster.brokers():
             try:
-                response = await self.broker.ask(MetadataRequest(tp.topic), each.nodeId)
-            except KafkaError:
-                continue
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    response = await self.broker.ask(MetadataRequest(tp.topic), each.nodeId)
+            except (KafkaError, TimeoutError):
+                continue  # it is down, or hangs
             [topic] = response.to_object()["topics"]
             [partition] = [some for some in topic["partitions"] if some["partition"] == tp.partition]
             return partition  # type: ignore[no-any-return]

@@ -1,6 +1,7 @@
 """Brokers of both kinds for the same cases."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -62,6 +63,14 @@ class ApacheNodes:
         """Ends a node."""
         self._servers.nodes[number - 1].kill()
 
+    def hang(self, number: int) -> None:
+        """Stops a node."""
+        self._servers.nodes[number - 1].child.process.send_signal(signal.SIGSTOP)
+
+    def wake(self, number: int) -> None:
+        """Has a node that hung go on."""
+        self._servers.nodes[number - 1].child.process.send_signal(signal.SIGCONT)
+
     async def start(self, number: int) -> None:
         """Starts a node that was killed, and waits until it answers."""
         self._servers.nodes[number - 1].start()
@@ -98,6 +107,14 @@ class ServedModel:
         """Ends a node, which takes no connections any more."""
         self._listeners.pop(number).close()
         self.model.kill(number)
+
+    def hang(self, number: int) -> None:
+        """Stops a node, which takes connections and answers nothing."""
+        self.model.hang(number)
+
+    def wake(self, number: int) -> None:
+        """Has a node that hung go on."""
+        self.model.wake(number)
 
     async def start(self, number: int) -> None:
         """Starts a node that was killed, and waits until it answers."""
@@ -141,12 +158,12 @@ async def cluster(request: pytest.FixtureRequest, kind: str, apache: Apache) -> 
     """Three nodes of the model, or of Apache Kafka, which may fail."""
     if kind == "apache":
         servers = await apache.servers(request.getfixturevalue("kafka_program"), 3)
-        async with connected(servers.bootstrap, None) as broker:
-            yield Cluster(broker, ApacheNodes(servers))
         for node in servers.nodes:
-            if node.child.process.poll() is not None:
+            if node.child.process.poll() is not None:  # an earlier case has killed it
                 node.start()
         await servers.wait_ready()
+        async with connected(servers.bootstrap, None) as broker:
+            yield Cluster(broker, ApacheNodes(servers))
     else:
         async with served_model(3) as served, connected(served.bootstrap, served.model) as broker:
             yield Cluster(broker, served)

@@ -97,6 +97,32 @@ async def test_followers_give_records_and_no_more(cluster: Cluster) -> None:
     assert (await cluster.broker.append(tp, batch_of([b"e"]), node=leader))[:2] == (OK, 2)
 
 
+async def test_a_leader_that_hung_drops_what_it_took_too_late(cluster: Cluster) -> None:
+    """What was sent to it is refused when it wakes, and its log becomes that of the leader that came after it."""
+    tp = TopicPartition(await cluster.broker.create_topic(replicas=3), 0)
+    leader = await cluster.leader(tp)
+    assert (await cluster.broker.append(tp, batch_of([b"a"]), node=leader))[:2] == (OK, 0)
+    cluster.nodes.hang(leader)
+    late = asyncio.create_task(cluster.broker.append(tp, batch_of([b"late"] * 5), node=leader))
+    try:
+        next_leader = await cluster.wait_leader(tp, leader)
+        assert (await cluster.broker.append(tp, batch_of([b"b"]), node=next_leader))[:2] == (OK, 1)
+        assert not late.done()
+    finally:
+        cluster.nodes.wake(leader)
+    assert (await late)[0] == NOT_LEADER
+
+    async def has_followed() -> bool:
+        fetched = await cluster.fetch(tp, node=leader)
+        values = [each.value for each in fetched.records]
+        assert (fetched.code, values == [b"a", b"b"][: len(values)]) == (OK, True)
+        return fetched.highwater == 2
+
+    await eventually(has_followed, "it has all that was acknowledged")
+    assert (await cluster.fetch(tp, node=leader)).data == (await cluster.fetch(tp, node=next_leader)).data
+    await cluster.wait_in_sync(tp, 3)
+
+
 async def test_a_coordinator_that_dies_leaves_groups_as_they_were_stable(cluster: Cluster) -> None:
     """Another node has the members and offsets; who was about to join is unknown, and no rebalance is under way."""
     tp = TopicPartition(await cluster.broker.create_topic(replicas=3), 0)
