@@ -204,6 +204,10 @@ async def test_forgotten_connections_hang_and_new_ones_work(redis: Served) -> No
     async with redis.client() as client:
         await client.get("key")
         redis.server.forget_connections()
+        writing = asyncio.ensure_future(client.execute_command("SET", "key", "value"))
+        await asyncio.sleep(1)
+        redis.server.kill()
+        redis.server.start()
         with pytest.raises(RedisTimeoutError):
-            await client.set("key", "value")
+            await writing
         assert await client.get("key") is None
