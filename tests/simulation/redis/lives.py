@@ -39,9 +39,11 @@ class Lives:
 
     def launch(self) -> None:
         """Begins to start it, so that several servers start at once; `start` is to follow."""
+        options = [*self._options]
         if self._shard is not None:
             self._shard.write(self._folder)
-        self._launched = RedisProcess(self._folder, self._options)
+            options += self._shard.options()
+        self._launched = RedisProcess(self._folder, options)
 
     def start(self, *, loads: bool = False) -> None:
         """Starts it over the file that it left; with `loads` it answers LOADING until `loaded`.

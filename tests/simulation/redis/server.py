@@ -52,7 +52,7 @@ class SimulatedRedis(Lives):
         shard: Shard | None = None,
     ) -> None:
         options = [word for user in users for word in ("--user", user, "on", f">{user}", "~*", "&*", "+@all")]
-        super().__init__(home, rnd, [*options, *(shard.options() if shard else [])], shard)
+        super().__init__(home, rnd, options, shard)
         self.now_ms = now_ms
         self.losses = Losses()
         self.scans = Scans()

@@ -7,6 +7,7 @@ real server does: it answers CLUSTER SLOTS, refuses keys of others with MOVED, a
 """
 
 import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -17,6 +18,7 @@ from tests.simulation.redis.wire import Wire
 _SLOTS = 16_384
 _OWN_PRIMARY, _STRANGER = f"{99:040x}", f"{98:040x}"
 _NOWHERE = "127.0.0.1:1@1"  # refuses: so nodes do not meet
+_BUS_PORT = 16_379
 _buses = count()
 
 
@@ -28,10 +30,10 @@ class Shard:
     addresses: Sequence[tuple[str, int]]
 
     def options(self) -> list[str]:
-        """Returns the options of a server that is this node."""
+        """Returns the options of a server that is this node; each that runs needs its own."""
         host, port = self.addresses[self.number]
         return [
-            *("--cluster-enabled", "yes", "--cluster-port", "16379", "--bind", _bus_host()),
+            *("--cluster-enabled", "yes", "--cluster-port", str(_BUS_PORT), "--bind", _bus_host()),
             *("--cluster-announce-ip", "127.0.0.1", "--cluster-announce-bus-port", "1"),
             *("--cluster-announce-hostname", host, "--cluster-announce-port", str(port)),
             *("--cluster-preferred-endpoint-type", "hostname"),
@@ -66,6 +68,19 @@ class Shard:
 
 
 def _bus_host() -> str:
-    """Returns a loopback address that no other server has its bus at, where it must listen."""
-    number = (os.getpid() * 8 + next(_buses) % 8) & 0x7FFFFF
-    return f"127.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+    """Returns a loopback address where no other server has its bus, at which a node must listen."""
+    for number in _buses:
+        at = (os.getpid() * 64 + number) & 0x7FFFFF
+        host = f"127.{64 + (at >> 16)}.{at >> 8 & 255}.{at & 255}"
+        with socket.socket() as probe:
+            if _is_free(probe, host):
+                return host
+    raise AssertionError("the numbers do not end")
+
+
+def _is_free(probe: socket.socket, host: str) -> bool:
+    try:
+        probe.bind((host, _BUS_PORT))
+    except OSError:
+        return False
+    return True

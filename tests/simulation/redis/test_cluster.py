@@ -1,5 +1,6 @@
 """Three primaries, by the product's own client of clusters."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from random import Random
@@ -13,6 +14,7 @@ from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import head_key, stripe_of
 from tests.simulation.redis.cluster import SimulatedCluster
 from tests.simulation.redis.home import Home
+from tests.simulation.redis.lives import Old
 from tests.simulation.redis.served import CONSUMERS, NOW_MS, Served, served
 from tests.store.support import Event, Store, assert_equals_oracle, event
 
@@ -94,3 +96,16 @@ async def test_faults_are_those_of_one_server(nodes: Sequence[Served]) -> None:
         for each in PROJECTS:
             known = [*_events(1), *([] if _server_of(each) == 1 else _events(2))]
             await assert_equals_oracle(store, known, [(each, None, None, None)])
+
+
+async def test_a_replica_takes_the_place_of_one_server(nodes: Sequence[Served]) -> None:
+    """The old primary of those slots takes writes that are lost, until it ends."""
+    promoted = nodes[2].server
+    async with nodes[0].client() as before, nodes[0].client() as after:
+        await before.set("key", "early")
+        promoted.promote(promoted.snapshot(), Old.ISOLATED)
+        await before.set("key", "lost")
+        assert await after.get("key") == b"early"
+        promoted.end_old()
+        await asyncio.gather(before.get("key"), return_exceptions=True)
+        assert await before.get("key") == b"early"
