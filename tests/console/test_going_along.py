@@ -13,12 +13,6 @@ from tests.console.site import Project, present_ms
 from tests.console.test_figures import assert_shows, expected_rows
 
 _STREAM, _SERIES = re.compile("/gene/statistics/stream"), re.compile("/gene/statistics/timeseries")
-# By the clock of the machine, and by that of the service, which the page believes where the two differ.
-_BE_LATER = """() => {
-    const { now, parse } = Date;
-    Date.now = () => now() + 60_000;
-    Date.parse = (text) => parse(text) + 60_000;
-}"""
 # Each state of the button from now on.
 _WATCH = """() => {
     window.states = [];
@@ -38,7 +32,7 @@ async def minutes_pass(screen: Screen, minutes: int) -> None:
     """Lets the page's clock be later; the trend, which ends with the present minute, is asked for after each."""
     for _ in range(minutes):
         before = asked(screen, _SERIES, "end")
-        await screen.page.evaluate(_BE_LATER)
+        await screen.be_later(minutes=1)
 
         async def moved(before: list[int] = before) -> bool:
             return asked(screen, _SERIES, "end")[-1] > before[-1]

@@ -101,8 +101,7 @@ async def test_age_is_told_across_the_room(
 ) -> None:
     """Amber says that figures are late; red what to do, and where it is written."""
     screen = await open_wall(tab, project)  # nothing moves its as-of on
-    later = f"() => {{ const {{ now }} = Date; Date.now = () => now() + {age_minutes * 60_000}; }}"
-    await screen.page.evaluate(later)
+    await screen.be_later(age_minutes)
     await expect(screen.page.get_by_role("status", name="As of")).to_have_class(f"as-of {how}")
     await expect(screen.page.locator(".note.bad")).to_have_count(0 if says is None else 1)
     await screen.charts()
