@@ -57,14 +57,30 @@ def record_of(event: Event) -> tuple[bytes, bytes | None]:
     return key, json.dumps({**required_fields(event, "e"), "sequence": event.sequence or None}).encode()
 
 
-async def publish(bootstrap: str, topic: str, events: Sequence[Event | bytes]) -> None:
+@asynccontextmanager
+async def producing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer, stopped in the end. `async with AIOKafkaProducer` leaves one open whose start is cancelled."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=False)
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def send(producer: AIOKafkaProducer, topic: str, events: Sequence[Event | bytes]) -> None:
     """Publishes events, and values that are none, to partition 0 in their order; returns once they are acknowledged."""
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=False) as producer:
-        sent = []
-        for event in events:
-            key, value = (None, event) if isinstance(event, bytes) else record_of(event)
-            sent.append(await producer.send(topic, value, key, partition=0))
-        await asyncio.gather(*sent)
+    sent = []
+    for event in events:
+        key, value = (None, event) if isinstance(event, bytes) else record_of(event)
+        sent.append(await producer.send(topic, value, key, partition=0))
+    await asyncio.gather(*sent)
+
+
+async def publish(bootstrap: str, topic: str, events: Sequence[Event | bytes]) -> None:
+    """Publishes as `send` does, with a producer of its own."""
+    async with producing(bootstrap) as producer:
+        await send(producer, topic, events)
 
 
 class RedisServer:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from redis.crc import key_slot
 
 from deploy.local.waiting import eventually
@@ -18,20 +19,25 @@ from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import STRIPES, head_key, stripe_of
 from service.store.read.client import create_reader_store
 from tests.consumers.conftest import MakeSettings
-from tests.consumers.support import RunningConsumer, publish, running_consumer
+from tests.consumers.support import RunningConsumer, producing, running_consumer, send
 from tests.oracle import Oracle
 from tests.redis_cluster import ClusterNode, ThreePrimaries, empty_cluster
 from tests.store.support import NOON_MS, Event, assert_no_drift, event
 from tests.store.test_resharding import is_replica_of
 
 PROJECTS = [f"project-{number}" for number in range(8)]
+WAVE_SECONDS = 0.2
 
 
 @dataclass
 class Load:
-    """Publishes waves of events, and reads all projects, until it is done."""
+    """Publishes waves of events, and reads all projects, until it is done.
 
-    bootstrap: str
+    A wave comes with each round of reading: a round takes the longer the more was published, so that a slow machine has
+    no more to do. While a shard is away, whose reads wait, waves come several times a second.
+    """
+
+    producer: AIOKafkaProducer
     topic: str
     store: StatisticsStore
     published: list[Event] = field(default_factory=list)
@@ -39,34 +45,40 @@ class Load:
     answers: Counter[str] = field(default_factory=Counter)
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def publish(self) -> None:
-        """Each wave has new jobs, one of them in a new project, and a correction."""
+    async def run(self) -> None:
+        """Publishes and reads. Raises AssertionError for an answer that cannot be right."""
         while not self.done.is_set():
-            n = self.waves
-            wave: list[Event] = [
-                *[event(f"{n}-{job}", project_id=each, start_time_ms=NOON_MS + n) for each in PROJECTS for job in "ab"],
-                event("moves", project_id=PROJECTS[0], sequence=n, start_time_ms=NOON_MS - n, user_id=f"user{n % 7}"),
-                event(f"{n}", project_id=new_project(n)),
-            ]
-            self.published += wave
-            await publish(self.bootstrap, self.topic, wave)
-            self.waves += 1
+            async with asyncio.TaskGroup() as group:
+                reading = group.create_task(self._read())
+                while not reading.done():
+                    await self._publish()
+                    await asyncio.wait([reading], timeout=WAVE_SECONDS)
 
-    async def read(self) -> None:
+    async def _publish(self) -> None:
+        """Each wave has new jobs, one of them in a new project, and a correction."""
+        n = self.waves
+        wave: list[Event] = [
+            *[event(f"{n}-{job}", project_id=each, start_time_ms=NOON_MS + n) for each in PROJECTS for job in "ab"],
+            event("moves", project_id=PROJECTS[0], sequence=n, start_time_ms=NOON_MS - n, user_id=f"user{n % 7}"),
+            event(f"{n}", project_id=new_project(n)),
+        ]
+        self.published += wave
+        await send(self.producer, self.topic, wave)
+        self.waves += 1
+
+    async def _read(self) -> None:
         """Each answer is that of the project's first events, up to any of them."""
-        while not self.done.is_set():
-            for project in PROJECTS[1:]:
-                try:
-                    answer = await self.store.read(project, None, None, None)
-                except StoreUnavailableError:
-                    await asyncio.sleep(0.001)
-                    continue
-                body = json.loads(answer.body)
-                events = [each for each in self.published if each.project_id == project]
-                jobs = body["total_running_num"]
-                assert body == Oracle(events[:jobs]).answer(project)
-                self.answers[project] = jobs
-            await asyncio.sleep(0.01)
+        for project in PROJECTS[1:]:
+            try:
+                answer = await self.store.read(project, None, None, None)
+            except StoreUnavailableError:
+                await asyncio.sleep(0.001)
+                continue
+            body = json.loads(answer.body)
+            events = [each for each in self.published if each.project_id == project]
+            jobs = body["total_running_num"]
+            assert body == Oracle(events[:jobs]).answer(project)
+            self.answers[project] = jobs
 
     async def wait_counted(self, project: str) -> None:
         """Waits until what is published by now of a project is answered."""
@@ -102,11 +114,10 @@ def fault(request: pytest.FixtureRequest) -> Fault:
 @asynccontextmanager
 async def loaded(cluster: ThreePrimaries, running: RunningConsumer, bootstrap: str, topic: str) -> AsyncIterator[Load]:
     """Load, until the block ends; then all that was published is counted, and nothing has drifted."""
-    async with create_reader_store(cluster.url, cluster=True) as store:
-        load = Load(bootstrap, topic, store)
+    async with producing(bootstrap) as producer, create_reader_store(cluster.url, cluster=True) as store:
+        load = Load(producer, topic, store)
         async with asyncio.TaskGroup() as group:
-            group.create_task(load.publish())
-            group.create_task(load.read())
+            group.create_task(load.run())
             try:
                 await eventually(lambda: all(load.answers[each] for each in PROJECTS[1:]), "all projects are answered")
                 yield load
