@@ -20,6 +20,7 @@ from deploy.kafka.server import KafkaServers, start_kafka
 from deploy.local.servers import create_topics, find_broker, free_port, start_broker, start_redis
 from deploy.maven import MissingPartError
 from tests import browser as real_browser
+from tests import deadlines
 from tests.coverage_of_some import CoverageOfSome
 from tests.redis_cluster import ThreePrimaries, empty_cluster
 from tests.servers import Processes, redis_program, start_one_node_cluster
@@ -54,6 +55,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "whole_stack: starts everything at once; runs after all other tests")
+    config.pluginmanager.register(deadlines)
     coverage = Coverage.current()
     if coverage is not None:
         config.pluginmanager.register(CoverageOfSome(coverage, config.rootpath / "tests"))
