@@ -80,10 +80,10 @@ class Load:
             assert body == Oracle(events[:jobs]).answer(project)
             self.answers[project] = jobs
 
-    async def wait_counted(self, project: str) -> None:
-        """Waits until what is published by now of a project is answered."""
-        events = [each for each in self.published if each.project_id == project]
-        await eventually(lambda: self.answers[project] >= len(events), f"{project} goes on", 60)
+    async def wait_more(self, project: str) -> None:
+        """Waits until events of a project are answered that were published after this call."""
+        events = sum(each.project_id == project for each in self.published)
+        await eventually(lambda: self.answers[project] > events, f"{project} goes on", 60)
 
 
 def new_project(number: int) -> str:
@@ -128,6 +128,18 @@ async def loaded(cluster: ThreePrimaries, running: RunningConsumer, bootstrap: s
     assert not running.working.done()
 
 
+@asynccontextmanager
+async def moving(cluster: ThreePrimaries, slot: int, most: int) -> AsyncIterator[tuple[ClusterNode, ClusterNode]]:
+    """A slot is on its way from one primary to another; in the end all its keys are there, moved so many at a time."""
+    source, target = await asyncio.to_thread(cluster.open_slot, slot)
+    try:
+        yield source, target
+    finally:
+        while await asyncio.to_thread(cluster.move_keys, slot, source, target, most):
+            pass
+        await asyncio.to_thread(cluster.close_slot, slot, target)
+
+
 async def test_slots_are_moved_under_load(
     three_primaries: ThreePrimaries, make_settings: MakeSettings, kafka_bootstrap: str, topic: str
 ) -> None:
@@ -139,22 +151,17 @@ async def test_slots_are_moved_under_load(
     ):
         used = {slot_of(each.project_id) for each in load.published}
         idle = next(slot for slot in map(slot_of_stripe, range(STRIPES)) if slot not in used)
-        source, target = await asyncio.to_thread(three_primaries.open_slot, idle)
-        for _ in range(2):
-            await load.wait_counted(PROJECTS[1])
-        await asyncio.to_thread(three_primaries.move_keys, idle, source, target)
-        await asyncio.to_thread(three_primaries.close_slot, idle, target)
+        async with moving(three_primaries, idle, 10_000):
+            for _ in range(2):
+                await load.wait_more(PROJECTS[1])
         for number, project in enumerate(PROJECTS[1:5]):
             slot = slot_of(project)
             other = next(each for each in PROJECTS[1:] if slot_of(each) != slot)
             for most in (3, 10_000):
-                source, target = await asyncio.to_thread(three_primaries.open_slot, slot)
-                assert await asyncio.to_thread(three_primaries.move_keys, slot, source, target, 1 + number)
-                await load.wait_counted(other)
-                while await asyncio.to_thread(three_primaries.move_keys, slot, source, target, most):
-                    pass
-                await asyncio.to_thread(three_primaries.close_slot, slot, target)
-                await load.wait_counted(project)
+                async with moving(three_primaries, slot, most) as (source, target):
+                    assert await asyncio.to_thread(three_primaries.move_keys, slot, source, target, 1 + number)
+                    await load.wait_more(other)
+                await load.wait_more(project)
 
 
 def slot_of(project: str) -> int:
@@ -183,11 +190,11 @@ async def test_primary_is_replaced_under_load(
         begin(primary, replica)
         try:
             await eventually(lambda: replica.is_primary, "the replica is the primary")
-            await load.wait_counted(PROJECTS[1])
+            await load.wait_more(PROJECTS[1])
             assert replica.admin.info("commandstats")["cmdstat_bgrewriteaof"]["calls"] == 1
         finally:
             end(primary)
             await asyncio.to_thread(three_primaries.wait_well)
             replica.admin.config_set("appendonly", "no")
         for project in PROJECTS[1:]:
-            await load.wait_counted(project)
+            await load.wait_more(project)
