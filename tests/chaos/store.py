@@ -61,6 +61,10 @@ class BreakableStore:
         """The URL with which somebody comes as this user."""
         return self.url.replace("//", f"//{user}:{user}@")
 
+    def direct_url_of(self, user: str) -> str:
+        """The URL of the Redis that is there now, past the proxy, for this user."""
+        return self._server.url.replace("//", f"//{user}:{user}@")
+
     @property
     def proxy(self) -> Proxy:
         """What is between the store and all its clients."""
