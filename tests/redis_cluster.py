@@ -160,9 +160,11 @@ def stopped(*nodes: ClusterNode) -> Iterator[None]:
     """Nodes that accept connections, and answer nothing."""
     for node in nodes:
         node.child.process.send_signal(signal.SIGSTOP)
-    yield
-    for node in nodes:
-        node.child.process.send_signal(signal.SIGCONT)
+    try:
+        yield
+    finally:
+        for node in nodes:
+            node.child.process.send_signal(signal.SIGCONT)
 
 
 @contextmanager
@@ -170,9 +172,11 @@ def killed(*nodes: ClusterNode) -> Iterator[None]:
     """Nodes that are not there, and come back without anything that they held."""
     for node in nodes:
         node.kill()
-    yield
-    for node in nodes:
-        node.start()
+    try:
+        yield
+    finally:
+        for node in nodes:
+            node.start()
 
 
 def empty_cluster(url: str) -> None:

@@ -1,4 +1,7 @@
-"""What breaks, by name. Each fault begins when its block is entered and is over when the block ends."""
+"""What breaks, by name. Each fault begins when its block is entered and is over when the block ends, also by an error.
+
+So a test that fails leaves the next one a system that is whole.
+"""
 
 import asyncio
 import logging
@@ -49,8 +52,10 @@ async def consumer_killed(rig: Rig) -> AsyncIterator[None]:
     """A consumer is killed; another comes in the end."""
     consumer = _any_consumer(rig)
     consumer.child.process.kill()
-    yield
-    rig.consumers[rig.consumers.index(consumer)] = rig.system.launch_consumer()
+    try:
+        yield
+    finally:
+        rig.consumers[rig.consumers.index(consumer)] = rig.system.launch_consumer()
 
 
 @asynccontextmanager
@@ -58,16 +63,20 @@ async def consumer_stopped(rig: Rig) -> AsyncIterator[None]:
     """A consumer is told to stop, and does; another comes in the end."""
     consumer = _any_consumer(rig)
     await stop_consumer(consumer)
-    yield
-    rig.consumers[rig.consumers.index(consumer)] = rig.system.launch_consumer()
+    try:
+        yield
+    finally:
+        rig.consumers[rig.consumers.index(consumer)] = rig.system.launch_consumer()
 
 
 @asynccontextmanager
 async def consumer_joins(rig: Rig) -> AsyncIterator[None]:
     """One more consumer joins, and leaves in the end."""
     consumer = rig.system.launch_consumer()
-    yield
-    await stop_consumer(consumer)
+    try:
+        yield
+    finally:
+        await stop_consumer(consumer)
 
 
 @asynccontextmanager
@@ -75,8 +84,10 @@ async def consumer_hangs(rig: Rig) -> AsyncIterator[None]:
     """A consumer does nothing, and goes on in the end as if nothing had been."""
     consumer = _any_consumer(rig)
     consumer.child.process.send_signal(signal.SIGSTOP)
-    yield
-    consumer.child.process.send_signal(signal.SIGCONT)
+    try:
+        yield
+    finally:
+        consumer.child.process.send_signal(signal.SIGCONT)
 
 
 @asynccontextmanager
@@ -86,16 +97,18 @@ async def consumer_ahead(rig: Rig) -> AsyncIterator[None]:
     What it read nobody reads then for as long as a member of a group may be silent, and as-of must not go on.
     """
     consumer = rig.system.launch_consumer(module="tests.chaos.consumer_ahead")
-    with suppress(TimeoutError):  # something else may be broken that it needs
-        async with asyncio.timeout(_JOIN_SECONDS):
-            await eventually(
-                lambda: "reading from" in consumer.child.log_path.read_text(), "it reads", within_seconds=60
-            )
-    yield
-    if rig.rnd.random() < 0.5:
-        consumer.child.process.kill()
-    else:
-        await stop_consumer(consumer)
+    try:
+        with suppress(TimeoutError):  # something else may be broken that it needs
+            async with asyncio.timeout(_JOIN_SECONDS):
+                await eventually(
+                    lambda: "reading from" in consumer.child.log_path.read_text(), "it reads", within_seconds=60
+                )
+        yield
+    finally:
+        if rig.rnd.random() < 0.5:
+            consumer.child.process.kill()
+        else:
+            await stop_consumer(consumer)
 
 
 # -- Redis
@@ -106,8 +119,10 @@ async def redis_killed(rig: Rig) -> AsyncIterator[None]:
     """Redis is killed, and started again over its file: the last second may be lost."""
     with rig.reader.store_goes_back():
         rig.store.kill()
-        yield
-        rig.store.start()
+        try:
+            yield
+        finally:
+            rig.store.start()
 
 
 @asynccontextmanager
@@ -115,9 +130,11 @@ async def redis_file_cut(rig: Rig) -> AsyncIterator[None]:
     """Redis is killed, and its file has lost its end when it comes back."""
     with rig.reader.store_goes_back():
         rig.store.kill()
-        yield
-        rig.store.cut_file(rig.rnd.randrange(1, 200_000))
-        rig.store.start()
+        try:
+            yield
+        finally:
+            rig.store.cut_file(rig.rnd.randrange(1, 200_000))
+            rig.store.start()
 
 
 @asynccontextmanager
@@ -125,9 +142,11 @@ async def redis_loses_power(rig: Rig) -> AsyncIterator[None]:
     """Redis is killed, and what it wrote last ends inside of a script's writes when it comes back."""
     with rig.reader.store_goes_back():
         rig.store.kill()
-        yield
-        rig.store.cut_block(rig.rnd)
-        rig.store.start()
+        try:
+            yield
+        finally:
+            rig.store.cut_block(rig.rnd)
+            rig.store.start()
 
 
 @asynccontextmanager
@@ -148,8 +167,10 @@ async def redis_emptied(rig: Rig) -> AsyncIterator[None]:
     """Redis is killed, and an empty one takes its place."""
     with rig.reader.store_goes_back():
         rig.store.kill()
-        yield
-        await rig.store.replace(None)
+        try:
+            yield
+        finally:
+            await rig.store.replace(None)
 
 
 @asynccontextmanager
@@ -175,8 +196,10 @@ async def redis_full(rig: Rig) -> AsyncIterator[None]:
     """Redis may not use more memory than it does."""
     async with rig.store.client() as client:
         await client.config_set("maxmemory", 1_000_000)
-        yield
-        await client.config_set("maxmemory", 0)
+        try:
+            yield
+        finally:
+            await client.config_set("maxmemory", 0)
 
 
 @asynccontextmanager
@@ -184,24 +207,30 @@ async def redis_read_only(rig: Rig) -> AsyncIterator[None]:
     """Redis is the replica of a primary that is not there."""
     async with rig.store.client() as client:
         await client.replicaof("127.0.0.1", "1")
-        yield
-        await client.replicaof("NO", "ONE")
+        try:
+            yield
+        finally:
+            await client.replicaof("NO", "ONE")
 
 
 @asynccontextmanager
 async def redis_hangs(rig: Rig) -> AsyncIterator[None]:
     """Connections to Redis stay, and nothing comes."""
     rig.store.proxy.flowing.clear()
-    yield
-    rig.store.proxy.flowing.set()
+    try:
+        yield
+    finally:
+        rig.store.proxy.flowing.set()
 
 
 @asynccontextmanager
 async def redis_slow(rig: Rig) -> AsyncIterator[None]:
     """Every reply of Redis comes late."""
     rig.store.proxy.delay_seconds = _SLOW_SECONDS
-    yield
-    rig.store.proxy.delay_seconds = 0
+    try:
+        yield
+    finally:
+        rig.store.proxy.delay_seconds = 0
 
 
 @asynccontextmanager
@@ -228,8 +257,10 @@ async def redis_forbids_a_command(rig: Rig) -> AsyncIterator[None]:
     _log.info("forbidden: %s", command)
     async with rig.store.client() as client:
         await client.acl_setuser(CONSUMERS, enabled=True, commands=[f"-{command}"])
-        yield
-        await client.acl_setuser(CONSUMERS, enabled=True, commands=[f"+{command}"])
+        try:
+            yield
+        finally:
+            await client.acl_setuser(CONSUMERS, enabled=True, commands=[f"+{command}"])
 
 
 @asynccontextmanager
@@ -237,9 +268,11 @@ async def redis_kills_scripts(rig: Rig) -> AsyncIterator[None]:
     """Somebody ends scripts that run for more than a millisecond, if they have written nothing yet."""
     async with rig.store.client() as client:
         await client.config_set("busy-reply-threshold", 1)
-        async with _repeated(lambda: _kill_script(client)):
-            yield
-        await eventually(lambda: _tolerate_scripts(client), "Redis is not busy for a moment")
+        try:
+            async with _repeated(lambda: _kill_script(client)):
+                yield
+        finally:
+            await eventually(lambda: _tolerate_scripts(client), "Redis is not busy for a moment")
 
 
 async def _tolerate_scripts(client: Redis) -> bool:
@@ -335,8 +368,10 @@ async def service_killed(rig: Rig) -> AsyncIterator[None]:
     """The API is killed; another comes in the end."""
     assert rig.service is not None
     rig.service.process.kill()
-    yield
-    rig.service = await rig.system.start_service()
+    try:
+        yield
+    finally:
+        rig.service = await rig.system.start_service()
 
 
 CONSUMER_FAULTS: list[Fault] = [consumer_killed, consumer_stopped, consumer_joins, consumer_hangs, consumer_ahead]
