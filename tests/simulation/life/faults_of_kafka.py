@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from consumers.kafka.stopping import stop_client
+from tests.end_to_end.publisher import now_ms
 from tests.end_to_end.traffic import PARTITIONS, Record, life, make_record
 from tests.simulation.kafka.damage import Flaw
 from tests.simulation.life.registry import fault
@@ -132,7 +133,8 @@ async def transaction_open(world: World, rnd: Random) -> AsyncIterator[None]:
         await producer.start()
         await producer.begin_transaction()
         for record in records:
-            await producer.send(TOPIC, record.value, record.key, partition=record.partition)
+            # by the virtual clock: aiokafka's builder of batches, which is compiled, would take the real one
+            await producer.send(TOPIC, record.value, record.key, record.partition, timestamp_ms=now_ms())
         await producer.flush()
     except KafkaError:
         yield
