@@ -11,7 +11,9 @@ from random import SystemRandom
 from tests.simulation import machine
 from tests.simulation.child import Child, Result, wait_for
 from tests.simulation.life.plan import Plan, plan_life
+from tests.simulation.protections import PROTECTIONS
 from tests.simulation.shrink import shrink
+from tests.simulation.without import take_out
 
 _LOOK_SECONDS = 1.0
 
@@ -19,6 +21,8 @@ _LOOK_SECONDS = 1.0
 def main(argv: Sequence[str]) -> int:
     """Lives the lives that the arguments ask for, and tells what became of them; returns 1 if one failed."""
     arguments = _parser().parse_args(argv)
+    for name in arguments.without:
+        take_out(name)
     if arguments.shrink:
         failing = [shrink(_plan(seed, arguments)) for seed in arguments.seeds]
         return int(any(failing))
@@ -42,6 +46,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="lives at once (one a processor)")
     parser.add_argument("--shrink", action="store_true", help="find fewer faults and jobs with which the seeds fail")
     parser.add_argument("--faults", help="numbers of the faults that happen, with commas between (all)")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=PROTECTIONS,
+        metavar="NAME",
+        help=f"take a protection of the product out, so that lives fail: {', '.join(PROTECTIONS)}",
+    )
     parser.add_argument("--jobs", type=int, help="jobs of the history (as the seed says)")
     return parser
 
