@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 from deploy.local.waiting import eventually
 from tests.chaos.rig import Rig
 from tests.chaos.store import SERVICE
+from tests.end_to_end.asking import Question
 from tests.end_to_end.checks import make_questions
-from tests.end_to_end.system import Question
 from tests.oracle import Oracle
 
 CLIENTS = 1_000

@@ -54,6 +54,7 @@ LANES: Mapping[str, Sequence[str]] = {
 _SHARES = {"consumers": 3, "redis": 5, "kafka": 3, "others": 1}  # how often a fault is of each lane
 _FAULTS = 10
 _PAUSE_SECONDS, _SHORT_SECONDS, _LONG_SECONDS, _LONG_SHARE = 3.0, 3.0, 13.0, 0.1
+_CALM_SHARE = 0.8  # a group takes six seconds to hand out its partitions, in which nobody writes what could break
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Plan:
     jobs: int  # of the history; each has some events
     is_idempotent: bool  # the platform's producer; another one repeats what it has no answer to
     lanes: Mapping[str, tuple[Breakage, ...]]
+    begins_calmly: bool  # nothing breaks before the consumers have read what there is at first
 
     @property
     def breakages(self) -> list[Breakage]:
@@ -104,6 +106,7 @@ def plan_life(seed: int) -> Plan:
         jobs=rnd.randrange(200, 800),
         is_idempotent=rnd.random() < 0.7,
         lanes={name: _plan_lane(rnd, faults, names.count(name)) for name, faults in LANES.items()},
+        begins_calmly=rnd.random() < _CALM_SHARE,
     )
 
 

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from random import Random
 
+from tests.chaos.load import MOVING
 from tests.simulation.life import checks, faults_of_kafka, faults_of_processes, faults_of_redis, operations
 from tests.simulation.life.plan import Breakage, Plan
 from tests.simulation.life.redises import Redises
@@ -32,6 +33,9 @@ async def live(plan: Plan, redis: Redises, network: Network) -> Lived:
         world.service = world.launch_service()
         world.consumers = [world.launch_consumer() for _ in range(plan.consumers)]
         await world.load.begin()
+        if plan.begins_calmly:
+            await world.api_listens()
+            await world.asking.ask_as_of((MOVING, None, None, None), world.load.acknowledged_ms)
         async with world.flowing():
             await asyncio.sleep(_START_SECONDS)
             async with asyncio.TaskGroup() as group:

@@ -183,14 +183,20 @@ class Front(asyncio.Protocol):
         self._going.clear()
 
     def end(self, *, loses: bool) -> None:
-        """Ends the connection from the server's side: replies under way are lost, or come before the end."""
+        """Ends the connection from the server's side: replies under way are lost, or come before the end.
+
+        Where nothing is under way the client sees an end and no reset, as after the kill of a real process.
+        """
         if self._instance is None:
             return
+        is_idle = not (self._coming or self._going)
         self._coming.clear()
         self.detach()
         if self._is_mute:  # the client does not hear of the end either
             return
-        if loses or not self._going:
+        if is_idle:
+            self._transport.close()
+        elif loses or not self._going:
             self._going.clear()
             self._transport.abort()
         else:
