@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.protocol.types import TaggedFields
 
+from tests.simulation.kafka.codes import UNSUPPORTED_VERSION
+
 if TYPE_CHECKING:
     from tests.simulation.kafka.node import Node
 
@@ -129,7 +131,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, key: int, correlation_id: int) -> None:
         if key == _API_VERSIONS:  # a client that asks by a newer version is told the versions by the oldest one
-            self._write(correlation_id, struct.pack(">hi", 35, 0))
+            self._write(correlation_id, struct.pack(">hi", UNSUPPORTED_VERSION, 0))
         else:
             self.abort()
 
