@@ -22,11 +22,23 @@ class Asking:
         self._http = http
         self.address = address
 
-    async def ask(self, question: Question) -> tuple[int, dict[str, Any]]:
-        """As-of (Unix ms) and body of an answer."""
-        status, headers, body = await self.get(question)
-        assert status == 200, body
-        return int(headers["X-Statistics-As-Of"]), body
+    async def ask(self, question: Question, since_ms: int = 0) -> tuple[int, dict[str, Any]]:
+        """As-of (Unix ms) and body of the first answer that is as of `since_ms` or later.
+
+        503 is no answer, and asked again: a read may take a second, which a busy machine may need for something else.
+        """
+        as_of_ms = -1
+        body: dict[str, Any] = {}
+
+        async def is_later() -> bool:
+            nonlocal as_of_ms, body
+            status, headers, body = await self.get(question)
+            assert status in {200, 503}, body
+            as_of_ms = int(headers["X-Statistics-As-Of"]) if status == 200 else -1
+            return as_of_ms >= since_ms
+
+        await eventually(is_later, f"an answer to {question} as of {since_ms}", within_seconds=60)
+        return as_of_ms, body
 
     async def get(self, question: Question) -> tuple[int, Mapping[str, str], dict[str, Any]]:
         """Status, headers and body of whatever the API says to a question."""
@@ -59,13 +71,4 @@ class Asking:
 
     async def ask_as_of(self, question: Question, instant_ms: int) -> dict[str, Any]:
         """The first answer that says of itself that whatever was published before this instant is in it."""
-        body: dict[str, Any] = {}
-
-        async def is_later() -> bool:
-            nonlocal body
-            status, headers, body = await self.get(question)
-            assert status in {200, 503}, body  # 503: something was broken a moment ago
-            return status == 200 and int(headers["X-Statistics-As-Of"]) >= instant_ms
-
-        await eventually(is_later, f"an answer to {question} as of {instant_ms}", within_seconds=60)
-        return body
+        return (await self.ask(question, instant_ms))[1]
