@@ -95,17 +95,24 @@ class Moving:
         newest = self._jobs[number].newest
         newest.append((at_ms, max([version(event), *(known for _, known in newest[-1:])])))
 
-    def bounds(self, as_of_ms: int, start_ms: int | None, end_ms: int | None) -> Bounds:
-        """Where the jobs are in an answer as of this instant about this interval."""
-        first, end = start_ms or 0, math.inf if end_ms is None else end_ms
+    def bounds(self, as_of_ms: int, start_ms: int | None, end_ms: int | None, horizon_ms: int = 0) -> Bounds:
+        """Where the jobs are in an answer as of this instant about this interval.
+
+        A job that starts before the horizon counts nowhere, and may be forgotten: then an older event of it that comes
+        again, and starts after the horizon, counts.
+        """
+        start_ms = max(start_ms or 0, horizon_ms)
+        end = math.inf if end_ms is None else end_ms
         bounds, anywhere = Bounds(len(self._jobs), 0, Counter(), Counter()), 0
         for job in self._jobs:
             states = job.states(as_of_ms)
+            if states is not None and any(each.start_time_ms < horizon_ms for each in states):
+                states = [*states, *job.events] if len(job.events) <= _MOST_STATES else None
             if states is None:
                 anywhere += 1
                 continue
             places: set[Place] = {
-                (each.user_name, each.status) if first <= each.start_time_ms < end else None for each in states
+                (each.user_name, each.status) if start_ms <= each.start_time_ms < end else None for each in states
             }
             bounds.possible.update(places)
             if len(places) == 1:

@@ -14,7 +14,8 @@ from tests.end_to_end.publisher import Publisher, now_ms
 from tests.end_to_end.traffic import NOON_MS, Record, make_record
 from tests.store.support import job_uuid
 
-GROWING = "growing"  # a new job with every event, each a second later than the last: answers are counts of them
+GROWING = "growing"  # a new job with every event, each later than the last: answers are counts of them
+GROWING_STEP_MS = 600_000
 MOVING = "moving"  # the same jobs for ever; each event moves one to another user, status and start
 JOB_BYTES = 3
 MOVING_JOBS = 300  # more than a leaf holds
@@ -31,7 +32,7 @@ _PAUSE_SECONDS = 0.03
 
 def growing_start_ms(number: int) -> int:
     """When the job of this number starts."""
-    return NOON_MS + number * 1_000
+    return NOON_MS + number * GROWING_STEP_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Known:
         """Takes in that these records had been acknowledged at that instant."""
         for event in (record.event for record in records):
             if isinstance(event, JobEvent) and event.project_id == GROWING:
-                self.growing.acknowledged((event.start_time_ms - NOON_MS) // 1_000, at_ms)
+                self.growing.acknowledged((event.start_time_ms - NOON_MS) // GROWING_STEP_MS, at_ms)
             elif isinstance(event, JobEvent) and event.project_id == MOVING:
                 self.moving.acknowledged(_MOVING_NUMBERS[event.job_id], event, at_ms)
 

@@ -11,6 +11,7 @@ import aiohttp
 
 from service.events.event import JobStatus
 from tests.chaos.load import GROWING, JOB_BYTES, MOVING, MOVING_SPAN_MS, Known, growing_start_ms
+from tests.chaos.says import Says
 from tests.end_to_end.asking import Question
 from tests.end_to_end.publisher import now_ms
 from tests.end_to_end.traffic import NOON_MS, PROJECTS
@@ -27,16 +28,25 @@ def total_jobs(body: dict[str, Any]) -> int:
     return sum(int(body[f"total_{name}"]) for name in _COUNTS)
 
 
-class Reader:
-    """Asks one question after another; `answers` and `refusals` say how often the API answered, or could not."""
+Check = Callable[[Says, dict[str, Any]], None]
 
-    def __init__(self, ask: Ask, known: Known, rnd: Random, pause_seconds: float = _PAUSE_SECONDS) -> None:
+
+class Reader:
+    """Asks one question after another; `answers` and `refusals` say how often the API answered, or could not.
+
+    A service that `forgets` jobs has a horizon.
+    """
+
+    def __init__(
+        self, ask: Ask, known: Known, rnd: Random, pause_seconds: float = _PAUSE_SECONDS, forgets: bool = False
+    ) -> None:
         self._get = ask
         self._pause_seconds = pause_seconds
         self._known = known
+        self._forgets = forgets
         self._rnd = rnd
         self._as_of_ms: dict[str, int] = {}
-        self._grown = 0
+        self._grown = 0, 0  # horizon, jobs
         self._goings_back = 0
         self.answers = 0
         self.refusals = 0
@@ -49,7 +59,7 @@ class Reader:
             yield
         finally:
             self._goings_back += 1
-            self._as_of_ms, self._grown = {}, 0
+            self._as_of_ms, self._grown = {}, (0, 0)
 
     def _was_whole_since(self, goings_back: int) -> bool:
         """Whether the store has lost nothing since it had gone back so often."""
@@ -66,7 +76,7 @@ class Reader:
                     self.refusals += 1  # the API itself is away
                 await asyncio.sleep(self._pause_seconds)
 
-    async def _ask(self, question: Question, check: Callable[[int, dict[str, Any]], None]) -> None:
+    async def _ask(self, question: Question, check: Check) -> None:
         """Checks what every answer to this question must be, then `check`; 503 as the contract has it is no answer."""
         project_id, goings_back = question[0], self._goings_back
         status, headers, body = await self._get(question)
@@ -80,21 +90,22 @@ class Reader:
         as_of_ms = int(headers["X-Statistics-As-Of"])
         assert as_of_ms <= now_ms(), f"{question}: as of an instant that has not come"
         _check_sums(body)
-        check(as_of_ms, body)
+        check(Says.of(headers, question[1], self._forgets), body)
         if self._was_whole_since(goings_back):
             before_ms = self._as_of_ms.get(project_id, 0)
             assert as_of_ms >= before_ms, f"{question}: as-of went back by {before_ms - as_of_ms} ms"
             self._as_of_ms[project_id] = as_of_ms
 
     async def _ask_growing(self) -> None:
-        def check(as_of_ms: int, body: dict[str, Any]) -> None:
+        def check(says: Says, body: dict[str, Any]) -> None:
             count = total_jobs(body)
-            growing = self._known.growing
-            assert growing.least(as_of_ms, growing.sent) <= count <= growing.sent, (as_of_ms, body)
+            self._check_grown(says, self._known.growing.sent, count)
             assert body["total_input_size"] == count * JOB_BYTES, body
             if self._was_whole_since(goings_back):
-                assert count >= self._grown, (self._grown, body)
-                self._grown = count
+                horizon_ms, before = self._grown
+                assert says.horizon_ms >= horizon_ms, (self._grown, says, body)
+                assert count >= before or says.horizon_ms > horizon_ms, (self._grown, says, body)
+                self._grown = says.horizon_ms, count
 
         goings_back = self._goings_back
         await self._ask((GROWING, None, None, None), check)
@@ -102,28 +113,31 @@ class Reader:
     async def _ask_grown_before(self) -> None:
         """The first so many jobs: neither more, nor less once they are older than as-of."""
 
-        def check(as_of_ms: int, body: dict[str, Any]) -> None:
-            least = self._known.growing.least(as_of_ms, number)
-            assert least <= total_jobs(body) <= number, (as_of_ms, least, number, body)
-
         number = self._rnd.randrange(self._known.growing.sent + 1)
-        await self._ask((GROWING, None, growing_start_ms(number), None), check)
+        question = (GROWING, None, growing_start_ms(number), None)
+        await self._ask(question, lambda says, body: self._check_grown(says, number, total_jobs(body)))
+
+    def _check_grown(self, says: Says, number: int, count: int) -> None:
+        """Of the first so many jobs those must be there that are older than as-of, and not before the horizon."""
+        growing, hidden = self._known.growing, min(says.hidden, number)
+        least = growing.least(says.as_of_ms, number) - growing.least(says.as_of_ms, hidden)
+        assert least <= count <= number - hidden, (says, least, number, hidden, count)
 
     async def _ask_moving(self) -> None:
         """Jobs that move are each in one place: where the newest event before as-of has put it, or a later one."""
 
-        def check(as_of_ms: int, body: dict[str, Any]) -> None:
-            bounds = self._known.moving.bounds(as_of_ms, start_ms, end_ms)
+        def check(says: Says, body: dict[str, Any]) -> None:
+            bounds = self._known.moving.bounds(says.as_of_ms, start_ms, end_ms, says.horizon_ms)
             count = total_jobs(body)
-            assert bounds.least() <= count <= bounds.most(), (as_of_ms, question, bounds.least(), bounds.most(), body)
+            assert bounds.least() <= count <= bounds.most(), (says, question, bounds.least(), bounds.most(), body)
             assert body["total_input_size"] == count * JOB_BYTES, body
             for user in body["users"]:
                 for status in JobStatus:
                     place, jobs = (user["user_name"], status), user[f"{status.name.lower()}_num"]
-                    assert bounds.allow(place, jobs), (as_of_ms, question, place, bounds, body)
+                    assert bounds.allow(place, jobs), (says, question, place, bounds, body)
             listed = {user["user_name"] for user in body["users"]}
             missing = [place for place in bounds.sure if place and place[0] not in listed]
-            assert missing == [], (as_of_ms, question, body)
+            assert missing == [], (says, question, body)
 
         somewhere = NOON_MS + self._rnd.randrange(MOVING_SPAN_MS)
         start_ms = self._rnd.choice((None, 0, NOON_MS, NOON_MS - self._rnd.randrange(10**9), somewhere))
@@ -135,7 +149,7 @@ class Reader:
     async def _ask_any(self) -> None:
         start_ms = NOON_MS + self._rnd.randrange(MOVING_SPAN_MS)
         question = self._rnd.choice((*PROJECTS, MOVING)), start_ms, start_ms + self._rnd.randrange(10**10), None
-        await self._ask(question, lambda _as_of_ms, _body: None)
+        await self._ask(question, lambda _says, _body: None)
 
 
 def _check_sums(body: dict[str, Any]) -> None:

@@ -40,8 +40,10 @@ class Asking:
         await eventually(is_later, f"an answer to {question} as of {since_ms}", within_seconds=60)
         return as_of_ms, body
 
-    async def get(self, question: Question) -> tuple[int, Mapping[str, str], dict[str, Any]]:
-        """Status, headers and body of whatever the API says to a question."""
+    async def get(
+        self, question: Question, resource: str = "statistics", **more: str
+    ) -> tuple[int, Mapping[str, str], dict[str, Any]]:
+        """Status, headers and body of whatever the API says to a question, or of a resource about it."""
         project_id, start_ms, end_ms, user_id = question
         token = sign_token(
             SECRET,
@@ -53,8 +55,8 @@ class Asking:
         )
         bounds = {"start": start_ms, "end": end_ms}
         async with self._http.get(
-            f"http://{self.address}/v2.0/{project_id}/gene/statistics",
-            params={name: str(bound) for name, bound in bounds.items() if bound is not None},
+            f"http://{self.address}/v2.0/{project_id}/gene/{resource}",
+            params={**more, **{name: str(bound) for name, bound in bounds.items() if bound is not None}},
             headers={"X-Auth-Token": token},
         ) as response:
             return response.status, response.headers, await response.json()

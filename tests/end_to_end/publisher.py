@@ -10,7 +10,7 @@ from random import Random
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from consumers.kafka.aiokafka_private import Reader, create_batch
-from tests.end_to_end.traffic import PARTITIONS, Header, Record
+from tests.end_to_end.traffic import Header, Record
 
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 _BATCH_BYTES = 1_000_000
@@ -42,10 +42,10 @@ class Publisher:
 
         `acknowledged` hears of each batch by itself: its records, and such a time.
         """
-        by_partition: list[list[Record]] = [[] for _ in range(PARTITIONS)]
-        for record in records:
-            by_partition[record.partition].append(record)
-        partitions = enumerate(by_partition)
+        by_partition: dict[int, list[Record]] = {}
+        for record in sorted(records, key=lambda each: each.partition):
+            by_partition.setdefault(record.partition, []).append(record)
+        partitions = by_partition.items()
         await asyncio.gather(*(self._publish(partition, each, acknowledged) for partition, each in partitions))
         self.published += records
         return now_ms() + 1

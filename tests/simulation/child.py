@@ -66,7 +66,7 @@ def live_here(plan: Plan, log_lines: int = _LOG_LINES) -> Result:
     """Lives a life in this process, which can do nothing else afterwards."""
     network = Network(Random(plan.seed ^ 0x5EED))
     loop = SimulatedLoop(network)
-    machine.become_virtual(loop.time, Random(plan.seed ^ 0xC10C))
+    machine.become_virtual(plan.start_seconds, loop.time, Random(plan.seed ^ 0xC10C))
     kept = _LastLines(log_lines, loop)
     logging.basicConfig(level=logging.INFO, handlers=[kept], force=True)
     redis = Redises(plan.primaries, Random(plan.seed ^ 0x4ED15))

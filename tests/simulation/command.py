@@ -121,7 +121,7 @@ class Tally:
 def _told(plan: Plan, result: Result) -> Iterator[str]:
     yield (
         f"seed {plan.seed}: {plan.consumers} consumers, {plan.nodes} nodes, {plan.primaries} primaries,"
-        f" {plan.jobs} jobs, {'an idempotent' if plan.is_idempotent else 'a repeating'} producer"
+        f" {plan.jobs} jobs, {'an idempotent' if plan.is_idempotent else 'a repeating'} producer, {plan.kind} life"
     )
     for number, each in enumerate(plan.breakages):
         yield f"  {number}: {each.begins_seconds:6.2f} s {each.fault} for {each.lasts_seconds:.2f} s"

@@ -14,15 +14,15 @@ from typing import Any
 
 from tests.simulation.process import PROCESS
 
-START_SECONDS = 1_790_000_000  # Unix time at which each life begins, in 2026
 _STEADY_SECONDS = 1_000  # of the monotonic clock then
 
 _real_time_ns, _real_monotonic_ns = time.time_ns, time.monotonic_ns
 _elapsed: list[Callable[[], float]] = []  # the loop's time, once it is virtual
+_start_ns: list[int] = []  # Unix time at which it was 0
 
 
 def _time_ns() -> int:
-    return START_SECONDS * 10**9 + int(_elapsed[0]() * 1e9) if _elapsed else _real_time_ns()
+    return _start_ns[0] + int(_elapsed[0]() * 1e9) if _elapsed else _real_time_ns()
 
 
 def _monotonic_ns() -> int:
@@ -36,11 +36,12 @@ def install() -> None:
     time.monotonic = time.perf_counter = lambda: _monotonic_ns() / 1e9
 
 
-def become_virtual(elapsed_seconds: Callable[[], float], rnd: Random) -> None:
-    """Makes the clocks tell the time of a loop, and random numbers and identifiers come from `rnd`, for good.
+def become_virtual(start_seconds: int, elapsed_seconds: Callable[[], float], rnd: Random) -> None:
+    """Makes the clocks tell the time of a loop that began at a Unix time, and all chance come from `rnd`, for good.
 
     What handles a signal is noted for the simulated process that asks for it.
     """
+    _start_ns.append(start_seconds * 10**9)
     _elapsed.append(elapsed_seconds)
     os.urandom = rnd.randbytes
     random.seed(rnd.getrandbits(64))

@@ -1,12 +1,14 @@
 """Apache Kafka in memory: a cluster that speaks its protocol, and what may go wrong with it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 
 from tests.simulation.kafka.cluster import Cluster
-from tests.simulation.kafka.compaction import compact
+from tests.simulation.kafka.compaction import compact, may_drop_all
 from tests.simulation.kafka.damage import Flaw, damage
 from tests.simulation.kafka.outages import Outages
+from tests.simulation.kafka.records import StoredRecord, is_aborted, records_of
 from tests.simulation.kafka.replica import Replica
 
 
@@ -52,6 +54,35 @@ class KafkaModel(Cluster):
         """Makes another node, which must be in sync, the leader of a partition."""
         self.controller.elect(topic, partition, number)
 
+    def add_partitions(self, topic: str, count: int) -> None:
+        """Adds so many partitions to a topic; they are empty."""
+        image = self.controller.image.topics[topic]
+        more = self.controller.place(count, len(image.partitions[0].replicas))
+        self.controller.put_topic(replace(image, partitions=(*image.partitions, *more)))
+
+    def delete_topic(self, topic: str) -> None:
+        """Deletes a topic with all its records; nodes hear of it in a moment."""
+        self.controller.drop_topic(topic)
+
+    def records(self, topic: str, partition: int) -> list[StoredRecord]:
+        """Returns all records of a partition that are committed and safe now."""
+        leader = self._lead(topic, partition)
+        stable = leader.producers.stable_before(leader.high_watermark)
+        aborted = leader.producers.aborted
+        batches = [each for each in leader.log.batches if each.last < stable and not each.is_control]
+        if any(each.is_damaged for each in batches):
+            raise LookupError(f"partition {partition} of {topic} is damaged now")
+        return [record for each in batches if not is_aborted(each, aborted) for record in records_of(each)]
+
+    def stable_end(self, topic: str, partition: int) -> int:
+        """Returns the offset before which everything in a partition is safe, and committed or aborted."""
+        leader = self._lead(topic, partition)
+        return leader.producers.stable_before(leader.high_watermark)
+
+    def end(self, topic: str, partition: int) -> int:
+        """Returns the offset that the next record of a partition gets."""
+        return self._lead(topic, partition).log.end
+
     def _replicas(self, topic: str, partition: int) -> list[Replica]:
         found = [node.replicas.get((topic, partition)) for node in self.nodes.values() if node.is_running]
         return [replica for replica in found if replica is not None]
@@ -67,13 +98,22 @@ class KafkaModel(Cluster):
         self.replication.followers_fetch(leader)
         return leader.log.start
 
-    def compact(self, topic: str, partition: int, drops_tombstones: bool = False) -> None:
-        """Compacts what is safe of a partition, but for its last batch; drops records without a value if told so."""
+    def compact(
+        self,
+        topic: str,
+        partition: int,
+        drops_tombstones: bool = False,
+        may_drop: Callable[[int], bool] = may_drop_all,
+    ) -> None:
+        """Compacts what is safe of a partition, but for its last batch; drops records without a value if told so.
+
+        Records stay at the offsets that `may_drop` does not allow.
+        """
         leader = self._lead(topic, partition)
         stable = leader.producers.stable_before(leader.high_watermark)
         batches = [batch for batch in leader.log.batches[:-1] if batch.last < stable]
         if not any(batch.is_damaged for batch in batches):
-            changes = compact(batches, leader.producers.aborted, drops_tombstones)
+            changes = compact(batches, leader.producers.aborted, drops_tombstones, may_drop)
             for replica in self._replicas(topic, partition):
                 replica.change(changes)
 

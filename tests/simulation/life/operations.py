@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from consumers.commands import verify
+from consumers.rebuild.losses import JobsWouldBeLostError
 from consumers.rebuild.run import discard
 from consumers.rebuild.run import rebuild as run_rebuild
 from service.store.errors import FencedError, StoreUnavailableError
@@ -19,7 +20,13 @@ from tests.simulation.life.registry import fault
 from tests.simulation.life.terminal import QuietTerminal
 from tests.simulation.life.world import World
 
-_FAILURES = (StoreUnavailableError, KafkaError, FencedError, GenerationError)  # what may end a command
+_FAILURES = (
+    StoreUnavailableError,
+    KafkaError,
+    FencedError,
+    GenerationError,
+    JobsWouldBeLostError,
+)  # what may end a command
 _PATIENCE_SECONDS = 30.0
 
 

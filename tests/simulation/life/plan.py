@@ -1,8 +1,10 @@
 """Plans a life from its seed: how many of everything there are, and what breaks when. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
+
+from tests.simulation.life.kinds import Kind, faults_of_topic, is_possible, retention_days, start_seconds
 
 # Faults of one lane come one after the other; those of different lanes overlap.
 LANES: Mapping[str, Sequence[str]] = {
@@ -52,7 +54,7 @@ LANES: Mapping[str, Sequence[str]] = {
     "others": ("service_killed", "service_hangs", "rebuild", "rebuild_killed", "verify_and_repair"),
 }
 _SHARES = {"consumers": 3, "redis": 5, "kafka": 3, "others": 1}  # how often a fault is of each lane
-_FAULTS = 10
+_FAULTS, _FAULTS_OF_TOPIC = 9, 2
 _PAUSE_SECONDS, _SHORT_SECONDS, _LONG_SECONDS, _LONG_SHARE = 3.0, 3.0, 13.0, 0.1
 _CALM_SHARE = 0.8  # a group takes six seconds to hand out its partitions, in which nobody writes what could break
 
@@ -77,6 +79,9 @@ class Plan:
     primaries: int  # of Redis
     jobs: int  # of the history; each has some events
     is_idempotent: bool  # the platform's producer; another one repeats what it has no answer to
+    kind: Kind
+    start_seconds: int  # Unix time
+    retention_days: int | None
     lanes: Mapping[str, tuple[Breakage, ...]]
     begins_calmly: bool  # nothing breaks before the consumers have read what there is at first
 
@@ -97,7 +102,9 @@ class Plan:
 def plan_life(seed: int) -> Plan:
     """Returns the plan of a seed."""
     rnd = Random(seed)
-    names = rnd.choices(list(_SHARES), list(_SHARES.values()), k=_FAULTS)
+    names = rnd.choices(list(_SHARES), list(_SHARES.values()), k=_FAULTS) + ["topic"] * _FAULTS_OF_TOPIC
+    kind = rnd.choice(list(Kind))
+    start = start_seconds(kind, rnd)
     return Plan(
         seed=seed,
         consumers=rnd.choice((1, 2, 2, 3, 4)),
@@ -105,9 +112,18 @@ def plan_life(seed: int) -> Plan:
         primaries=rnd.choice((1, 1, 3)),
         jobs=rnd.randrange(200, 800),
         is_idempotent=rnd.random() < 0.7,
-        lanes={name: _plan_lane(rnd, faults, names.count(name)) for name, faults in LANES.items()},
+        kind=kind,
+        start_seconds=start,
+        retention_days=retention_days(kind, start, rnd),
+        lanes={name: _plan_lane(rnd, faults, names.count(name)) for name, faults in _lanes(kind)},
         begins_calmly=rnd.random() < _CALM_SHARE,
     )
+
+
+def _lanes(kind: Kind) -> Iterator[tuple[str, Sequence[str]]]:
+    for name, faults in LANES.items():
+        yield name, [each for each in faults if is_possible(kind, each)]
+    yield "topic", faults_of_topic(kind)
 
 
 def _plan_lane(rnd: Random, faults: Sequence[str], count: int) -> tuple[Breakage, ...]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from random import Random
 
 from aiokafka import AIOKafkaProducer
@@ -10,27 +11,59 @@ from aiokafka.errors import KafkaError
 
 from consumers.kafka.stopping import stop_client
 from tests.chaos.rig import LARGEST_BATCH_BYTES
-from tests.end_to_end.publisher import Publisher
-from tests.end_to_end.traffic import Record
+from tests.end_to_end.publisher import Acknowledged, Publisher
+from tests.end_to_end.traffic import PARTITIONS, Record
 
 _REQUEST_TIMEOUT_MS = 3_000
 _AGAIN_SECONDS = 0.1
+_MOVED = 0.3  # the share of records that go to partitions that came later, where there are any
 
 
-class RepeatingPublisher(Publisher):
-    """Repeats what was not acknowledged, which may have been written all the same: it is in the topic twice then."""
+class Platform(Publisher):
+    """Publishes to as many `partitions` as it is told that there are; whoever holds `idle` keeps it from that.
+
+    A producer that `repeats` what was not acknowledged may have written it all the same: it is in the topic twice then.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str, rnd: Random, repeats: bool) -> None:
+        super().__init__([producer], topic, rnd)
+        self.partitions = PARTITIONS
+        self.idle = asyncio.Lock()
+        self.sent: list[Record] = []  # all that may be in the topic
+        self._repeats = repeats
+
+    async def publish(self, records: Sequence[Record], acknowledged: Acknowledged | None = None) -> int:
+        """Publishes as Publisher does, while nobody wants the platform to be idle."""
+        async with self.idle:
+            placed = [self._place(record) for record in records]
+            self.sent += placed
+            return await super().publish(placed, *([acknowledged] if acknowledged else []))
+
+    def _place(self, record: Record) -> Record:
+        if self.partitions == PARTITIONS or self._rnd.random() >= _MOVED:
+            return record
+        return replace(record, partition=self._rnd.randrange(PARTITIONS, self.partitions))
 
     async def _write(self, producer: AIOKafkaProducer, partition: int, records: Sequence[Record]) -> int:
         while True:
             try:
+                await self._knows(producer, partition)
                 return await super()._write(producer, partition, records)
             except KafkaError:
+                if not self._repeats:
+                    raise
                 await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _knows(self, producer: AIOKafkaProducer, partition: int) -> None:
+        """Returns when the producer has heard of a partition, which may have been added a moment ago."""
+        while partition not in (producer.client.cluster.partitions_for_topic(self._topic) or ()):
+            await producer.client.force_metadata_update()
+            await asyncio.sleep(_AGAIN_SECONDS)
 
 
 @asynccontextmanager
-async def running_platform(bootstrap: str, topic: str, rnd: Random, is_idempotent: bool) -> AsyncIterator[Publisher]:
-    """Yields a publisher. An idempotent producer repeats by itself, and writes nothing twice."""
+async def running_platform(bootstrap: str, topic: str, rnd: Random, is_idempotent: bool) -> AsyncIterator[Platform]:
+    """Yields a platform. An idempotent producer repeats by itself, and writes nothing twice."""
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
         enable_idempotence=is_idempotent,
@@ -41,6 +74,6 @@ async def running_platform(bootstrap: str, topic: str, rnd: Random, is_idempoten
     )
     await producer.start()
     try:
-        yield (Publisher if is_idempotent else RepeatingPublisher)([producer], topic, rnd)
+        yield Platform(producer, topic, rnd, repeats=not is_idempotent)
     finally:
         await stop_client(producer)

@@ -6,14 +6,27 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.chaos.load import MOVING
-from tests.simulation.life import checks, faults_of_kafka, faults_of_processes, faults_of_redis, operations
+from tests.simulation.life import (
+    checks,
+    faults_of_kafka,
+    faults_of_processes,
+    faults_of_redis,
+    faults_of_topics,
+    operations,
+)
 from tests.simulation.life.plan import Breakage, Plan
 from tests.simulation.life.redises import Redises
 from tests.simulation.life.registry import FAULTS
 from tests.simulation.life.world import World, living
 from tests.simulation.network import Network
 
-_REGISTERING = (faults_of_kafka, faults_of_processes, faults_of_redis, operations)  # whose faults FAULTS has
+_REGISTERING = (
+    faults_of_kafka,
+    faults_of_processes,
+    faults_of_redis,
+    faults_of_topics,
+    operations,
+)  # whose faults FAULTS has
 _START_SECONDS = 0.5
 _MORE_RECORDS = 300  # after everything has been put right
 

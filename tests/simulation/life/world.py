@@ -18,12 +18,15 @@ from tests.chaos.load import Load
 from tests.chaos.reader import Reader
 from tests.end_to_end.asking import SECRET, Asking
 from tests.end_to_end.history import make_history
-from tests.end_to_end.traffic import PARTITIONS, Record
+from tests.end_to_end.traffic import PARTITIONS, Event, Record
 from tests.simulation.kafka.model import KafkaModel
+from tests.simulation.kafka.records import Content
+from tests.simulation.life.archive import Archive, content_of
 from tests.simulation.life.plan import Plan
-from tests.simulation.life.platform import running_platform
+from tests.simulation.life.platform import Platform, running_platform
 from tests.simulation.life.processes import API, SimulatedConsumer, SimulatedService
 from tests.simulation.life.redises import CONSUMERS, SERVICE, Redises
+from tests.simulation.life.series import SeriesReader
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import Network
 
@@ -42,16 +45,29 @@ class World:
     network: Network
     kafka: KafkaModel
     redis: Redises
+    archive: Archive
     asking: Asking
+    platform: Platform
     load: Load
     reader: Reader
+    series: SeriesReader
     settings: ConsumerSettings
     of_service: ServiceSettings
-    uncertain: list[list[Record]] = field(default_factory=list)  # each of a transaction that may be committed or not
+    uncertain: list[Record] = field(default_factory=list)  # may be in the topic or not
+    letters_made: set[tuple[int, int]] = field(default_factory=set)  # partition and offset of letters that we made up
     consumers: list[SimulatedConsumer] = field(default_factory=list)
     launched: list[SimulatedConsumer] = field(default_factory=list)  # all there ever were
     service: SimulatedService | None = None
     services: list[SimulatedService] = field(default_factory=list)
+
+    def known_events(self) -> dict[Content, Event | None]:
+        """Returns the event in each record that may be in the topic, by content; None if the record is no event."""
+        return {content_of(each): each.event for each in (*self.platform.sent, *self.uncertain)}
+
+    def create_topic(self) -> None:
+        """Makes the topic, with as many partitions as there always are."""
+        configs = {"message.timestamp.type": "LogAppendTime"}
+        self.kafka.create_topic(TOPIC, PARTITIONS, min(3, self.plan.nodes), configs)
 
     def launch_consumer(self, lead_ms: int = 0) -> SimulatedConsumer:
         """Starts one more consumer process."""
@@ -75,7 +91,8 @@ class World:
     async def flowing(self) -> AsyncIterator[None]:
         """While the block runs records are published, and every answer is checked."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self.load.run()), group.create_task(self.reader.run())]
+            running = self.load.run(), self.reader.run(), self.series.run()
+            tasks = [group.create_task(each) for each in running]
             try:
                 yield
             finally:
@@ -96,14 +113,18 @@ async def living(plan: Plan, redis: Redises, network: Network) -> AsyncIterator[
     redis.start()
     for server, address in zip(redis.servers, redis.addresses, strict=True):
         network.listen(address, server.protocol, partial(getattr, server, "is_listening"))
-    kafka.create_topic(TOPIC, PARTITIONS, min(3, plan.nodes), {"message.timestamp.type": "LogAppendTime"})
     kafka.create_topic(LETTERS, 2, min(3, plan.nodes), {"max.message.bytes": "2000000"})
     bootstrap = ",".join(f"{host}:{port}" for host, port in nodes)
     common: dict[str, Any] = {"redis_cluster": plan.primaries > 1}
     settings = ConsumerSettings(
-        kafka_bootstrap_servers=bootstrap, redis_url=redis.url(CONSUMERS), metrics_port=0, **common
+        kafka_bootstrap_servers=bootstrap,
+        redis_url=redis.url(CONSUMERS),
+        metrics_port=0,
+        retention_days=plan.retention_days,
+        **common,
     )
     of_service = ServiceSettings(redis_url=redis.url(SERVICE), jwt_secret=SecretStr(SECRET), rate_limit=0, **common)
+    forgets = plan.retention_days is not None
     history = make_history(rnd, plan.jobs, bad_records=plan.jobs // 30, misnamed_records=plan.jobs // 50)
     async with AsyncExitStack() as stack:
         connector = aiohttp.UnixConnector(path=f"{API[0]}:{API[1]}", limit=0)
@@ -112,5 +133,11 @@ async def living(plan: Plan, redis: Redises, network: Network) -> AsyncIterator[
         asking = Asking(http, f"{API[0]}:{API[1]}")
         publisher = await stack.enter_async_context(running_platform(bootstrap, TOPIC, rnd, plan.is_idempotent))
         load = Load(publisher, rnd, history, _PIECE_PAUSE_SECONDS)
-        reader = Reader(asking.get, load.known, rnd, _QUESTION_PAUSE_SECONDS)
-        yield World(plan, loop, network, kafka, redis, asking, load, reader, settings, of_service)
+        reader = Reader(asking.get, load.known, rnd, _QUESTION_PAUSE_SECONDS, forgets)
+        series = SeriesReader(asking, load.known, Random(plan.seed ^ 0x5E21E5), forgets)
+        archive = Archive(kafka, TOPIC)
+        world = World(
+            plan, loop, network, kafka, redis, archive, asking, publisher, load, reader, series, settings, of_service
+        )
+        world.create_topic()
+        yield world
