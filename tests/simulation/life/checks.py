@@ -35,7 +35,7 @@ _ALL = (*PROJECTS, GROWING, MOVING)
 async def settle(world: World) -> None:
     """Waits until all that was acknowledged, and every transaction, is in the archive, and answers have it, too."""
     await eventually(world.archive.is_whole, "the topic can be read", within_seconds=60)
-    lost = {content_of(each) for each in world.load.records} - set(world.archive.contents.values())
+    lost = {content_of(each) for each in (*world.load.records, *world.returned)} - set(world.archive.contents.values())
     assert not lost, f"acknowledged, and lost by the model: {lost}"
     until_midnight_ms = DAY_MS - now_ms() % DAY_MS
     if until_midnight_ms < _NEAR_MIDNIGHT_MS:  # the horizon shall not move amid what follows

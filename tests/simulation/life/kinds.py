@@ -17,7 +17,7 @@ class Kind(StrEnum):
     ANEW = "a renewed"  # the topic is deleted and made anew, when all of it has been applied
 
 
-_ALWAYS = ("partition_added", "topic_compacted")
+_ALWAYS = ("partition_added", "topic_compacted", "letters_replayed")
 _ONLY: dict[Kind, Sequence[str]] = {
     Kind.SHORTENED: ("applied_records_deleted", "retention_overtakes", "retention_overtakes"),
     Kind.ANEW: ("topic_made_anew", "topic_made_anew_unseen"),
@@ -34,8 +34,8 @@ _PARTLY = (  # may leave a batch applied in part, of which a ledger of gaps cann
 _GOING_BACK = ("redis_emptied", "redis_restored", "redis_fails_over")
 _NOT: dict[Kind, Sequence[str]] = {
     Kind.SHORTENED: _PARTLY,
-    # What the old topic told is in Redis alone: nothing may be lost there, and a rebuild is not for it.
-    Kind.ANEW: (*_GOING_BACK, *_PARTLY[:5], "rebuild", "rebuild_killed", "transaction_open"),
+    # What the old topic told is in Redis alone: nothing may be lost there, and nobody but the platform writes.
+    Kind.ANEW: (*_GOING_BACK, *_PARTLY[:5], "rebuild", "rebuild_killed", "letters_replayed", "transaction_open"),
 }
 
 _AFTERNOON_SECONDS = 1_790_000_000  # in September 2026
@@ -51,7 +51,7 @@ def is_possible(kind: Kind, fault: str) -> bool:
 
 def faults_of_topic(kind: Kind) -> Sequence[str]:
     """Returns what may happen to the topic in such a life."""
-    return (*_ALWAYS, *_ONLY.get(kind, ()))
+    return [each for each in (*_ALWAYS, *_ONLY.get(kind, ())) if is_possible(kind, each)]
 
 
 def start_seconds(kind: Kind, rnd: Random) -> int:

@@ -40,7 +40,7 @@ async def _may_fail(work: Coroutine[Any, Any, Any]) -> None:
         await work
 
 
-async def _ended(command: Command) -> None:
+async def ended(command: Command) -> None:
     """Waits for a command, and kills it if it takes too long, as where what it needs is broken."""
     await asyncio.wait([command.task], timeout=_PATIENCE_SECONDS)
     if command.task.done():
@@ -58,7 +58,7 @@ async def rebuild(world: World, _: Random) -> AsyncIterator[None]:
     """An operator rebuilds everything."""
     command = _rebuild(world)
     yield
-    await _ended(command)
+    await ended(command)
 
 
 @fault
@@ -69,9 +69,9 @@ async def rebuild_killed(world: World, rnd: Random) -> AsyncIterator[None]:
     command.process.kill()
     match rnd.randrange(3):
         case 0:
-            await _ended(_rebuild(world))
+            await ended(_rebuild(world))
         case 1:
-            await _ended(Command("discard", _may_fail(discard(world.settings))))
+            await ended(Command("discard", _may_fail(discard(world.settings))))
         case _:
             pass
 
@@ -82,7 +82,7 @@ async def verify_and_repair(world: World, _: Random) -> AsyncIterator[None]:
     arguments = Namespace(project=None, repair=True)
     command = Command("verify", _may_fail(verify.run(world.settings, arguments, QuietTerminal())))
     yield
-    await _ended(command)
+    await ended(command)
 
 
 async def give_up_rebuild(world: World) -> None:

@@ -13,6 +13,7 @@ from tests.simulation.life import (
     faults_of_redis,
     faults_of_topics,
     operations,
+    replaying,
 )
 from tests.simulation.life.plan import Breakage, Plan
 from tests.simulation.life.redises import Redises
@@ -26,6 +27,7 @@ _REGISTERING = (
     faults_of_redis,
     faults_of_topics,
     operations,
+    replaying,
 )  # whose faults FAULTS has
 _START_SECONDS = 0.5
 _MORE_RECORDS = 300  # after everything has been put right
