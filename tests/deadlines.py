@@ -31,13 +31,16 @@ def ended_after(test: AsyncTest, seconds: float) -> AsyncTest:
 
     @wraps(test)
     async def limited(*args: object, **kwargs: object) -> None:
+        late = AssertionError(f"not through within {seconds:g} s")
         try:
             async with asyncio.timeout(deadline - time.monotonic()) as limit:
                 await test(*args, **kwargs)
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise AssertionError(f"not through within {seconds:g} s") from error
+            raise late from error
+        if limit.expired():  # what it awaited has swallowed the cancellation, as wait_for may
+            raise late
 
     return limited
 

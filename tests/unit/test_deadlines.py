@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -33,6 +33,17 @@ async def test_it_closes_what_it_has_opened() -> None:
     with pytest.raises(AssertionError, match=r"not through within 0\.01 s"):
         await ended_after(endless, 0.01)()
     assert closed == ["beside", "outer"]
+
+
+async def test_a_cancellation_that_was_swallowed() -> None:
+    """The test has failed all the same."""
+
+    async def going_on() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    with pytest.raises(AssertionError, match=r"not through within 0\.01 s"):
+        await ended_after(going_on, 0.01)()
 
 
 async def test_its_own_errors_stay_what_they_are() -> None:
