@@ -180,9 +180,9 @@ class Rebalance:
 
     def _answer_syncs(self, code: Code) -> None:
         for member in list(self._members.values()):
-            self._beat(member)
             answer, member.answer_sync = member.answer_sync, None
             if answer:
+                self._beat(member)
                 answer(code, member.assignment)
 
     def _rebalance_timeout_ms(self) -> int:

@@ -109,6 +109,25 @@ def test_a_member_that_waits_for_the_others_does_not_lose_its_session() -> None:
     assert group.heartbeat("a", 2) is Code.NONE
 
 
+def test_who_joins_while_others_wait_for_the_leader_waits_longer_than_a_session() -> None:
+    """It cannot send heartbeats before it is a member."""
+    clock = Clock()
+    group = stable_of_two(clock)
+    rejoined: list[Joined] = []
+    for member in ("a", "b"):
+        group.join(member, SAID, rejoined.append)
+    told: list[Code] = []
+    group.sync("b", 2, {}, lambda code, _: told.append(code))
+    newcomer = join(group, "c")
+    assert told == [Code.REBALANCE_IN_PROGRESS]
+    for now_ms in range(10_000, 26_000, 4_000):
+        clock.run(group, now_ms)
+        assert group.heartbeat("a", 2) is Code.REBALANCE_IN_PROGRESS
+    group.join("b", SAID, rejoined.append)
+    group.join("a", SAID, rejoined.append)
+    assert [(each.code, each.generation) for each in newcomer] == [(Code.NONE, 3)]
+
+
 def test_a_coordinator_that_takes_over_goes_on_from_the_last_stable_generation() -> None:
     """Whose members have a session each from then on; who waits at the former one is told."""
     clock = Clock()

@@ -251,7 +251,14 @@ async def test_who_is_silent_for_a_session_is_out(broker: Broker, make_member: M
 async def test_who_does_not_join_in_time_is_out(make_member: MakeMember) -> None:
     """Even if its session lasts: the rebalance goes on without it."""
     leader, idle = await pair(make_member, rebalance_ms=700)
-    response = await leader.join()
+    joining = asyncio.create_task(leader.join())
+
+    async def has_joined() -> bool:
+        await idle.heartbeat()
+        return joining.done()
+
+    await eventually(has_joined, "the rebalance goes on")
+    response = await joining
     assert [member_id for member_id, _, _ in response.members] == [leader.id]
     assert await idle.heartbeat() == UNKNOWN_MEMBER
 
@@ -264,8 +271,12 @@ async def test_who_does_not_sync_in_time_is_out(make_member: MakeMember) -> None
     await idle.join()
     await joining
     assert await leader.sync({leader.id: b"all"}) == (OK, b"all")
-    await wait_heartbeat(leader, REBALANCE)
-    assert await idle.heartbeat() == UNKNOWN_MEMBER
+
+    async def is_out() -> bool:
+        return await idle.heartbeat() == UNKNOWN_MEMBER
+
+    await eventually(is_out, "who beats and does not sync is out")
+    assert await leader.heartbeat() == REBALANCE
 
 
 async def test_an_id_that_nobody_joins_with_holds_up_a_rebalance(make_member: MakeMember) -> None:
