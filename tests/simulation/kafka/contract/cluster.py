@@ -39,12 +39,13 @@ class Cluster:
     broker: Broker
     nodes: Nodes
 
-    async def describe(self, tp: TopicPartition) -> Mapping[str, Any]:
-        """What the nodes that answer say of a partition."""
-        for each in self.broker.client.cluster.brokers():
+    async def describe(self, tp: TopicPartition, node: int | None = None) -> Mapping[str, Any]:
+        """What the first node that answers says of a partition, or this one."""
+        nodes = [each.nodeId for each in self.broker.client.cluster.brokers()] if node is None else [node]
+        for each in nodes:
             try:
                 async with asyncio.timeout(_PATIENCE_SECONDS):
-                    response = await self.broker.ask(MetadataRequest(tp.topic), each.nodeId)
+                    response = await self.broker.ask(MetadataRequest(tp.topic), each)
             except (KafkaError, TimeoutError):
                 continue  # it is down, or hangs
             [topic] = response.to_object()["topics"]
@@ -71,11 +72,11 @@ class Cluster:
         return leader
 
     async def wait_in_sync(self, tp: TopicPartition, count: int) -> None:
-        """Waits until so many replicas are in sync."""
+        """Waits until so many replicas are in sync, as far as their leader knows."""
         await eventually(partial(self._has_in_sync, tp, count), f"{count} replicas of {tp} are in sync")
 
     async def _has_in_sync(self, tp: TopicPartition, count: int) -> bool:
-        return len((await self.describe(tp))["isr"]) == count
+        return len((await self.describe(tp, await self.leader(tp)))["isr"]) == count
 
     async def fetch(self, tp: TopicPartition, isolation: int = UNCOMMITTED, node: int | None = None) -> Fetched:
         """What a fetch gives from the start: of the leader, or of any node."""
