@@ -7,8 +7,8 @@ turn of the loop takes some microseconds, so that a task that waits for an insta
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
-from contextvars import Context
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextvars import Context, copy_context
 from itertools import count
 from typing import Any
 
@@ -23,27 +23,66 @@ class StuckError(Exception):
     """Says that nothing is left to run, and no timer is set."""
 
 
+_numbers = count()
+
+
+def _number_of(numbered: Any) -> int:
+    """Returns the number that something gets once its hash is asked for: sets have the same order in each run."""
+    try:
+        number: int = numbered.number
+    except AttributeError:
+        number = numbered.number = next(_numbers)
+    return number
+
+
 class _Task(asyncio.Task[Any]):
-    """A task whose hash is a number: sets of tasks have the same order in each run."""
+    """A task whose hash is a number."""
 
-    def __init__(
-        self, coroutine: Coroutine[Any, Any, Any], number: int, process: Process | None, **options: Any
-    ) -> None:
-        self._number = number  # before the loop takes it into a set
-        self.process = process
-        super().__init__(coroutine, **options)
-
-    def __hash__(self) -> int:
-        return self._number
+    process: Process | None = None
+    __hash__ = _number_of
 
 
 class _Future(asyncio.Future[Any]):
-    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
-        self._number = number
-        super().__init__(loop=loop)
+    __hash__ = _number_of
 
-    def __hash__(self) -> int:
-        return self._number
+
+class _Handle(asyncio.Handle):
+    """A handle that notes nothing for debugging, as it is made some ten thousand times a life."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, callback: Callable[..., object], args: Sequence[Any], loop: asyncio.AbstractEventLoop, context: Any
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+
+
+class _Timer(asyncio.TimerHandle):
+    """Likewise."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: Sequence[Any],
+        loop: asyncio.AbstractEventLoop,
+        context: Any,
+    ) -> None:
+        self._when = when
+        self._scheduled = False
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
@@ -54,7 +93,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.network = network
         self.turns = 0
         self._now = 1.0
-        self._numbers = count()
+        self._set = count()
+        self._ready: deque[asyncio.Handle]
         self._waiting: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._cancelled = 0
         self.failure: asyncio.Future[Any] = self.create_future()  # the first error that a process ended with
@@ -70,15 +110,26 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Runs a callback at an instant; those of one instant run in the order in which they were set."""
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._waiting, (when, next(self._numbers), timer))
+        timer = _Timer(when, callback, args, self, context)
+        heapq.heappush(self._waiting, (when, next(self._set), timer))
         return timer
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Runs a callback after so many seconds."""
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        when = self._now + delay
+        timer = _Timer(when, callback, args, self, context)
+        heapq.heappush(self._waiting, (when, next(self._set), timer))
+        return timer
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Runs a callback in the next turn."""
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def _timer_handle_cancelled(self, _handle: asyncio.TimerHandle) -> None:
         self._cancelled += 1
@@ -88,53 +139,61 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._cancelled = 0
 
     def _run_once(self) -> None:
-        ready: deque[asyncio.Handle] = self._ready  # type: ignore[attr-defined]
-        waiting = self._waiting
+        """Runs turns until the loop is stopped."""
+        ready, turn = self._ready, self._turn
+        turn(ready)
+        while not self._stopping:  # type: ignore[attr-defined]
+            turn(ready)
+
+    def _turn(self, ready: deque[asyncio.Handle]) -> None:
         if not ready:
-            while waiting and waiting[0][2].cancelled():
-                heapq.heappop(waiting)
-                self._cancelled -= 1
-            if waiting:
-                self._now = max(self._now, waiting[0][0])
-            elif not self._stopping:  # type: ignore[attr-defined]
-                raise StuckError("nothing is left to run")
-        self._now += _TURN_SECONDS
+            self._jump()
+        self._now = now = self._now + _TURN_SECONDS
         self.turns += 1
-        while waiting and waiting[0][0] <= self._now:
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= now:
             timer = heapq.heappop(waiting)[2]
-            if timer.cancelled():
+            if timer._cancelled:
                 self._cancelled -= 1
             else:
                 ready.append(timer)
         for _ in range(len(ready)):
-            self._run(ready.popleft())
-
-    def _run(self, handle: asyncio.Handle) -> None:
-        if handle.cancelled():
-            return
-        process = handle._context.get(PROCESS)  # type: ignore[attr-defined]
-        if process is not None and (process.is_dead or process.is_hung):
-            if not process.is_dead:
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            process = handle._context.get(PROCESS)  # type: ignore[attr-defined]
+            if process is None or not (process.is_hung or process.is_dead):
+                handle._run()
+            elif not process.is_dead:
                 process.held.append(handle)
-            return
-        handle._run()
+
+    def _jump(self) -> None:
+        """Sets the time to that of the next timer."""
+        waiting = self._waiting
+        while waiting and waiting[0][2]._cancelled:
+            heapq.heappop(waiting)
+            self._cancelled -= 1
+        if waiting:
+            self._now = max(self._now, waiting[0][0])
+        elif not self._stopping:  # type: ignore[attr-defined]
+            raise StuckError("nothing is left to run")
 
     def run_now(self, handles: Iterable[asyncio.Handle]) -> None:
         """Runs what a process could not while it hung, before everything else."""
-        ready: deque[asyncio.Handle] = self._ready  # type: ignore[attr-defined]
-        ready.extendleft(reversed(list(handles)))
+        self._ready.extendleft(reversed(list(handles)))
 
     # -- tasks
 
     def create_future(self) -> asyncio.Future[Any]:
         """Returns a future whose hash does not depend on where it lies in memory."""
-        return _Future(next(self._numbers), self)
+        return _Future(loop=self)
 
     def _make_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], context: Context | None = None
     ) -> asyncio.Task[Any]:
-        process = PROCESS.get() if context is None else context.get(PROCESS)
-        return _Task(coroutine, next(self._numbers), process, loop=loop, context=context)
+        task = _Task(coroutine, loop=loop, context=context)
+        task.process = PROCESS.get() if context is None else context.get(PROCESS)
+        return task
 
     def tasks_of(self, process: Process) -> list[asyncio.Task[Any]]:
         """Returns the tasks that a process has."""

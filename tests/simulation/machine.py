@@ -29,11 +29,19 @@ def _monotonic_ns() -> int:
     return _STEADY_SECONDS * 10**9 + int(_elapsed[0]() * 1e9) if _elapsed else _real_monotonic_ns()
 
 
+def _time() -> float:
+    return START_SECONDS + _elapsed[0]() if _elapsed else _real_time_ns() / 1e9
+
+
+def _monotonic() -> float:
+    return _STEADY_SECONDS + _elapsed[0]() if _elapsed else _real_monotonic_ns() / 1e9
+
+
 def install() -> None:
     """Replaces the functions of `time` that tell it."""
-    time.time_ns, time.time = _time_ns, lambda: _time_ns() / 1e9
+    time.time_ns, time.time = _time_ns, _time
     time.monotonic_ns = time.perf_counter_ns = _monotonic_ns
-    time.monotonic = time.perf_counter = lambda: _monotonic_ns() / 1e9
+    time.monotonic = time.perf_counter = _monotonic
 
 
 def become_virtual(start_seconds: int, elapsed_seconds: Callable[[], float], rnd: Random) -> None:
