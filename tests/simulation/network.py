@@ -48,10 +48,11 @@ class Link:
         for arrive in held:
             arrive()
 
-    def drop_connections(self) -> None:
-        """Resets all connections; what is under way is lost."""
+    def drop_connections(self, of: Callable[[Process | None], bool] = lambda _: True) -> None:
+        """Resets the connections of some processes, or of all; what is under way is lost."""
         for end in list(self.ends):
-            end.break_off()
+            if of(end.peer.process):
+                end.break_off()
 
 
 class Network:
@@ -120,7 +121,7 @@ class End(asyncio.Transport):
         self._network = network
         self._link = link
         self._loop = asyncio.get_running_loop()
-        self._process = process
+        self.process = process
         self._context = process.context() if process is not None else Context()
         self._protocol: Any = None
         self._arrives = 0.0
@@ -128,8 +129,8 @@ class End(asyncio.Transport):
 
     def begin(self, protocol: asyncio.BaseProtocol) -> None:
         """Connects the protocol to this end."""
-        if self._process is not None:
-            self._process.connections[self] = None
+        if self.process is not None:
+            self.process.connections[self] = None
         self._protocol = protocol
         self._context.run(protocol.connection_made, self)
 
@@ -180,8 +181,8 @@ class End(asyncio.Transport):
     def _forget(self) -> None:
         self._is_lost = self._is_closing = True
         self._link.ends.pop(self, None)
-        if self._process is not None:
-            self._process.connections.pop(self, None)
+        if self.process is not None:
+            self.process.connections.pop(self, None)
 
     def break_off(self) -> None:
         """Loses the connection at both ends; nothing that is under way arrives."""

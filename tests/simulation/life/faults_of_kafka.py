@@ -11,11 +11,13 @@ from consumers.kafka.stopping import stop_client
 from tests.end_to_end.publisher import now_ms
 from tests.end_to_end.traffic import PARTITIONS, Record, life, make_record
 from tests.simulation.kafka.damage import Flaw
+from tests.simulation.kafka.replica import Replica
 from tests.simulation.life.registry import fault
 from tests.simulation.life.world import TOPIC, World
 
 _SLOW_SECONDS = (0.02, 0.3, 2.0)
 _END_SECONDS = 30.0
+_PATIENCE_SECONDS = 2.0
 _MOST_LOST = 30  # replies
 
 
@@ -100,6 +102,43 @@ def _move_leaders(world: World, rnd: Random) -> None:
         node = _any_node(world, rnd)
         if node in partition.in_sync and node in image.alive:
             world.kafka.move_leader(TOPIC, number, node)
+
+
+@fault
+async def leader_unsure(world: World, rnd: Random) -> AsyncIterator[None]:
+    """A partition gets another leader right after the last one has acknowledged records that no consumer has got.
+
+    The new leader does not know yet that they are safe, and does not learn it before the end.
+    """
+    number = rnd.randrange(PARTITIONS)
+    old = world.kafka.leader(TOPIC, number)
+    if old is None or len(old.image.in_sync) == 1 or not await _acknowledges(old):
+        yield
+        return
+    others = [node for node in old.image.in_sync if node != old.node]
+    for node in others:
+        world.kafka.hold_replication(node)
+    world.network.links[f"kafka-{old.node - 1}", 9092].drop_connections(lambda process: process is not None)
+    new = rnd.choice(others)
+    if new in world.kafka.controller.image.alive:
+        world.kafka.move_leader(TOPIC, number, new)
+    yield
+    for node in others:
+        world.kafka.release_replication(node)
+
+
+async def _acknowledges(leader: Replica) -> bool:
+    """Returns at the instant at which more records of a leader are safe; False if none are for long."""
+    more = asyncio.Event()
+    leader.watchers[more.set] = None
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await more.wait()
+    except TimeoutError:
+        return False
+    finally:
+        del leader.watchers[more.set]
+    return leader.leads
 
 
 @fault

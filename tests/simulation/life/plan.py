@@ -48,6 +48,7 @@ LANES: Mapping[str, Sequence[str]] = {
         "kafka_loses_replies",
         "replication_lags",
         "leader_moves",
+        "leader_unsure",
         "batch_unreadable",
         "transaction_open",
     ),
