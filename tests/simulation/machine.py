@@ -30,7 +30,7 @@ def _monotonic_ns() -> int:
 
 
 def _time() -> float:
-    return START_SECONDS + _elapsed[0]() if _elapsed else _real_time_ns() / 1e9
+    return _start_ns[0] / 1e9 + _elapsed[0]() if _elapsed else _real_time_ns() / 1e9
 
 
 def _monotonic() -> float:
