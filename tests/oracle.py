@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 from service.events.event import JobDeletion, JobEvent, JobStatus
@@ -15,8 +16,13 @@ def version(event: JobEvent) -> tuple[int, ...]:
 
     The last item is the fixed order of users: the digest of the id as a little-endian number.
     """
-    user = int.from_bytes(blake2b(event.user_id.encode(), digest_size=6).digest(), "little")
+    user = _order(event.user_id)
     return event.sequence, event.event_time_ms, event.status, event.start_time_ms, event.input_size_bytes, user
+
+
+@lru_cache
+def _order(user_id: str) -> int:
+    return int.from_bytes(blake2b(user_id.encode(), digest_size=6).digest(), "little")
 
 
 def latest_events(events: Events) -> dict[tuple[str, str], JobEvent]:

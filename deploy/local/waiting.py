@@ -7,7 +7,10 @@ _POLL_SECONDS = 0.05
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[bool]] | Callable[[], bool], what: str, within_seconds: float = 30
+    condition: Callable[[], Awaitable[bool]] | Callable[[], bool],
+    what: str,
+    within_seconds: float = 30,
+    poll_seconds: float = _POLL_SECONDS,
 ) -> None:
     """Returns once the condition holds; fails, saying what did not come true, when the time is over."""
     try:
@@ -16,6 +19,6 @@ async def eventually(
                 holds = condition()
                 if holds if isinstance(holds, bool) else await holds:
                     return
-                await asyncio.sleep(_POLL_SECONDS)
+                await asyncio.sleep(poll_seconds)
     except TimeoutError:
         raise AssertionError(f"not so within {within_seconds} s: {what}") from None

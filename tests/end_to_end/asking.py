@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -13,13 +14,28 @@ from deploy.local.waiting import eventually
 SECRET = "a secret of tests that is long enough"
 Question = tuple[str, int | None, int | None, str | None]  # project, start, end, sub-user
 _QUESTIONS_AT_ONCE = 16
+_TOKEN_SECONDS = 60  # that somebody asks with the same token
+
+
+@lru_cache
+def _token(project_id: str, user_id: str | None, number: int) -> str:
+    """The token that somebody has in a period, counted from 1970."""
+    return sign_token(
+        SECRET,
+        user_id=user_id or "administrator",
+        name="somebody",
+        project_id=project_id,
+        role="te_admin" if user_id is None else "te_user",
+        now_seconds=number * _TOKEN_SECONDS,
+    )
 
 
 class Asking:
     """Asks the API that is at `address` (`host:port`), which may be another one later."""
 
-    def __init__(self, http: aiohttp.ClientSession, address: str = "") -> None:
+    def __init__(self, http: aiohttp.ClientSession, address: str = "", poll_seconds: float = 0.05) -> None:
         self._http = http
+        self._poll_seconds = poll_seconds
         self.address = address
 
     async def ask(self, question: Question, since_ms: int = 0) -> tuple[int, dict[str, Any]]:
@@ -37,7 +53,8 @@ class Asking:
             as_of_ms = int(headers["X-Statistics-As-Of"]) if status == 200 else -1
             return as_of_ms >= since_ms
 
-        await eventually(is_later, f"an answer to {question} as of {since_ms}", within_seconds=60)
+        what = f"an answer to {question} as of {since_ms}"
+        await eventually(is_later, what, within_seconds=60, poll_seconds=self._poll_seconds)
         return as_of_ms, body
 
     async def get(
@@ -45,14 +62,7 @@ class Asking:
     ) -> tuple[int, Mapping[str, str], dict[str, Any]]:
         """Status, headers and body of whatever the API says to a question, or of a resource about it."""
         project_id, start_ms, end_ms, user_id = question
-        token = sign_token(
-            SECRET,
-            user_id=user_id or "administrator",
-            name="somebody",
-            project_id=project_id,
-            role="te_admin" if user_id is None else "te_user",
-            now_seconds=int(time.time()),
-        )
+        token = _token(project_id, user_id, int(time.time()) // _TOKEN_SECONDS)
         bounds = {"start": start_ms, "end": end_ms}
         async with self._http.get(
             f"http://{self.address}/v2.0/{project_id}/gene/{resource}",

@@ -84,6 +84,13 @@ class _Timer(asyncio.TimerHandle):
         self._cancelled = False
         self._repr = self._source_traceback = None
 
+    def cancel(self) -> None:
+        """Has the callback not run."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._callback = self._args = None  # type: ignore[assignment]
+            self._loop._timer_handle_cancelled(self)  # type: ignore[attr-defined]
+
 
 class SimulatedLoop(asyncio.BaseEventLoop):
     """Runs tasks in virtual time; connections lead into the network given."""

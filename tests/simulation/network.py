@@ -6,6 +6,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
+from struct import Struct
 from typing import Any
 from zlib import crc32
 
@@ -16,6 +17,7 @@ Factory = Callable[[], asyncio.BaseProtocol]
 
 _USUAL_SECONDS = 0.0004  # most deliveries take up to so long
 _LATE_SHARE, _LATE_SECONDS = 0.01, 0.03
+_INSTANT = Struct("<d")
 _KNOCK_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # after which TCP asks again for a connection
 
 
@@ -108,7 +110,7 @@ class Network:
         self.deliveries += 1
         if data.startswith(b"$") and b"\r\n# " in data[:16]:
             return
-        self.trace = crc32(b"%f" % now, crc32(data, self.trace))
+        self.trace = crc32(_INSTANT.pack(now), crc32(data, self.trace))
 
 
 class End(asyncio.Transport):

@@ -104,7 +104,7 @@ def _record_from(replica: Replica, timestamp: int) -> tuple[int, int] | None:
 
 
 APIS = (
-    Api((ApiVersionRequest_v0, ApiVersionRequest_v1, ApiVersionRequest_v2), api_versions),
-    Api((MetadataRequest_v5, MetadataRequest_v10), metadata),
+    Api((ApiVersionRequest_v0, ApiVersionRequest_v1, ApiVersionRequest_v2), api_versions, is_of_image=True),
+    Api((MetadataRequest_v5, MetadataRequest_v10), metadata, is_of_image=True),
     Api((OffsetRequest_v1, OffsetRequest_v2, OffsetRequest_v3), list_offsets),
 )

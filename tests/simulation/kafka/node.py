@@ -34,6 +34,7 @@ class Node:
         self.state = State.RUNNING
         self.connections: dict[Connection, None] = {}
         self.replicas: dict[tuple[str, int], Replica] = {}
+        self.answers: dict[tuple[bytes, bytes], bytes] = {}  # to what was asked since it has this image, see wire.py
         self._put_off: list[Callable[[], None]] = []
 
     @property
@@ -74,6 +75,7 @@ class Node:
     def learn(self, image: Image) -> None:
         """Takes what the controller has decided."""
         before, self.image = self.image, image
+        self.answers.clear()
         for name, topic in before.topics.items():
             now = image.topics.get(name)
             if now is None or now.topic_id != topic.topic_id:

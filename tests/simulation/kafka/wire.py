@@ -45,12 +45,14 @@ _API_VERSIONS = 18
 class Api:
     """Describes one request: its versions, oldest first, and what answers it.
 
-    With `decode` the requests are decoded by that, and the response is bytes.
+    With `decode` the requests are decoded by that, and the response is bytes. With `is_of_image` the response depends
+    on nothing but the request and the node's image: while the node has that image, it is made once.
     """
 
     requests: tuple[Any, ...]
     handler: Handler
     decode: Decode | None = None
+    is_of_image: bool = False
 
     @property
     def key(self) -> int:
@@ -113,15 +115,13 @@ class Connection(asyncio.Protocol):
             return
         struct_class, api = entry
         at = 14 + max(length, 0)
-        if api.decode is not None:
-            request = api.decode(frame, at)
-        else:
-            body = BytesIO(frame)
-            body.seek(at)
-            if struct_class.FLEXIBLE_VERSION:
-                TaggedFields.decode(body)
-            request = struct_class.decode(body)
-            request.client_id = frame[14:at].decode()
+        if api.is_of_image:
+            answers, asked = self._node.answers, (frame[4:8], frame[at:])
+            if asked not in answers:
+                answers[asked] = api.handler(self._node, _decode(struct_class, frame, at)).encode()
+            self._send(correlation_id, struct_class, answers[asked])
+            return
+        request = api.decode(frame, at) if api.decode is not None else _decode(struct_class, frame, at)
         response = api.handler(self._node, request)
         if isinstance(response, Awaitable):
             waiting = self._under_way = asyncio.ensure_future(response)
@@ -155,3 +155,13 @@ class Connection(asyncio.Protocol):
     def _write(self, correlation_id: int, body: bytes) -> None:
         if self._transport is not None:
             self._transport.write(_REPLY.pack(4 + len(body), correlation_id) + body)
+
+
+def _decode(struct_class: Any, frame: bytes, at: int) -> Any:
+    body = BytesIO(frame)
+    body.seek(at)
+    if struct_class.FLEXIBLE_VERSION:
+        TaggedFields.decode(body)
+    request = struct_class.decode(body)
+    request.client_id = frame[14:at].decode()
+    return request

@@ -34,6 +34,7 @@ TOPIC, LETTERS = "gene-job-events", "gene-job-events.dead-letters"
 _PIECE_PAUSE_SECONDS = 0.4
 _QUESTION_PAUSE_SECONDS = 0.12
 _ANSWER_SECONDS = 20
+_POLL_SECONDS = 0.5  # between questions until an answer is as new as it has to be in the end
 
 
 @dataclass(slots=True)
@@ -131,7 +132,7 @@ async def living(plan: Plan, redis: Redises, network: Network) -> AsyncIterator[
         connector = aiohttp.UnixConnector(path=f"{API[0]}:{API[1]}", limit=0)
         timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
-        asking = Asking(http, f"{API[0]}:{API[1]}")
+        asking = Asking(http, f"{API[0]}:{API[1]}", _POLL_SECONDS)
         publisher = await stack.enter_async_context(running_platform(bootstrap, TOPIC, rnd, plan.is_idempotent))
         load = Load(publisher, rnd, history, _PIECE_PAUSE_SECONDS)
         reader = Reader(asking.get, load.known, rnd, _QUESTION_PAUSE_SECONDS, forgets)
