@@ -72,13 +72,17 @@ class Load:
     async def run(self) -> None:
         """Publishes until it is cancelled; the records of a piece under way are still published."""
         while True:
-            piece = asyncio.ensure_future(self.publish(list(self._next_piece())))
+            piece = asyncio.ensure_future(self.piece())
             try:
                 await asyncio.shield(piece)
             except asyncio.CancelledError:
                 await piece
                 raise
             await asyncio.sleep(self._pause_seconds)
+
+    async def piece(self) -> None:
+        """Publishes one piece now."""
+        await self.publish(list(self._next_piece()))
 
     async def more(self, records: int) -> None:
         """Waits until so many more records have been acknowledged."""

@@ -67,7 +67,7 @@ class Reader:
 
     async def run(self) -> None:
         """Asks until it is cancelled. Raises AssertionError for an answer that cannot be right."""
-        asks = (self._ask_growing, self._ask_grown_before, self._ask_moving, self._ask_any)
+        asks = (self.ask_growing, self._ask_grown_before, self._ask_moving, self._ask_any)
         while True:
             for ask in asks:
                 try:
@@ -96,7 +96,9 @@ class Reader:
             assert as_of_ms >= before_ms, f"{question}: as-of went back by {before_ms - as_of_ms} ms"
             self._as_of_ms[project_id] = as_of_ms
 
-    async def _ask_growing(self) -> None:
+    async def ask_growing(self) -> None:
+        """Jobs that come one after the other: as many as as-of demands, and not one that there never was."""
+
         def check(says: Says, body: dict[str, Any]) -> None:
             count = total_jobs(body)
             self._check_grown(says, self._known.growing.sent, count)

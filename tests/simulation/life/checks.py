@@ -13,7 +13,7 @@ from deploy.local.waiting import eventually
 from service.store.generations import Generations
 from service.store.layout.keys import STRIPES, stripe_of
 from service.store.write.gaps import read_gaps
-from tests.chaos.load import GROWING, MOVING, MOVING_SPAN_MS
+from tests.chaos.load import GROWING, GROWING_STEP_MS, MOVING, MOVING_SPAN_MS
 from tests.end_to_end.asking import Question
 from tests.end_to_end.checks import make_questions
 from tests.end_to_end.publisher import now_ms
@@ -87,8 +87,9 @@ async def check_answers(world: World) -> None:
 
 async def _check_series(world: World, project: str, recount: Recount, rnd: Random) -> None:
     for _ in range(_SERIES):
-        start_ms = NOON_MS + rnd.randrange(MOVING_SPAN_MS // 2)
-        answer = await world.series.ask((project, start_ms, start_ms + rnd.randrange(1, MOVING_SPAN_MS), None))
+        span_ms = GROWING_STEP_MS * world.load.known.growing.sent if project == GROWING else MOVING_SPAN_MS
+        start_ms = NOON_MS + rnd.randrange(span_ms // 2)
+        answer = await world.series.ask((project, start_ms, start_ms + rnd.randrange(1, span_ms), None))
         assert answer is not None
         _, points = answer
         recount.check_series(project, _horizon_ms(world), points)

@@ -17,15 +17,28 @@ from tests.simulation.life.world import TOPIC, World
 
 _PATIENCE_SECONDS = 20.0
 _POLL_SECONDS = 0.2
+_MOST_ADDED = 3
+_CLOSE_LOOKS, _CLOSE_SECONDS = 12, 0.04
 
 
 @fault
-async def partition_added(world: World, _: Random) -> AsyncIterator[None]:
-    """The topic gets another partition, to which the platform writes, too, from then on."""
-    if _has_nodes(world):
-        world.kafka.add_partitions(TOPIC, 1)
-        world.platform.partitions += 1
+async def partition_added(world: World, _rnd: Random) -> AsyncIterator[None]:
+    """The topic gets some partitions, to each of which the platform writes, too, at once and from then on."""
+    for _ in range(_MOST_ADDED):
+        if _has_nodes(world):
+            world.kafka.add_partitions(TOPIC, 1)
+            world.platform.partitions += 1
+            await world.load.piece()
+            await _look_closely(world)
     yield
+
+
+async def _look_closely(world: World) -> None:
+    """Asks often for a moment, in which consumers may not know the new partition."""
+    for _ in range(_CLOSE_LOOKS):
+        with suppress(aiohttp.ClientConnectionError, aiohttp.ServerTimeoutError):
+            await world.reader.ask_growing()
+        await asyncio.sleep(_CLOSE_SECONDS)
 
 
 def _has_nodes(world: World) -> bool:

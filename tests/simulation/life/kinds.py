@@ -40,7 +40,6 @@ _NOT: dict[Kind, Sequence[str]] = {
 
 _AFTERNOON_SECONDS = 1_790_000_000  # in September 2026
 _DAY_SECONDS = 86_400
-_MOST_GROWN_SECONDS = 4 * _DAY_SECONDS
 _BEFORE_MIDNIGHT_SECONDS = 30
 
 
@@ -65,5 +64,5 @@ def retention_days(kind: Kind, start_seconds: int, rnd: Random) -> int | None:
     """Returns how many days jobs are kept, so that some of those that are known start before that."""
     if kind is not Kind.RETAINING:
         return None
-    within_seconds = rnd.choice((_MOST_GROWN_SECONDS, MOVING_SPAN_MS // 1_000))
-    return (start_seconds - NOON_MS // 1_000 - rnd.randrange(within_seconds)) // _DAY_SECONDS
+    earliest = start_seconds // _DAY_SECONDS - NOON_MS // 1_000 // _DAY_SECONDS
+    return earliest - rnd.choice((0, 1, rnd.randrange(MOVING_SPAN_MS // 1_000 // _DAY_SECONDS)))

@@ -36,7 +36,9 @@ async def letters_replayed(world: World, rnd: Random) -> AsyncIterator[None]:
     returning = [_returning(record, each) for record, each in zip(records, letters, strict=True)]
     world.uncertain += returning
     are_written = await _write(world, letters)
-    command = Command("replay", _replay(world, returning if are_written else []))
+    if are_written:
+        world.letters_written += returning
+    command = Command("replay", _replay(world, list(world.letters_written)))
     yield
     if rnd.random() < _KILLED:
         command.process.kill()
@@ -72,7 +74,7 @@ async def _write(world: World, letters: Sequence[DeadLetter]) -> bool:
 
 
 async def _replay(world: World, returning: Sequence[Record]) -> None:
-    """Runs the command. Where it ends well, these records are in the topic."""
+    """Runs the command. Where it ends well, these records are in the topic, sent by it or by one before."""
     await asyncio.sleep(0.01)  # of the letters it takes those that were written before it began
     try:
         await replay_dead_letters.run(world.settings, _ALL_LETTERS, QuietTerminal())

@@ -56,7 +56,7 @@ class SeriesReader:
         return Says.of(headers, question[1], self._forgets), points
 
     async def _ask_growing(self) -> None:
-        number = self._rnd.randrange(1, self._known.growing.sent + 1)
+        number = self._rnd.randint(1, max(1, self._known.growing.sent))
         answer = await self.ask((GROWING, NOON_MS, growing_start_ms(number), None))
         if answer is not None:
             says, points = answer

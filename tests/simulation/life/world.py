@@ -55,8 +55,9 @@ class World:
     settings: ConsumerSettings
     of_service: ServiceSettings
     uncertain: list[Record] = field(default_factory=list)  # may be in the topic or not
-    returned: list[Record] = field(default_factory=list)  # dead letters that a command has sent back
     letters_made: set[tuple[int, int]] = field(default_factory=set)  # partition and offset of letters that we made up
+    letters_written: list[Record] = field(default_factory=list)  # of those, as they will come back
+    returned: list[Record] = field(default_factory=list)  # dead letters that a command has sent back
     consumers: list[SimulatedConsumer] = field(default_factory=list)
     launched: list[SimulatedConsumer] = field(default_factory=list)  # all there ever were
     service: SimulatedService | None = None
