@@ -1,7 +1,8 @@
 """Kafka's nodes are killed, hang, are slow and cut off; transactions stay open; batches cannot be read."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from random import Random
 
 from aiokafka import AIOKafkaProducer
@@ -13,7 +14,7 @@ from tests.end_to_end.traffic import PARTITIONS, Record, life, make_record
 from tests.simulation.kafka.damage import Flaw
 from tests.simulation.kafka.replica import Replica
 from tests.simulation.life.registry import fault
-from tests.simulation.life.world import TOPIC, World
+from tests.simulation.life.world import LETTERS, TOPIC, World
 
 _SLOW_SECONDS = (0.02, 0.3, 2.0)
 _END_SECONDS = 30.0
@@ -139,6 +140,20 @@ async def _acknowledges(leader: Replica) -> bool:
     finally:
         del leader.watchers[more.set]
     return leader.leads
+
+
+@fault
+async def letters_refused(world: World, _: Random) -> AsyncIterator[None]:
+    """The topic of dead letters takes none: each is too large for it."""
+    usual = world.kafka.controller.image.topics[LETTERS].configs
+    _set_configs(world, {**usual, "max.message.bytes": "100"})
+    yield
+    _set_configs(world, usual)
+
+
+def _set_configs(world: World, configs: Mapping[str, str]) -> None:
+    controller = world.kafka.controller
+    controller.put_topic(replace(controller.image.topics[LETTERS], configs=configs))
 
 
 @fault

@@ -73,6 +73,13 @@ async def consumer_ahead(world: World, rnd: Random) -> AsyncIterator[None]:
 
 
 @fault
+async def platform_rests(world: World, _: Random) -> AsyncIterator[None]:
+    """The platform publishes nothing: consumers write claims alone."""
+    async with world.platform.idle:
+        yield
+
+
+@fault
 async def service_killed(world: World, _: Random) -> AsyncIterator[None]:
     """The API is killed; another comes in the end."""
     assert world.service is not None

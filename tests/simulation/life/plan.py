@@ -15,6 +15,7 @@ LANES: Mapping[str, Sequence[str]] = {
         "consumer_hangs",
         "consumer_ahead",
         "consumers_killed",
+        "platform_rests",
     ),
     "redis": (
         "redis_killed",
@@ -51,6 +52,7 @@ LANES: Mapping[str, Sequence[str]] = {
         "leader_unsure",
         "batch_unreadable",
         "transaction_open",
+        "letters_refused",
     ),
     "others": ("service_killed", "service_hangs", "rebuild", "rebuild_killed", "verify_and_repair"),
 }

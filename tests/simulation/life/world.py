@@ -128,7 +128,7 @@ async def living(plan: Plan, redis: Redises, network: Network) -> AsyncIterator[
     )
     of_service = ServiceSettings(redis_url=redis.url(SERVICE), jwt_secret=SecretStr(SECRET), rate_limit=0, **common)
     forgets = plan.retention_days is not None
-    history = make_history(rnd, plan.jobs, bad_records=plan.jobs // 30, misnamed_records=plan.jobs // 50)
+    history = make_history(rnd, plan.jobs, bad_records=plan.jobs // 15, misnamed_records=plan.jobs // 50)
     async with AsyncExitStack() as stack:
         connector = aiohttp.UnixConnector(path=f"{API[0]}:{API[1]}", limit=0)
         timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
