@@ -95,6 +95,11 @@ def _ends(world: World) -> Mapping[int, int]:
     return ends
 
 
+def _is_longer(world: World, ends: Mapping[int, int]) -> bool:
+    now = _ends(world)
+    return all(now.get(partition, 0) > end for partition, end in ends.items())
+
+
 def _drop(world: World, partition: int, before: int) -> None:
     with suppress(LookupError):
         world.archive.drop(partition, before)
@@ -125,16 +130,19 @@ async def topic_made_anew(world: World, _: Random) -> AsyncIterator[None]:
 
 
 @fault
-async def topic_made_anew_unseen(world: World, _: Random) -> AsyncIterator[None]:
-    """The topic is made anew while all consumers hang, which go on in the end."""
+async def topic_made_anew_unseen(world: World, rnd: Random) -> AsyncIterator[None]:
+    """The topic is made anew while all consumers hang, which go on in the end; it may be longer by then."""
     async with world.platform.idle:
-        processes = []
+        processes, ends = [], _ends(world) if rnd.random() < 0.5 else {}
         if await _is_applied(world, now_ms(), _PATIENCE_SECONDS):
             processes = [each.process for each in world.launched if not each.process.is_dead]
             for process in processes:
                 process.hang()
             await _make_anew(world)
     yield
+    if processes:
+        with suppress(AssertionError):
+            await eventually(lambda: _is_longer(world, ends), "the topic is longer", within_seconds=_PATIENCE_SECONDS)
     for process in processes:
         process.wake()
 
