@@ -15,7 +15,7 @@ from tests.end_to_end.publisher import Acknowledged, Publisher
 from tests.end_to_end.traffic import PARTITIONS, Record
 
 _REQUEST_TIMEOUT_MS = 3_000
-_AGAIN_SECONDS = 0.1
+_AGAIN_SECONDS, _SOON_SECONDS = 0.1, 0.01
 _MOVED = 0.3  # the share of records that go to partitions that came later, where there are any
 
 
@@ -58,7 +58,7 @@ class Platform(Publisher):
         """Returns when the producer has heard of a partition, which may have been added a moment ago."""
         while partition not in (producer.client.cluster.partitions_for_topic(self._topic) or ()):
             await producer.client.force_metadata_update()
-            await asyncio.sleep(_AGAIN_SECONDS)
+            await asyncio.sleep(_SOON_SECONDS)
 
 
 @asynccontextmanager
