@@ -211,6 +211,7 @@ async def redis_ends_in_a_pipeline(world: World, rnd: Random) -> AsyncIterator[N
     server = _any_server(world, rnd)
     server.cut_pipeline(rnd.randrange(1, 10))
     yield
+    server.cut_pipeline(None)
 
 
 @fault

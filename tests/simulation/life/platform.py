@@ -15,6 +15,7 @@ from tests.end_to_end.publisher import Acknowledged, Publisher
 from tests.end_to_end.traffic import PARTITIONS, Record
 
 _REQUEST_TIMEOUT_MS = 3_000
+_PATIENCE_MS = 40_000  # of an idempotent producer: it does not repeat what it has given up
 _AGAIN_SECONDS, _SOON_SECONDS = 0.1, 0.01
 _MOVED = 0.3  # the share of records that go to partitions that came later, where there are any
 
@@ -68,7 +69,7 @@ async def running_platform(bootstrap: str, topic: str, rnd: Random, is_idempoten
         bootstrap_servers=bootstrap,
         enable_idempotence=is_idempotent,
         acks="all",
-        request_timeout_ms=_REQUEST_TIMEOUT_MS,
+        request_timeout_ms=_PATIENCE_MS if is_idempotent else _REQUEST_TIMEOUT_MS,
         max_batch_size=LARGEST_BATCH_BYTES,
         max_request_size=2 * LARGEST_BATCH_BYTES,
     )

@@ -132,8 +132,8 @@ class SimulatedRedis(Lives):
         """Loses the next commands; their connections end, or hang for ever."""
         self.losses.commands, self.losses.hangs = count, hangs
 
-    def cut_pipeline(self, done: int) -> None:
-        """Ends the connection of the next pipeline after so many of its commands, or after all but one."""
+    def cut_pipeline(self, done: int | None) -> None:
+        """Ends the connection of the next pipeline after so many of its commands, or after all but one; None: not."""
         self.losses.pipeline = done
 
     def _fronts(self) -> list[Front]:
