@@ -15,6 +15,7 @@ from tests.simulation.life import (
     operations,
     replaying,
 )
+from tests.simulation.life.disorder import Disorder
 from tests.simulation.life.plan import Breakage, Plan
 from tests.simulation.life.redises import Redises
 from tests.simulation.life.registry import FAULTS
@@ -44,6 +45,7 @@ class Lived:
 
 async def live(plan: Plan, redis: Redises, network: Network) -> Lived:
     """Runs the life of a plan. Raises AssertionError, or whatever a process of the service has raised."""
+    disorder = Disorder()
     async with living(plan, redis, network) as world:
         world.service = world.launch_service()
         world.consumers = [world.launch_consumer() for _ in range(plan.consumers)]
@@ -63,6 +65,7 @@ async def live(plan: Plan, redis: Redises, network: Network) -> Lived:
         await checks.check_answers(world)
         await checks.check_store(world)
         await checks.check_dead_letters(world)
+        disorder.check(plan)
         await _end(world)
         checks.check_tasks(world)
         return Lived(len(world.load.records), world.reader.answers, world.reader.refusals)
