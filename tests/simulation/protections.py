@@ -30,6 +30,14 @@ PROTECTIONS: Mapping[str, Sequence[Change]] = {
         (_APPLY, _MARKING, f"{_MARKING}\nwrite_head(new_head)"),
         (_APPLY, "write_head(new_head)\nreturn {'ok'", "return {'ok'"),
     ],
+    # reading goes on from the offset of the stripe that is the furthest, and not the least far
+    "least-offset": [
+        (
+            "consumers.offsets.stripe_offsets:StripeOffsets.__init__",
+            "self.positions = {p: min(",
+            "self.positions = {p: max(",
+        )
+    ],
     # dead letters are written after the offsets have moved past them
     "letter-order": [
         ("consumers.ingest.applier:Applier.apply", "        await self._send(letters)\n", "        pass\n"),
@@ -71,7 +79,7 @@ PROTECTIONS: Mapping[str, Sequence[Change]] = {
         ("consumers.ingest.reading:Reading.begin_write", "values_ms(self._watch.looked_ms)", "values_ms(now_ms)")
     ],
     # a claim is of the partition that is the furthest
-    "least": [("consumers.ingest.applier:Applier.claim", "Claim(min(", "Claim(max(")],
+    "least-watermark": [("consumers.ingest.applier:Applier.claim", "Claim(min(", "Claim(max(")],
     # a consumer tells the time by its own machine
     "clock": [("service.store.redis.clock:StoreClock.now_ms", "if self._lead_ms is None", "if True")],
     # events of transactions count that are not committed, or never will be

@@ -14,6 +14,7 @@ from tests.simulation.redis.server import SimulatedRedis
 _COMMANDS = ("hset", "hset", "hset", "set", "setrange", "append", "del", "hdel", "sadd", "evalsha", "script|load")
 _MOST_CUT_BYTES = 200_000
 _MOST_LOST = 40  # commands or replies
+_LULL_SECONDS = 1.0
 
 
 def _any_server(world: World, rnd: Random) -> SimulatedRedis:
@@ -91,6 +92,19 @@ async def redis_restored(world: World, rnd: Random) -> AsyncIterator[None]:
     yield
     with world.reader.store_goes_back():
         server.restore(state)
+
+
+@fault
+async def redis_restored_in_a_lull(world: World, rnd: Random) -> AsyncIterator[None]:
+    """An older snapshot takes Redis' place while the platform publishes nothing: no batch meets it, claims do."""
+    server = _any_server(world, rnd)
+    state = server.snapshot()
+    yield
+    async with world.platform.idle:
+        await asyncio.sleep(_LULL_SECONDS)
+        with world.reader.store_goes_back():
+            server.restore(state)
+        await asyncio.sleep(2 * _LULL_SECONDS)
 
 
 @fault

@@ -31,7 +31,7 @@ _PARTLY = (  # may leave a batch applied in part, of which a ledger of gaps cann
     "redis_full",
     "redis_forbids_a_command",
 )
-_GOING_BACK = ("redis_emptied", "redis_restored", "redis_fails_over")
+_GOING_BACK = ("redis_emptied", "redis_restored", "redis_restored_in_a_lull", "redis_fails_over")
 _NOT: dict[Kind, Sequence[str]] = {
     Kind.SHORTENED: _PARTLY,
     # What the old topic told is in Redis alone: nothing may be lost there, and nobody but the platform writes.

@@ -28,6 +28,7 @@ LANES: Mapping[str, Sequence[str]] = {
         "redis_loses_power_twice",
         "redis_emptied",
         "redis_restored",
+        "redis_restored_in_a_lull",
         "redis_fails_over",
         "redis_full",
         "redis_read_only",
