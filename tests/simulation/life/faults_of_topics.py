@@ -18,7 +18,7 @@ from tests.simulation.life.world import TOPIC, World
 _PATIENCE_SECONDS = 20.0
 _POLL_SECONDS = 0.2
 _MOST_ADDED = 3
-_CLOSE_LOOKS, _CLOSE_SECONDS = 12, 0.04
+_CLOSE_LOOKS, _CLOSE_SECONDS = 8, 0.02
 
 
 @fault
@@ -28,14 +28,14 @@ async def partition_added(world: World, _rnd: Random) -> AsyncIterator[None]:
         if _has_nodes(world):
             world.kafka.add_partitions(TOPIC, 1)
             world.platform.partitions += 1
-            await world.load.piece()
             await _look_closely(world)
     yield
 
 
 async def _look_closely(world: World) -> None:
-    """Asks often for a moment, in which consumers may not know the new partition."""
+    """Publishes and asks often for a moment, in which consumers may not know the new partition."""
     for _ in range(_CLOSE_LOOKS):
+        await world.load.piece()
         with suppress(aiohttp.ClientConnectionError, aiohttp.ServerTimeoutError):
             await world.reader.ask_growing()
         await asyncio.sleep(_CLOSE_SECONDS)
