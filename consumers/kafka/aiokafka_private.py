@@ -11,6 +11,8 @@
 - A Reader polls by a method of its own, and not through the library's (`AIOKafkaConsumer.getmany`): OpenTelemetry's
   instrumentation wraps that. Its wrapper asks each record for its topic, which ours do not have, makes a span of each,
   and raises an error for a `traceparent` header that is not UTF-8.
+- A Reader fetches with a version that leaders alone answer (`LeaderFetch`). The library's newest one is answered by
+  followers as well, a former leader among them, whose high watermark may be older than what was acknowledged.
 - Header names that are not UTF-8 are read and written as the bytes that they are.
 - A client whose stop() was given up is ended (consumers/kafka/stopping.py), as stop() then leaves its tasks and
   connections behind.
@@ -56,6 +58,17 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.protocol.api import Request
+from aiokafka.protocol.fetch import (
+    FetchRequest,
+    FetchRequest_v4,
+    FetchRequest_v5,
+    FetchRequest_v6,
+    FetchRequest_v7,
+    FetchRequest_v8,
+    FetchRequest_v9,
+    FetchRequest_v10,
+)
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchBuilderPy, _DefaultRecordBatchPy
 from aiokafka.record.legacy_records import LegacyRecordBatch
@@ -122,6 +135,30 @@ class UnreadableError(KafkaError):  # type: ignore[misc]  # aiokafka has no type
     """Says that a partition cannot be read from an offset on; the text names topic, partition, offset and cause."""
 
 
+_LeaderVersions = (
+    FetchRequest_v4
+    | FetchRequest_v5
+    | FetchRequest_v6
+    | FetchRequest_v7
+    | FetchRequest_v8
+    | FetchRequest_v9
+    | FetchRequest_v10
+)
+
+
+class LeaderFetch(Request[_LeaderVersions]):  # type: ignore[misc]  # aiokafka has no types
+    """Sends a fetch in a version before 11, with which followers began to answer consumers (KIP-392)."""
+
+    API_KEY = FetchRequest.API_KEY
+
+    def __init__(self, request: FetchRequest) -> None:
+        self._request = request
+
+    def build(self, request_struct_class: Any) -> Any:
+        """Returns the fetch in the version that the broker knows. The library calls it."""
+        return self._request.build(request_struct_class)
+
+
 class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     """Reads partitions, and stops only those that cannot be read; it tries these again after `retry_seconds`."""
 
@@ -185,7 +222,7 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         offsets = {TopicPartition(topic, some[0]): some[1] for topic, parts in request.topics for some in parts}
         leadership, now = self.reader.leadership, asyncio.get_running_loop().time
         trusted = {tp for tp in offsets if leadership.is_trusted(tp, node_id, now())}
-        response = await self._send(node_id, request)
+        response = await self._send(node_id, LeaderFetch(request))
         if response is None:
             leadership.lost(offsets)
             return False

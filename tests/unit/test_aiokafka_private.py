@@ -16,13 +16,21 @@ from aiokafka.consumer.consumer import AIOKafkaConsumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.producer import message_accumulator
-from aiokafka.protocol.fetch import FetchResponse_v11
+from aiokafka.protocol.fetch import FetchRequest, FetchResponse_v11
 from aiokafka.protocol.offset import OffsetRequest, OffsetResponse_v3
 from aiokafka.record import default_records
 from aiokafka.record.util import calc_crc32c
 
 from consumers.kafka import aiokafka_private
-from consumers.kafka.aiokafka_private import HeaderName, MisnamedRecord, Reader, Unreadable, _Fetcher, _LenientBuilder
+from consumers.kafka.aiokafka_private import (
+    HeaderName,
+    LeaderFetch,
+    MisnamedRecord,
+    Reader,
+    Unreadable,
+    _Fetcher,
+    _LenientBuilder,
+)
 from consumers.kafka.leadership import CaughtUp
 
 TP = TopicPartition("events", 3)
@@ -50,6 +58,13 @@ def test_the_library_is_the_one_that_was_read() -> None:
     ]
     digest = hashlib.sha256("".join(map(inspect.getsource, read)).encode()).hexdigest()[:16]
     assert (aiokafka.__version__, digest) == ("0.14.0", "bf2b122b14277e9e")
+
+
+@pytest.mark.parametrize(("known", "version"), [((0, 11), 10), ((4, 17), 10), ((0, 8), 8)])
+def test_only_leaders_are_asked_for_records(known: tuple[int, int], version: int) -> None:
+    """Followers answer version 11, a former leader among them: what it says of the end may be out of date."""
+    request = LeaderFetch(FetchRequest(100, 1, 1_000, 1, [("events", [(3, 7, 500)])])).prepare({1: known})
+    assert (request.API_VERSION, request.topics[0][0]) == (version, "events")
 
 
 def batch_of(

@@ -1,4 +1,7 @@
-"""Answers Fetch (version 11), the request that is asked most: taken apart and put together by hand for its speed."""
+"""Answers Fetch (versions 10 and 11), the request that is asked most: taken apart and put together by hand for speed.
+
+Followers answer version 11 of consumers as well, by what they know (KIP-392). Version 10 only leaders answer.
+"""
 
 import asyncio
 import struct
@@ -6,12 +9,13 @@ from collections.abc import Set
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiokafka.protocol.fetch import FetchRequest_v11
+from aiokafka.protocol.fetch import FetchRequest_v10, FetchRequest_v11
 
 from tests.simulation.kafka.codes import (
     CORRUPT_MESSAGE,
     FENCED_LEADER_EPOCH,
     NONE,
+    NOT_LEADER,
     OFFSET_OUT_OF_RANGE,
     UNKNOWN_LEADER_EPOCH,
 )
@@ -52,14 +56,19 @@ class _Fetch(NamedTuple):
     max_bytes: int
     isolation: int
     topics: tuple[tuple[bytes, tuple[_Asked, ...]], ...]
+    is_for_leaders: bool
 
 
 def _decode(frame: bytes, at: int) -> _Fetch:
-    return _decode_body(frame[at:])
+    return _decode_body(frame[at:], is_for_leaders=False)
+
+
+def _decode_for_leaders(frame: bytes, at: int) -> _Fetch:
+    return _decode_body(frame[at:], is_for_leaders=True)
 
 
 @lru_cache(maxsize=1_000)  # an idle consumer asks the same again and again
-def _decode_body(body: bytes) -> _Fetch:
+def _decode_body(body: bytes, *, is_for_leaders: bool) -> _Fetch:
     _, max_wait_ms, min_bytes, max_bytes, isolation, _, _, count = _REQUEST.unpack_from(body)
     at, topics = _REQUEST.size, []
     for _ in range(count):
@@ -73,7 +82,7 @@ def _decode_body(body: bytes) -> _Fetch:
             asked.append(_Asked((name, number), epoch, offset, most_bytes))
         at += 4
         topics.append((encoded, tuple(asked)))
-    return _Fetch(max_wait_ms, min_bytes, max_bytes, isolation, tuple(topics))
+    return _Fetch(max_wait_ms, min_bytes, max_bytes, isolation, tuple(topics), is_for_leaders)
 
 
 class _Read(NamedTuple):
@@ -107,28 +116,30 @@ def _read(node: "Node", request: _Fetch) -> _Read:
         parts += name, _COUNT.pack(len(partitions))
         for asked in partitions:
             try:
-                replica = _find(node, asked)
+                replica = _find(node, asked, request.is_for_leaders)
                 before = replica.end_for(request.isolation)
                 data = replica.log.read(asked.offset, before, min(asked.most_bytes, left), is_first)
             except _RefusedError as refused:
                 failed.append(asked.key)
-                parts.append(_refuse(asked, refused.code))
+                parts.append(_refuse(asked, refused.code, request.is_for_leaders))
                 continue
             except DamagedLogError:
                 failed.append(asked.key)
-                parts.append(_refuse(asked, CORRUPT_MESSAGE))
+                parts.append(_refuse(asked, CORRUPT_MESSAGE, request.is_for_leaders))
                 continue
             if data:
                 is_first = False
                 left = max(0, left - len(data))
-            parts += _partition(replica, asked, request.isolation), _RECORDS.pack(_ANY_REPLICA, len(data)), data
+            parts += _partition(replica, asked, request.isolation), _length(len(data), request.is_for_leaders), data
     return _Read(b"".join(parts), request.max_bytes - left, failed)
 
 
-def _find(node: "Node", asked: _Asked) -> Replica:
-    replica = node.replicas.get(asked.key)  # followers answer consumers as well, by what they know (KIP-392)
+def _find(node: "Node", asked: _Asked, is_for_leaders: bool) -> Replica:
+    replica = node.replicas.get(asked.key)
     if replica is None:
         raise _RefusedError(node.absence(*asked.key))
+    if is_for_leaders and not replica.leads:
+        raise _RefusedError(NOT_LEADER)
     if asked.epoch not in {_ANY_EPOCH, replica.image.epoch}:
         raise _RefusedError(FENCED_LEADER_EPOCH if asked.epoch < replica.image.epoch else UNKNOWN_LEADER_EPOCH)
     if not replica.log.start <= asked.offset <= replica.log.end:
@@ -136,8 +147,12 @@ def _find(node: "Node", asked: _Asked) -> Replica:
     return replica
 
 
-def _refuse(asked: _Asked, code: int) -> bytes:
-    return _STATE.pack(asked.key[1], code, -1, -1, -1, _NO_LIST) + _RECORDS.pack(_ANY_REPLICA, 0)
+def _length(size_bytes: int, is_for_leaders: bool) -> bytes:
+    return _COUNT.pack(size_bytes) if is_for_leaders else _RECORDS.pack(_ANY_REPLICA, size_bytes)
+
+
+def _refuse(asked: _Asked, code: int, is_for_leaders: bool) -> bytes:
+    return _STATE.pack(asked.key[1], code, -1, -1, -1, _NO_LIST) + _length(0, is_for_leaders)
 
 
 def _partition(replica: Replica, asked: _Asked, isolation: int) -> bytes:
@@ -184,4 +199,4 @@ class _Waiting:
             replica.watchers.pop(self._look, None)
 
 
-APIS = (Api((FetchRequest_v11,), fetch, _decode),)
+APIS = (Api((FetchRequest_v10,), fetch, _decode_for_leaders), Api((FetchRequest_v11,), fetch, _decode))

@@ -14,6 +14,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.record.memory_records import MemoryRecords
 
+from consumers.kafka.aiokafka_private import LeaderFetch
 from deploy.kafka.topics import admin, create_topic
 from deploy.local.waiting import eventually
 from tests.simulation.kafka.model import KafkaModel
@@ -120,10 +121,12 @@ class Broker:
         partition_bytes: int = 1 << 20,
         wait_ms: int = 0,
         node: int | None = None,
+        is_for_leaders: bool = False,
     ) -> list[Fetched]:
         """What one fetch gives, partitions in the order of the response; they are asked for in that of `offsets`."""
         topics = [(tp.topic, [(tp.partition, offset, partition_bytes)]) for tp, offset in offsets.items()]
-        response = await self.ask(FetchRequest(wait_ms, 1, max_bytes, isolation, topics), node)
+        request = FetchRequest(wait_ms, 1, max_bytes, isolation, topics)
+        response = await self.ask(LeaderFetch(request) if is_for_leaders else request, node)
         return [
             Fetched(TopicPartition(topic, partition), code, highwater, stable, start, aborted or [], data or b"")
             for topic, partitions in response.topics

@@ -73,6 +73,9 @@ async def test_followers_give_records_and_no_more(cluster: Cluster) -> None:
         assert (await cluster.broker.append(tp, batch_of([b"b"]), node=node))[0] == NOT_LEADER
         assert (await cluster.broker.offset(tp, LATEST, node=node))[0] == NOT_LEADER
     assert (await cluster.fetch(tp, node=other)).code == NOT_LEADER
+    for node, code in ((leader, OK), (follower, NOT_LEADER), (other, NOT_LEADER)):
+        [fetched] = await cluster.broker.fetch({tp: 0}, node=node, is_for_leaders=True)
+        assert fetched.code == code
 
     async def has_followed() -> bool:
         fetched = await cluster.fetch(tp, node=follower)
