@@ -70,8 +70,6 @@ PROTECTIONS: Mapping[str, Sequence[Change]] = {
     "high-watermark": [(_FETCH, "if state.position >= highwater:", "if True:")],
     # a leader is trusted that may not know its end yet
     "leader": [("consumers.kafka.leadership:Leadership.is_trusted", "return told_by == node and", "return True or")],
-    # a fetch proves what was so when its response came
-    "asked": [(_FETCH, "CaughtUp(asked_ms, offsets[tp])", "CaughtUp(self.reader.now_ms(), offsets[tp])")],
     # what was read before the store went back proves something afterwards
     "old-evidence": [(_SYNCHRONIZE, "self._consumer.caught_up.clear()", "pass")],
     # watermarks go beyond the last look at the topic's partitions
@@ -121,7 +119,11 @@ PROTECTIONS: Mapping[str, Sequence[Change]] = {
             "if view.meta.shape_id != shape.shape_id:",
             "if False:",
         ),
-        ("service.store.read.reader:RedisStatisticsStore._asked", "check_nodes(project_prefix", "str(project_prefix"),
+        (
+            "service.store.read.reader:RedisStatisticsStore._asked",
+            "check_nodes(project_prefix",
+            '"".format(project_prefix',
+        ),
     ],
     # the API answers from a generation that is no longer the live one
     "live": [("service.store.read.reader:RedisStatisticsStore._asked", "if view.look.head.live != live:", "if False:")],

@@ -15,6 +15,9 @@ _COMMANDS = ("hset", "hset", "hset", "set", "setrange", "append", "del", "hdel",
 _MOST_CUT_BYTES = 200_000
 _MOST_LOST = 40  # commands or replies
 _LULL_SECONDS = 1.0
+_STRIPE_KEYS = ("*head", "*:fresh", "*:projects", "*:totals", "*:gaps", "*:swept", "*:retired", "*:topic", "*:trial")
+_LEVELS = (42, 36, 33, 30, 27, 24, 21, 18, 15, 12, 9, 6, 3, 0)
+_PROJECT_KEYS = ("*:m", "*:s", "*:u", "*:t", "*:j:*", *(f"*:n:{level}:*" for level in _LEVELS))
 
 
 def _any_server(world: World, rnd: Random) -> SimulatedRedis:
@@ -199,6 +202,15 @@ async def redis_forbids_a_command(world: World, rnd: Random) -> AsyncIterator[No
     server.forbid(CONSUMERS, command)
     yield
     server.allow(CONSUMERS, command)
+
+
+@fault
+async def redis_forbids_keys(world: World, rnd: Random) -> AsyncIterator[None]:
+    """The consumers' user may not write some of a project's keys: a script ends amid the nodes, or after them."""
+    server, denied = _any_server(world, rnd), rnd.choice(_PROJECT_KEYS)
+    server.restrict(CONSUMERS, [each for each in (*_STRIPE_KEYS, *_PROJECT_KEYS) if each != denied])
+    yield
+    server.restrict(CONSUMERS, ["*"])
 
 
 @fault

@@ -30,6 +30,7 @@ _PARTLY = (  # may leave a batch applied in part, of which a ledger of gaps cann
     "redis_file_cut",
     "redis_full",
     "redis_forbids_a_command",
+    "redis_forbids_keys",
 )
 _GOING_BACK = ("redis_emptied", "redis_restored", "redis_restored_in_a_lull", "redis_fails_over")
 _NOT: dict[Kind, Sequence[str]] = {

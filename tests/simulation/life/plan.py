@@ -37,6 +37,7 @@ LANES: Mapping[str, Sequence[str]] = {
         "redis_disconnects",
         "redis_forgets_scripts",
         "redis_forbids_a_command",
+        "redis_forbids_keys",
         "redis_loses_replies",
         "redis_loses_commands",
         "redis_ends_in_a_pipeline",

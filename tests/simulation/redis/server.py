@@ -13,8 +13,8 @@ All faults take effect before they return. Where a fault may do one thing or the
   `cut_block` (`start` is to follow these two), `promote(state, Old)` and `end_old`
 - its time: `freeze`, `thaw`; `slow_seconds`
 - network: `drop_connections`, `forget_connections`, `kill_clients`, `lose_replies`, `lose_commands`, `cut_pipeline`
-- what it may: `forbid`, `allow`, `fill`, `free`, `configure`, `fill_disk`, `free_disk`, `demote`, `end_demotion`,
-  `flush_scripts`
+- what it may: `forbid`, `allow`, `restrict`, `fill`, `free`, `configure`, `fill_disk`, `free_disk`, `demote`,
+  `end_demotion`, `flush_scripts`
 - to look at: `instance`, `ask`, `commands` and `digest` (the same in two runs of one seed), `before_command`
 """
 
@@ -148,6 +148,10 @@ class SimulatedRedis(Lives):
     def allow(self, user: str, command: str) -> None:
         """Ends a `forbid`."""
         self._order("ACL", "SETUSER", user, f"+{command}")
+
+    def restrict(self, user: str, patterns: Sequence[str]) -> None:
+        """Lets a user write keys of these patterns alone (`*:m`), and read all; `*` ends it."""
+        self._order("ACL", "SETUSER", user, "resetkeys", "%R~*", *(f"%W~{each}" for each in patterns))
 
     def configure(self, name: str, value: str) -> None:
         """Changes a setting, such as `maxmemory-policy` or `min-replicas-to-write`, also of servers to come."""
