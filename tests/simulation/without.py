@@ -17,13 +17,18 @@ from tests.simulation.protections import PROTECTIONS
 
 def take_out(name: str) -> None:
     """Takes a protection out of this process, for good; before any life begins."""
+    for place, text in texts_without(name).items():
+        _replace(pkgutil.resolve_name(place), text)
+
+
+def texts_without(name: str) -> dict[str, str]:
+    """Returns by place what takes the place of the product's texts. Raises AssertionError if a piece is not there."""
     texts: dict[str, str] = {}
     for place, piece, other in PROTECTIONS[name]:
         text = texts.get(place) or _text(pkgutil.resolve_name(place))
         assert text.count(piece) == 1, f"{place} has {text.count(piece)} times {piece!r}"
         texts[place] = text.replace(piece, other)
-    for place, text in texts.items():
-        _replace(pkgutil.resolve_name(place), text)
+    return texts
 
 
 def _text(target: Script | FunctionType) -> str:
