@@ -34,7 +34,8 @@ _PARTLY = (  # may leave a batch applied in part, of which a ledger of gaps cann
 )
 _GOING_BACK = ("redis_emptied", "redis_restored", "redis_restored_in_a_lull", "redis_fails_over")
 _NOT: dict[Kind, Sequence[str]] = {
-    Kind.SHORTENED: _PARTLY,
+    # After a rebuild a ledger may name what the rebuild had read and the consumers had not (docs/decisions.md).
+    Kind.SHORTENED: (*_PARTLY, "rebuild", "rebuild_killed"),
     # What the old topic told is in Redis alone: nothing may be lost there, and nobody but the platform writes.
     Kind.ANEW: (*_GOING_BACK, *_PARTLY[:5], "rebuild", "rebuild_killed", "letters_replayed", "transaction_open"),
 }

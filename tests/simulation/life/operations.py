@@ -90,4 +90,4 @@ async def give_up_rebuild(world: World) -> None:
     try:
         await discard(world.settings)
     except GenerationError:
-        await run_rebuild(world.settings, False, _no_progress)
+        await run_rebuild(world.settings, accept_gaps=False, show_progress=_no_progress)
