@@ -70,6 +70,8 @@ PROTECTIONS: Mapping[str, Sequence[Change]] = {
     "high-watermark": [(_FETCH, "if state.position >= highwater:", "if True:")],
     # a leader is trusted that may not know its end yet
     "leader": [("consumers.kafka.leadership:Leadership.is_trusted", "return told_by == node and", "return True or")],
+    # followers are read from, a former leader among them
+    "leader-fetch": [(_FETCH, "LeaderFetch(request)", "request")],
     # what was read before the store went back proves something afterwards
     "old-evidence": [(_SYNCHRONIZE, "self._consumer.caught_up.clear()", "pass")],
     # watermarks go beyond the last look at the topic's partitions
