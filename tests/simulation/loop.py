@@ -196,9 +196,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return _Future(loop=self)
 
     def _make_task(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], context: Context | None = None
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, Any],
+        context: Context | None = None,
+        **options: Any,  # newer versions of Python give more
     ) -> asyncio.Task[Any]:
-        task = _Task(coroutine, loop=loop, context=context)
+        task = _Task(coroutine, loop=loop, context=context, **options)
         task.process = PROCESS.get() if context is None else context.get(PROCESS)
         return task
 
