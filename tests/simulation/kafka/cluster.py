@@ -28,6 +28,7 @@ class Cluster:
     def __init__(self, nodes: Sequence[tuple[str, int]], rnd: Random, now_ms: Callable[[], int]) -> None:
         self.rnd = rnd
         self.now_ms = now_ms
+        self.fetch_max_bytes = 55 << 20  # the brokers' own limit of a response, beside that of each fetch
         numbers = tuple(range(1, len(nodes) + 1))
         self.controller = Controller(self, Image({}, numbers))
         self.replication = Replication(self, seconds=0.002)

@@ -110,7 +110,8 @@ def _is_enough(request: _Fetch, read: _Read, unknown: Set[tuple[str, int]]) -> b
 
 def _read(node: "Node", request: _Fetch) -> _Read:
     """Reads what a fetch asks for; the order of the partitions decides which get a share of `max_bytes`."""
-    left, is_first, failed = request.max_bytes, True, []
+    most = min(request.max_bytes, node.model.fetch_max_bytes)
+    left, is_first, failed = most, True, []
     parts = [_RESPONSE.pack(0, NONE, 0, len(request.topics))]
     for name, partitions in request.topics:
         parts += name, _COUNT.pack(len(partitions))
@@ -131,7 +132,7 @@ def _read(node: "Node", request: _Fetch) -> _Read:
                 is_first = False
                 left = max(0, left - len(data))
             parts += _partition(replica, asked, request.isolation), _length(len(data), request.is_for_leaders), data
-    return _Read(b"".join(parts), request.max_bytes - left, failed)
+    return _Read(b"".join(parts), most - left, failed)
 
 
 def _find(node: "Node", asked: _Asked, is_for_leaders: bool) -> Replica:

@@ -61,6 +61,7 @@ LANES: Mapping[str, Sequence[str]] = {
 _SHARES = {"consumers": 3, "redis": 5, "kafka": 3, "others": 1}  # how often a fault is of each lane
 _FAULTS, _FAULTS_OF_TOPIC = 9, 2
 _PAUSE_SECONDS, _SHORT_SECONDS, _LONG_SECONDS, _LONG_SHARE = 3.0, 3.0, 13.0, 0.1
+_FEW_BYTES, _MANY_BYTES = 3_000, 55 << 20
 _CALM_SHARE = 0.8  # a group takes six seconds to hand out its partitions, in which nobody writes what could break
 
 
@@ -83,6 +84,7 @@ class Plan:
     nodes: int  # of Kafka
     primaries: int  # of Redis
     jobs: int  # of the history; each has some events
+    fetch_max_bytes: int  # that brokers put into a response: few leave most partitions out
     is_idempotent: bool  # the platform's producer; another one repeats what it has no answer to
     kind: Kind
     start_seconds: int  # Unix time
@@ -116,6 +118,7 @@ def plan_life(seed: int) -> Plan:
         nodes=rnd.choice((1, 3)),
         primaries=rnd.choice((1, 1, 3)),
         jobs=rnd.randrange(200, 800),
+        fetch_max_bytes=_FEW_BYTES if seed % 4 == 0 else _MANY_BYTES,
         is_idempotent=rnd.random() < 0.7,
         kind=kind,
         start_seconds=start,

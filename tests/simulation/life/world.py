@@ -113,6 +113,7 @@ async def living(plan: Plan, redis: Redises, network: Network) -> AsyncIterator[
     kafka = KafkaModel(nodes, Random(rnd.getrandbits(32)), system_now_ms)
     for number, address in enumerate(nodes, 1):
         network.listen(address, partial(kafka.protocol, number), partial(kafka.listening, number))
+    kafka.fetch_max_bytes = plan.fetch_max_bytes
     redis.start()
     for server, address in zip(redis.servers, redis.addresses, strict=True):
         network.listen(address, server.protocol, partial(getattr, server, "is_listening"))
