@@ -1,6 +1,7 @@
 """Lives a life in a child process of its own, so that a seed repeats to the letter."""
 
 import asyncio
+import ctypes
 import gc
 import json
 import logging
@@ -25,6 +26,7 @@ from tests.simulation.process import PROCESS
 _VIRTUAL_SECONDS = 900.0  # a life that takes longer does not end
 _REAL_SECONDS = 240.0
 _LOG_LINES = 60
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,16 @@ def live_here(plan: Plan, log_lines: int = _LOG_LINES) -> Result:
     machine.become_virtual(plan.start_seconds, loop.time, Random(plan.seed ^ 0xC10C))
     kept = _LastLines(log_lines, loop)
     logging.basicConfig(level=logging.INFO, handlers=[kept], force=True)
-    redis = Redises(plan.primaries, Random(plan.seed ^ 0x4ED15))
+    redis: Redises | None = None
     result = Result(plan.seed)
     try:
+        redis = Redises(plan.primaries, Random(plan.seed ^ 0x4ED15))
         result = loop.run_until_complete(_limited(plan, redis, network))
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is what the life has shown
         result = Result(plan.seed, "".join(traceback.format_exception(error)), list(kept.lines))
     finally:
-        redis.close()
+        if redis is not None:
+            redis.close()
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds = used.ru_utime + used.ru_stime
     return replace(result, trace=network.trace, virtual_seconds=loop.time(), cpu_seconds=cpu_seconds)
@@ -103,9 +107,11 @@ class Child:
         self.pipe, theirs = os.pipe()
         self._text = b""
         sys.stdout.flush()
+        parent = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self.pipe)
+            _end_with(parent)
             _become(plan, theirs)
         os.close(theirs)
 
@@ -126,12 +132,29 @@ class Child:
         self._end()
         return Result(self.plan.seed, f"did not end within {_REAL_SECONDS:.0f} s")
 
+    def stop(self) -> None:
+        """Ends a life that nobody is interested in any more; returns when its servers and their files are gone."""
+        os.kill(self._pid, signal.SIGTERM)
+        while os.read(self.pipe, 1 << 16):
+            pass
+        os.close(self.pipe)
+        os.waitpid(self._pid, 0)
+
     def _end(self) -> Result:
         os.close(self.pipe)
         _, status = os.waitpid(self._pid, 0)
         if not self._text:
             return Result(self.plan.seed, f"the process of this life ended with status {status}")
         return Result(**json.loads(self._text))
+
+
+def _end_with(parent: int) -> None:
+    """Has SIGTERM end this process in order, which it gets when its parent ends; Ctrl-C is for the parent alone."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it has ended before that
+        os._exit(1)
 
 
 def _become(plan: Plan, pipe: int) -> None:
