@@ -49,7 +49,8 @@ chaos: $(VENV)/.ready-test ## break a running system by chance: MINUTES=10, SEED
 
 simulate: $(VENV)/.ready-test ## break a simulated system in virtual time: MINUTES=10, SEED=... repeats a life, SHRINK=1
 	@$(BIN)/python -m tests.simulation --minutes $(or $(MINUTES),10) $(SEED) $(if $(SHRINK),--shrink) \
-		$(if $(FAULTS),--faults $(FAULTS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(WITHOUT),--without $(WITHOUT))
+		$(if $(filter undefined,$(origin FAULTS)),,--faults '$(FAULTS)') $(if $(JOBS),--jobs $(JOBS)) \
+		$(addprefix --without=,$(WITHOUT))
 
 kubernetes: $(VENV)/.ready-test ## try the chart on a Kubernetes of one node, as root: ten minutes
 	@$(BIN)/python -m tests.kubernetes
