@@ -9,11 +9,14 @@ from pathlib import Path
 
 _PREFIX = "simulated-redis-"
 _LOCK = "lock"
+_LEAST_FREE_BYTES = 32 << 20  # one life uses up to 20 MB; containers often have 64 MB of such memory for all
 
 
-def _place() -> Path:
+def _places() -> list[Path]:
+    """Returns the folders in which a home may lie, the best first: memory where there is some."""
     memory = Path("/dev/shm")  # noqa: S108 - it is looked for, and folders in it get names of their own
-    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    disk = Path(tempfile.gettempdir())
+    return [memory, disk] if os.access(memory, os.W_OK) else [disk]
 
 
 class Home:
@@ -23,8 +26,10 @@ class Home:
     """
 
     def __init__(self) -> None:
-        place = _place()
-        _sweep(place)
+        places = _places()
+        for each in places:
+            _sweep(each)
+        place = places[0] if shutil.disk_usage(places[0]).free >= _LEAST_FREE_BYTES else places[-1]
         self._path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
         self._lock = _lock(self._path)
         self._owner = os.getpid()

@@ -24,6 +24,7 @@ _OPTIONS = (
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 _GUARD = shutil.which("setpriv")
+_UNLESS_ORPHAN = 'test $PPID -eq "$0" && exec "$@"'  # the parent may have ended before the kernel knew
 
 
 class RedisEndedError(Exception):
@@ -96,7 +97,7 @@ def _launched(words: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
     A program that arranges that costs 1 ms, and forking a process of 300 MB, as a function of ours needs it, 18.
     """
     return subprocess.Popen(  # noqa: S603 - our own programs
-        [_GUARD, "--pdeathsig", "KILL", *words] if _GUARD else words,
+        [_GUARD, "--pdeathsig", "KILL", "sh", "-c", _UNLESS_ORPHAN, str(os.getpid()), *words] if _GUARD else words,
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
