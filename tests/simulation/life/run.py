@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from random import Random
 
+from deploy.local.waiting import eventually
 from tests.chaos.load import MOVING
 from tests.simulation.life import (
     checks,
@@ -31,7 +32,7 @@ _REGISTERING = (
     replaying,
 )  # whose faults FAULTS has
 _START_SECONDS = 0.5
-_MORE_RECORDS = 300  # after everything has been put right
+_MORE_RECORDS, _MORE_ANSWERS = 300, 8  # after everything has been put right; more than that are usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ async def live(plan: Plan, redis: Redises, network: Network) -> Lived:
             async with asyncio.TaskGroup() as group:
                 for lane in plan.lanes.values():
                     group.create_task(_break(world, lane))
+            answers = world.reader.answers
             await world.load.more(_MORE_RECORDS)
+            await eventually(lambda: world.reader.answers >= answers + _MORE_ANSWERS, "the API answers", 60)
         await operations.give_up_rebuild(world)
         await world.api_listens()
         await checks.settle(world)
