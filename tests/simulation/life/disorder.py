@@ -1,6 +1,8 @@
 """Notes whether consumers have found the store in disorder, which it must not be unless a script ended in part."""
 
 import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tests.simulation.life.plan import Plan
 
@@ -22,7 +24,10 @@ class Disorder(logging.Handler):
         about = {name: value for name, value in vars(record).items() if name in {"project_id", "stripe", "found"}}
         self.found.append(f"{record.getMessage()} {about}")
 
-    def check(self, plan: Plan) -> None:
-        """Raises AssertionError if the store was in disorder though no script can have ended in part."""
+    def check(self, plan: Plan, drifts: Sequence[Mapping[str, Any]]) -> None:
+        """Raises AssertionError if the store was in disorder though no script can have ended in part.
+
+        `drifts` is what `verify --repair` has found meanwhile.
+        """
         if not any(each.fault in _CAUSES for each in plan.breakages):
-            assert self.found == []
+            assert (self.found, drifts) == ([], [])

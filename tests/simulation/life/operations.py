@@ -79,10 +79,12 @@ async def rebuild_killed(world: World, rnd: Random) -> AsyncIterator[None]:
 @fault
 async def verify_and_repair(world: World, _: Random) -> AsyncIterator[None]:
     """An operator runs `verify --repair`."""
+    terminal = QuietTerminal()
     arguments = Namespace(project=None, repair=True)
-    command = Command("verify", _may_fail(verify.run(world.settings, arguments, QuietTerminal())))
+    command = Command("verify", _may_fail(verify.run(world.settings, arguments, terminal)))
     yield
     await ended(command)
+    world.drifts += terminal.document.get("drifts", ())
 
 
 async def give_up_rebuild(world: World) -> None:

@@ -68,7 +68,7 @@ async def live(plan: Plan, redis: Redises, network: Network) -> Lived:
         await checks.check_answers(world)
         await checks.check_store(world)
         await checks.check_dead_letters(world)
-        disorder.check(plan)
+        disorder.check(plan, world.drifts)
         await _end(world)
         checks.check_tasks(world)
         return Lived(len(world.load.records), world.reader.answers, world.reader.refusals)

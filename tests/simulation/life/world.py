@@ -1,7 +1,7 @@
 """Everything that lives and breaks in one life: Kafka, Redis, consumers, the API, the load and the reader."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,6 +58,7 @@ class World:
     letters_made: set[tuple[int, int]] = field(default_factory=set)  # partition and offset of letters that we made up
     letters_written: list[Record] = field(default_factory=list)  # of those, as they will come back
     returned: list[Record] = field(default_factory=list)  # dead letters that a command has sent back
+    drifts: list[Mapping[str, Any]] = field(default_factory=list)  # that `verify --repair` has found
     consumers: list[SimulatedConsumer] = field(default_factory=list)
     launched: list[SimulatedConsumer] = field(default_factory=list)  # all there ever were
     service: SimulatedService | None = None
