@@ -98,11 +98,17 @@ async def leader_moves(world: World, rnd: Random) -> AsyncIterator[None]:
 
 
 def _move_leaders(world: World, rnd: Random) -> None:
+    topic = world.kafka.controller.image.topics.get(TOPIC)  # None: it is being made anew
+    for number in range(len(topic.partitions) if topic else 0):
+        _move_leader(world, number, _any_node(world, rnd))
+
+
+def _move_leader(world: World, number: int, node: int) -> None:
+    """Makes a node the leader of a partition, if there is one and the node may be."""
     image = world.kafka.controller.image
-    for number, partition in enumerate(image.topics[TOPIC].partitions):
-        node = _any_node(world, rnd)
-        if node in partition.in_sync and node in image.alive:
-            world.kafka.move_leader(TOPIC, number, node)
+    topic = image.topics.get(TOPIC)
+    if topic is not None and node in topic.partitions[number].in_sync and node in image.alive:
+        world.kafka.move_leader(TOPIC, number, node)
 
 
 @fault
@@ -121,8 +127,7 @@ async def leader_unsure(world: World, rnd: Random) -> AsyncIterator[None]:
         world.kafka.hold_replication(node)
     world.network.links[f"kafka-{old.node - 1}", 9092].drop_connections(lambda process: process is not None)
     new = rnd.choice(others)
-    if new in world.kafka.controller.image.alive:
-        world.kafka.move_leader(TOPIC, number, new)
+    _move_leader(world, number, new)
     yield
     for node in others:
         world.kafka.release_replication(node)
