@@ -52,6 +52,7 @@ def become_virtual(start_seconds: int, elapsed_seconds: Callable[[], float], rnd
     _start_ns.append(start_seconds * 10**9)
     _elapsed.append(elapsed_seconds)
     os.urandom = rnd.randbytes
+    random._urandom = rnd.randbytes  # type: ignore[attr-defined]  # of SystemRandom and `secrets`
     random.seed(rnd.getrandbits(64))
     signal.signal = _handle_signal  # type: ignore[assignment]
 

@@ -133,4 +133,4 @@ def check_tasks(world: World) -> None:
     processes = [each.process for each in world.launched] + [each.process for each in world.services]
     for process in processes:
         if not process.is_dead:
-            assert world.loop.tasks_of(process) == [], process.name
+            assert world.loop.tasks_of(process) == [], (process.name, world.loop.tasks_of(process))

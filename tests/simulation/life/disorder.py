@@ -30,4 +30,5 @@ class Disorder(logging.Handler):
         `drifts` is what `verify --repair` has found meanwhile.
         """
         if not any(each.fault in _CAUSES for each in plan.breakages):
-            assert (self.found, drifts) == ([], [])
+            assert not self.found, self.found
+            assert not drifts, drifts

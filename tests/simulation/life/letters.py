@@ -24,7 +24,7 @@ def parse_letters(contents: Sequence[Content], topic: str) -> Iterator[Letter]:
     """Yields the letters among records, which are all letters of the topic or marks."""
     for key, value, headers in contents:
         ours = {name.decode(): (text or b"").decode() for name, text in headers[-_OUR_HEADERS:]}
-        assert ours[TOPIC_HEADER] == topic
+        assert ours[TOPIC_HEADER] == topic, ours
         if ours[REASON_HEADER] != SENT_BACK:
             own = headers[:-_OUR_HEADERS]
             where = int(ours[PARTITION_HEADER]), int(ours[OFFSET_HEADER])
@@ -43,7 +43,7 @@ def check_letters(letters: Sequence[Letter], bad: Collection[Bad], required: Col
         sources[letter.partition, letter.offset, letter.content] += 1
     assert sources.keys() <= set(bad), set(sources) - set(bad)
     assert sources.keys() >= set(required), set(required) - set(sources)
-    assert max(sources.values(), default=0) <= at_most
+    assert max(sources.values(), default=0) <= at_most, (at_most, sources.most_common(3))
 
 
 def _is_misnamed(content: Content) -> bool:

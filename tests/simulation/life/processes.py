@@ -39,7 +39,8 @@ class SimulatedConsumer:
     async def stopped(self) -> None:
         """Returns once it has ended, with status 0 unless it was killed."""
         if not self.process.is_dead:
-            assert await self._task == 0
+            status = await self._task
+            assert status == 0, f"{self.process.name} ended with status {status}"
 
 
 class SimulatedService:

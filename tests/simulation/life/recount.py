@@ -69,14 +69,14 @@ class Recount:
         """Raises AssertionError unless the points of a project are what they must be, where they are known for sure."""
         oracle, unsure = self._at(horizon_ms)
         borders = [point["start"] for point in points] + [points[-1]["end"]]
-        assert [point["end"] for point in points] == borders[1:]
+        assert [point["end"] for point in points] == borders[1:], (project, borders)
         of_project = [event for event in unsure if event.project_id == project]
         if any(borders[0] <= event.start_time_ms < borders[-1] for event in of_project):
             return
         cut = [max(border, horizon_ms) for border in borders]
         expected = oracle.series(project, cut)
         found = [{name: point[name] for name in point if name.endswith(("_num", "_size"))} for point in points]
-        assert found == expected, (project, horizon_ms, borders)
+        assert found == expected, (project, horizon_ms, borders, found, expected)
 
 
 def _jobs(body: Mapping[str, Any]) -> int:
