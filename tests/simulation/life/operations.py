@@ -40,11 +40,13 @@ async def _may_fail(work: Coroutine[Any, Any, Any]) -> None:
         await work
 
 
-async def ended(command: Command) -> None:
-    """Waits for a command, and kills it if it takes too long, as where what it needs is broken."""
+async def ended(world: World, command: Command) -> None:
+    """Waits for a command, which must leave no task; kills it if it takes too long: what it needs may be broken."""
     await asyncio.wait([command.task], timeout=_PATIENCE_SECONDS)
     if command.task.done():
         command.task.result()
+        left = world.loop.tasks_of(command.process)
+        assert not left, (command.process.name, left)
     else:
         command.process.kill()
 
@@ -58,7 +60,7 @@ async def rebuild(world: World, _: Random) -> AsyncIterator[None]:
     """An operator rebuilds everything."""
     command = _rebuild(world)
     yield
-    await ended(command)
+    await ended(world, command)
 
 
 @fault
@@ -69,9 +71,9 @@ async def rebuild_killed(world: World, rnd: Random) -> AsyncIterator[None]:
     command.process.kill()
     match rnd.randrange(3):
         case 0:
-            await ended(_rebuild(world))
+            await ended(world, _rebuild(world))
         case 1:
-            await ended(Command("discard", _may_fail(discard(world.settings))))
+            await ended(world, Command("discard", _may_fail(discard(world.settings))))
         case _:
             pass
 
@@ -83,7 +85,7 @@ async def verify_and_repair(world: World, _: Random) -> AsyncIterator[None]:
     arguments = Namespace(project=None, repair=True)
     command = Command("verify", _may_fail(verify.run(world.settings, arguments, terminal)))
     yield
-    await ended(command)
+    await ended(world, command)
     world.drifts += terminal.document.get("drifts", ())
 
 

@@ -43,7 +43,7 @@ async def letters_replayed(world: World, rnd: Random) -> AsyncIterator[None]:
     if rnd.random() < _KILLED:
         command.process.kill()
     else:
-        await ended(command)
+        await ended(world, command)
 
 
 def _letters(records: Sequence[Record], rnd: Random) -> Iterator[DeadLetter]:
