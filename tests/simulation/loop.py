@@ -105,7 +105,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._waiting: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._cancelled = 0
         self.failure: asyncio.Future[Any] = self.create_future()  # the first error that a process ended with
-        self.set_task_factory(self._make_task)  # type: ignore[arg-type]
+        make_task: Any = self._make_task  # versions of Python differ in what a factory takes
+        self.set_task_factory(make_task)
 
     # -- time
 
