@@ -81,10 +81,11 @@ class Cluster:
         return number in self.nodes and self.nodes[number].is_running
 
     def leader(self, topic: str, partition: int) -> Replica | None:
-        """Returns the replica that leads a partition, if its node runs and knows that."""
-        decided = self.controller.image.topics[topic].partitions[partition]
-        if not self.is_running(decided.leader):
+        """Returns the replica that leads a partition, if there is one, and its node runs and knows that."""
+        known = self.controller.image.topics.get(topic)
+        if known is None or not self.is_running(known.partitions[partition].leader):
             return None
+        decided = known.partitions[partition]
         replica = self.nodes[decided.leader].replicas.get((topic, partition))
         if replica is None or replica.image.epoch != decided.epoch:
             return None
