@@ -13,7 +13,7 @@ from tests.simulation import machine
 from tests.simulation.child import Child, Result, wait_for
 from tests.simulation.life.plan import Plan, plan_life
 from tests.simulation.protections import PROTECTIONS
-from tests.simulation.shrink import repeating, shrink
+from tests.simulation.shrink import repeating, say, shrink
 from tests.simulation.without import take_out
 
 _LOOK_SECONDS = 1.0
@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _shrink_all(arguments) if arguments.shrink else _live_and_tell(arguments)
     except KeyboardInterrupt:
-        _say("interrupted")
+        say("interrupted")
         return _INTERRUPTED
 
 
@@ -50,8 +50,8 @@ def _live_and_tell(arguments: argparse.Namespace) -> int:
     for plan, result in _live_all((_plan(seed, arguments) for seed in seeds), until, arguments.processes):
         tally.take(plan, result)
         if result.failure or arguments.seeds:
-            _say(*_told(plan, result))
-    _say(*tally.lines())
+            say(*_told(plan, result))
+    say(*tally.lines())
     return int(bool(tally.failed))
 
 
@@ -205,8 +205,3 @@ def _told(plan: Plan, result: Result) -> Iterator[str]:
         f"  {'FAILED' if result.failure else 'well'}: {result.records} records, {result.answers} answers,"
         f" {result.virtual_seconds:.1f} virtual seconds, {result.cpu_seconds:.2f} s of a core, trace {result.trace:08x}"
     )
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        print(line, flush=True)  # noqa: T201 - what the command is for

@@ -98,7 +98,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
-        self.turns = 0
         self._now = 1.0
         self._set = count()
         self._ready: deque[asyncio.Handle]
@@ -126,10 +125,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Runs a callback after so many seconds."""
-        when = self._now + delay
-        timer = _Timer(when, callback, args, self, context)
-        heapq.heappush(self._waiting, (when, next(self._set), timer))
-        return timer
+        return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -157,7 +153,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         if not ready:
             self._jump()
         self._now = now = self._now + _TURN_SECONDS
-        self.turns += 1
         waiting = self._waiting
         while waiting and waiting[0][0] <= now:
             timer = heapq.heappop(waiting)[2]

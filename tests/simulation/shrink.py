@@ -32,10 +32,10 @@ def shrink(plan: Plan, faults: list[int], without: Sequence[str]) -> bool:
     """
     first = _live(plan.only(faults))
     if not first.failure:
-        _say(f"seed {plan.seed} does not fail")
+        say(f"seed {plan.seed} does not fail")
         return False
     kind = kind_of(first)
-    _say(f"seed {plan.seed} fails: {kind}")
+    say(f"seed {plan.seed} fails: {kind}")
 
     def fails(some: Sequence[int], jobs: int) -> bool:
         return kind_of(_live(replace(plan.only(some), jobs=jobs))) == kind
@@ -48,15 +48,15 @@ def shrink(plan: Plan, faults: list[int], without: Sequence[str]) -> bool:
             fewer = faults[:at] + faults[at + size :]
             if fails(fewer, jobs):
                 faults = fewer
-                _say(f"  without {size} more: {len(faults)} faults are left")
+                say(f"  without {size} more: {len(faults)} faults are left")
             else:
                 at += size
         size //= 2
     while jobs > _FEWEST_JOBS and fails(faults, jobs // 2):
         jobs //= 2
-        _say(f"  with {jobs} jobs")
-    _say(repeating(plan.seed, faults, jobs, without))
-    _say(*(f"  {number}: {plan.breakages[number]}" for number in faults))
+        say(f"  with {jobs} jobs")
+    say(repeating(plan.seed, faults, jobs, without))
+    say(*(f"  {number}: {plan.breakages[number]}" for number in faults))
     return True
 
 
@@ -81,6 +81,7 @@ def kind_of(result: Result) -> str:
     return re.sub(r"[(\[{].*|\d", "", lines[-1])[:80].rstrip() + where
 
 
-def _say(*lines: str) -> None:
+def say(*lines: str) -> None:
+    """Prints lines at once, also where the output is a file."""
     for line in lines:
         print(line, flush=True)  # noqa: T201 - what the command is for

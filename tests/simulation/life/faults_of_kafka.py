@@ -15,6 +15,7 @@ from tests.simulation.kafka.damage import Flaw
 from tests.simulation.kafka.replica import Replica
 from tests.simulation.life.registry import fault
 from tests.simulation.life.world import LETTERS, TOPIC, World
+from tests.simulation.network import Link
 
 _SLOW_SECONDS = (0.02, 0.3, 2.0)
 _END_SECONDS = 30.0
@@ -24,6 +25,15 @@ _MOST_LOST = 30  # replies
 
 def _any_node(world: World, rnd: Random) -> int:
     return rnd.randrange(1, world.plan.nodes + 1)
+
+
+def _link(world: World, node: int) -> Link:
+    """Returns how clients reach a node, whose number begins with 1."""
+    return world.network.links[f"kafka-{node - 1}", 9092]
+
+
+def _any_link(world: World, rnd: Random) -> Link:
+    return _link(world, _any_node(world, rnd))
 
 
 @fault
@@ -47,7 +57,7 @@ async def kafka_hangs(world: World, rnd: Random) -> AsyncIterator[None]:
 @fault
 async def kafka_slow(world: World, rnd: Random) -> AsyncIterator[None]:
     """Everything to and from a node comes late."""
-    link = world.network.links[f"kafka-{_any_node(world, rnd) - 1}", 9092]
+    link = _any_link(world, rnd)
     link.extra_seconds = rnd.choice(_SLOW_SECONDS)
     yield
     link.extra_seconds = 0.0
@@ -56,7 +66,7 @@ async def kafka_slow(world: World, rnd: Random) -> AsyncIterator[None]:
 @fault
 async def kafka_cut_off(world: World, rnd: Random) -> AsyncIterator[None]:
     """Clients cannot reach a node, while the other nodes can."""
-    link = world.network.links[f"kafka-{_any_node(world, rnd) - 1}", 9092]
+    link = _any_link(world, rnd)
     link.cut()
     yield
     link.mend()
@@ -65,7 +75,7 @@ async def kafka_cut_off(world: World, rnd: Random) -> AsyncIterator[None]:
 @fault
 async def kafka_disconnects(world: World, rnd: Random) -> AsyncIterator[None]:
     """All connections to a node end, at the beginning and in the end; replies under way are lost."""
-    link = world.network.links[f"kafka-{_any_node(world, rnd) - 1}", 9092]
+    link = _any_link(world, rnd)
     link.drop_connections()
     yield
     link.drop_connections()
@@ -74,7 +84,7 @@ async def kafka_disconnects(world: World, rnd: Random) -> AsyncIterator[None]:
 @fault
 async def kafka_loses_replies(world: World, rnd: Random) -> AsyncIterator[None]:
     """A node does what it is asked, and its replies are lost."""
-    link = world.network.links[f"kafka-{_any_node(world, rnd) - 1}", 9092]
+    link = _any_link(world, rnd)
     link.lost_replies = rnd.randrange(1, _MOST_LOST)
     yield
     link.lost_replies = 0
@@ -125,7 +135,7 @@ async def leader_unsure(world: World, rnd: Random) -> AsyncIterator[None]:
     others = [node for node in old.image.in_sync if node != old.node]
     for node in others:
         world.kafka.hold_replication(node)
-    world.network.links[f"kafka-{old.node - 1}", 9092].drop_connections(lambda process: process is not None)
+    _link(world, old.node).drop_connections(lambda process: process is not None)
     new = rnd.choice(others)
     _move_leader(world, number, new)
     yield
