@@ -1,7 +1,7 @@
 """Ends tasks, and shares the work of one task among several callers."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,6 +17,18 @@ async def cancel(tasks: Iterable[asyncio.Future[Any]], again_seconds: float = 0.
         for task in left:
             task.cancel()
         await asyncio.wait(left, timeout=again_seconds)
+
+
+async def side_by_side(*work: Awaitable[Any]) -> list[Any]:
+    """Returns the results of all work, done at the same time; raises what the first that fails raises.
+
+    None of it goes on then, or when the caller is cancelled: `asyncio.gather` alone would leave the rest under way.
+    """
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        await cancel(tasks)
 
 
 class SharedTask(Generic[T]):

@@ -14,6 +14,7 @@ from service.http.errors import NOTHING_YET, STOPPING_MESSAGE, UNAVAILABLE, UNRE
 from service.http.metrics import exposition
 from service.http.responses import RETRY_AFTER, json_response
 from service.http.server import STOPPING
+from service.runtime.tasks import side_by_side
 from service.runtime.trouble import Trouble
 from service.store.errors import LayoutError, StoreUnavailableError
 
@@ -70,7 +71,7 @@ async def get_readiness(request: web.Request) -> web.Response:
         raise ApiError(UNAVAILABLE, STOPPING_MESSAGE, headers=RETRY_AFTER)
     probes = {"redis": request.app[STORE].ping, "identity": request.app[AUTHENTICATOR].ping}
     patience_seconds = request.app[PROBE_SECONDS]
-    answers = await asyncio.gather(
+    answers = await side_by_side(
         *(_answers(request.app[READINESS], name, ping, patience_seconds) for name, ping in probes.items())
     )
     away = [name for name, answered in zip(probes, answers, strict=True) if not answered]
@@ -115,7 +116,7 @@ async def _is_empty(app: web.Application) -> bool:
 
 async def get_metrics(request: web.Request) -> web.Response:
     """Answers the metrics of the process as `exposition` says. The as-of stands still while Redis is away."""
-    await asyncio.gather(_note_freshness(request.app), request.app[TOTALS].look())
+    await side_by_side(_note_freshness(request.app), request.app[TOTALS].look())
     return exposition(request, request.app[REGISTRY])
 
 

@@ -1,12 +1,12 @@
 """Reads what a reader needs beside the nodes of a cover: shapes, names, and whether a missing project was there."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import NoPermissionError, ResponseError
 
+from service.runtime.tasks import side_by_side
 from service.store.layout.keys import head_key, project_prefix, stripe_of
 from service.store.layout.projects import parse_meta, parse_shape, parse_user
 from service.store.layout.tree import TOP_LEVEL, Shape
@@ -51,7 +51,7 @@ class Learning:
         """Returns the damaged key, meta or head, if it is damage that a view has no meta; None: there is no project."""
         prefix, head = project_prefix(project_id, generation), head_key(stripe_of(project_id))
         # side by side: one after the other they would be the longest wait that a question of a slow Redis has
-        *are_there, users, is_head = await asyncio.gather(
+        *are_there, users, is_head = await side_by_side(
             *(self._is_there(f"{prefix}{name}") for name in "mst"),
             self._client.hgetall(f"{prefix}u"),
             self._is_string(head),

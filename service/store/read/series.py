@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 
 import numpy as np
 
+from service.runtime.tasks import side_by_side
 from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Live
 from service.store.layout.projects import Meta
@@ -97,7 +98,7 @@ class SeriesReader:
                 keys = max(_LEAST_KEYS, len(piece) * _PIECE_BYTES // size_bytes)
             piece, at = plan.nodes.part(slice(at, at + keys)), at + keys
             # Redis reads the next piece while this one is added up
-            _, view = await asyncio.gather(adding, self._look(project_id, known, plan.asked(piece)))
+            _, view = await side_by_side(adding, self._look(project_id, known, plan.asked(piece)))
         return None
 
     async def _is_as_planned(self, project_id: str, known: Known, plan: Plan, view: View) -> bool:

@@ -1,10 +1,10 @@
 """Reads the ledgers of gaps. Consumers and a rebuild use it to report what was never read."""
 
-import asyncio
 from collections.abc import Sequence
 
 from redis.asyncio import Redis, RedisCluster
 
+from service.runtime.tasks import side_by_side
 from service.store.layout.gaps import Gap, parse_gaps
 from service.store.layout.heads import Head
 from service.store.layout.keys import gaps_key
@@ -17,7 +17,7 @@ async def read_gaps(client: Redis | RedisCluster, heads: Sequence[Head]) -> dict
     Of a damaged ledger it returns the gaps that can be read. Raises StoreUnavailableError.
     """
     stripes = [stripe for stripe, head in enumerate(heads) if head.gaps]
-    ledgers = await asyncio.gather(*[_read_ledger(client, stripe, heads[stripe].live.generation) for stripe in stripes])
+    ledgers = await side_by_side(*[_read_ledger(client, stripe, heads[stripe].live.generation) for stripe in stripes])
     return {stripe: parse_gaps(ledger) for stripe, ledger in zip(stripes, ledgers, strict=True)}
 
 

@@ -3,7 +3,6 @@
 This is the last step of a record. docs/store.md, "How a batch is written", describes the script.
 """
 
-import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import TryAgainError
 
 from service.events.event import JobStatus
+from service.runtime.tasks import side_by_side
 from service.store.errors import FencedError, RefusedError, StoreUnavailableError
 from service.store.layout.gaps import Gap, pack_gaps
 from service.store.layout.heads import LAYOUT_VERSION, NO_TOPIC, Claim, Head, Live, check_layout, pack_expected
@@ -151,7 +151,7 @@ class StoreWriter:
 
     async def _get_all(self, keys: list[str]) -> Any:
         if isinstance(self.client, RedisCluster):
-            return await asyncio.gather(*[self.client.get(key) for key in keys])
+            return await side_by_side(*[self.client.get(key) for key in keys])
         return await self.client.mget(keys)
 
     async def apply(self, partitions: int, batches: Sequence[StripeBatch]) -> Applied:
