@@ -40,6 +40,7 @@ class Result:
     records: int = 0
     answers: int = 0
     refusals: int = 0
+    in_vain: list[str] = field(default_factory=list)
     virtual_seconds: float = 0.0
     cpu_seconds: float = 0.0
 
@@ -95,7 +96,7 @@ async def _limited(plan: Plan, redis: Redises, network: Network) -> Result:
         loop.failure.result()
     assert living.done(), f"not over after {_VIRTUAL_SECONDS:.0f} virtual seconds: {living.get_stack()}"
     lived = living.result()
-    return Result(plan.seed, records=lived.records, answers=lived.answers, refusals=lived.refusals)
+    return Result(plan.seed, **asdict(lived))
 
 
 class Child:

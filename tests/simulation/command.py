@@ -159,6 +159,7 @@ class Tally:
     repeat: Callable[[int], str]
     lives: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    in_vain: Counter[str] = field(default_factory=Counter)
     records: int = 0
     answers: int = 0
     refusals: int = 0
@@ -173,6 +174,8 @@ class Tally:
             self.failed.append(plan.seed)
             return
         self.faults.update(each.fault for each in plan.breakages)
+        self.faults.subtract(each for each in result.in_vain if each in self.faults)  # others are parts of a fault
+        self.in_vain.update(result.in_vain)
         self.records += result.records
         self.answers += result.answers
         self.refusals += result.refusals
@@ -180,13 +183,19 @@ class Tally:
     def lines(self) -> Iterator[str]:
         """Yields what there is to tell in the end."""
         faults = self.faults.total()
-        yield "survived: " + ", ".join(f"{name} {times}" for name, times in sorted(self.faults.items()))
+        yield f"survived: {_listed(self.faults)}"
+        if self.in_vain:
+            yield f"in vain, and not counted: {_listed(self.in_vain)}"
         yield (
             f"{self.lives} lives, {faults} faults survived, {self.records} records, {self.answers} answers,"
             f" {self.refusals} refusals; {faults / max(self.cpu_seconds, 0.001) * 60:.0f} faults a minute of a core"
         )
         if self.failed:
             yield f"FAILED: {' '.join(map(str, self.failed))}; repeat with: {self.repeat(self.failed[0])}"
+
+
+def _listed(times: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(times.items()))
 
 
 def _told(plan: Plan, result: Result) -> Iterator[str]:

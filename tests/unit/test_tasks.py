@@ -25,7 +25,7 @@ async def test_results_come_in_the_order_of_the_work() -> None:
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
 async def test_nothing_is_left_under_way(is_cancelled: bool) -> None:
-    """Where some of the work fails or the caller is cancelled, also what ends late has ended before the caller goes on."""
+    """When some of the work has failed, or the caller was cancelled, all the rest has ended, however long that took."""
     has_begun, ended = asyncio.Event(), []
 
     async def work() -> None:

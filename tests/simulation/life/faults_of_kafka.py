@@ -102,23 +102,29 @@ async def replication_lags(world: World, rnd: Random) -> AsyncIterator[None]:
 @fault
 async def leader_moves(world: World, rnd: Random) -> AsyncIterator[None]:
     """Partitions get other leaders, at the beginning and in the end."""
-    _move_leaders(world, rnd)
+    moved = _move_leaders(world, rnd)
     yield
-    _move_leaders(world, rnd)
+    if not moved + _move_leaders(world, rnd):
+        world.in_vain.append("leader_moves")
 
 
-def _move_leaders(world: World, rnd: Random) -> None:
+def _move_leaders(world: World, rnd: Random) -> int:
+    """Returns how many partitions have got a leader that was none."""
     topic = world.kafka.controller.image.topics.get(TOPIC)  # None: it is being made anew
-    for number in range(len(topic.partitions) if topic else 0):
-        _move_leader(world, number, _any_node(world, rnd))
+    return sum(
+        _move_leader(world, number, _any_node(world, rnd)) for number in range(len(topic.partitions) if topic else 0)
+    )
 
 
-def _move_leader(world: World, number: int, node: int) -> None:
-    """Makes a node the leader of a partition, if there is one and the node may be."""
+def _move_leader(world: World, number: int, node: int) -> bool:
+    """Makes a node the leader of a partition, if there is one and the node may be; returns whether that is news."""
     image = world.kafka.controller.image
     topic = image.topics.get(TOPIC)
-    if topic is not None and node in topic.partitions[number].in_sync and node in image.alive:
-        world.kafka.move_leader(TOPIC, number, node)
+    if topic is None or node not in topic.partitions[number].in_sync or node not in image.alive:
+        return False
+    is_news = topic.partitions[number].leader != node
+    world.kafka.move_leader(TOPIC, number, node)
+    return is_news
 
 
 @fault
@@ -130,6 +136,7 @@ async def leader_unsure(world: World, rnd: Random) -> AsyncIterator[None]:
     number = rnd.randrange(PARTITIONS)
     old = world.kafka.leader(TOPIC, number)
     if old is None or len(old.image.in_sync) == 1 or not await _acknowledges(old):
+        world.in_vain.append("leader_unsure")
         yield
         return
     others = [node for node in old.image.in_sync if node != old.node]
@@ -177,6 +184,7 @@ async def batch_unreadable(world: World, rnd: Random) -> AsyncIterator[None]:
     partition, flaw = rnd.randrange(PARTITIONS), rnd.choice(list(Flaw))
     leader = world.kafka.leader(TOPIC, partition)
     if leader is None or not leader.log.batches:
+        world.in_vain.append("batch_unreadable")
         yield
         return
     mend = world.kafka.corrupt(TOPIC, partition, leader.log.batches[-1].base, flaw)

@@ -144,11 +144,13 @@ async def redis_disk_full(world: World, rnd: Random) -> AsyncIterator[None]:
 async def redis_read_only(world: World, rnd: Random) -> AsyncIterator[None]:
     """Redis is the replica of a primary that is not there."""
     server = _any_server(world, rnd)
-    if len(world.redis.servers) == 1:  # a node of a cluster cannot be told to
-        server.demote()
+    if len(world.redis.servers) > 1:  # a node of a cluster cannot be told to
+        world.in_vain.append("redis_read_only")
+        yield
+        return
+    server.demote()
     yield
-    if len(world.redis.servers) == 1:
-        server.end_demotion()
+    server.end_demotion()
 
 
 @fault

@@ -3,7 +3,7 @@
 import asyncio
 from argparse import Namespace
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -35,9 +35,12 @@ def _no_progress(_total: int) -> Iterator[Callable[[int], None]]:
     yield lambda _: None
 
 
-async def _may_fail(work: Coroutine[Any, Any, Any]) -> None:
-    with suppress(*_FAILURES):
+async def _may_fail(world: World, name: str, work: Coroutine[Any, Any, Any]) -> None:
+    """Does a command's work; notes under this name if an error that may end it has."""
+    try:
         await work
+    except _FAILURES:
+        world.in_vain.append(name)
 
 
 async def ended(world: World, command: Command) -> None:
@@ -51,14 +54,14 @@ async def ended(world: World, command: Command) -> None:
         command.process.kill()
 
 
-def _rebuild(world: World) -> Command:
-    return Command("rebuild", _may_fail(run_rebuild(world.settings, False, _no_progress)))
+def _rebuild(world: World, name: str) -> Command:
+    return Command("rebuild", _may_fail(world, name, run_rebuild(world.settings, False, _no_progress)))
 
 
 @fault
 async def rebuild(world: World, _: Random) -> AsyncIterator[None]:
     """An operator rebuilds everything."""
-    command = _rebuild(world)
+    command = _rebuild(world, "rebuild")
     yield
     await ended(world, command)
 
@@ -66,14 +69,16 @@ async def rebuild(world: World, _: Random) -> AsyncIterator[None]:
 @fault
 async def rebuild_killed(world: World, rnd: Random) -> AsyncIterator[None]:
     """A rebuild is killed; in the end it is run again, or discarded, or left as it is."""
-    command = _rebuild(world)
+    command = _rebuild(world, "the rebuild before a kill")
     yield
     command.process.kill()
     match rnd.randrange(3):
         case 0:
-            await ended(world, _rebuild(world))
+            await ended(world, _rebuild(world, "the rebuild after a kill"))
         case 1:
-            await ended(world, Command("discard", _may_fail(discard(world.settings))))
+            await ended(
+                world, Command("discard", _may_fail(world, "the discard after a kill", discard(world.settings)))
+            )
         case _:
             pass
 
@@ -83,7 +88,8 @@ async def verify_and_repair(world: World, _: Random) -> AsyncIterator[None]:
     """An operator runs `verify --repair`."""
     terminal = QuietTerminal()
     arguments = Namespace(project=None, repair=True)
-    command = Command("verify", _may_fail(verify.run(world.settings, arguments, terminal)))
+    work = verify.run(world.settings, arguments, terminal)
+    command = Command("verify", _may_fail(world, "verify_and_repair", work))
     yield
     await ended(world, command)
     world.drifts += terminal.document.get("drifts", ())

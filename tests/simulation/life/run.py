@@ -42,6 +42,7 @@ class Lived:
     records: int
     answers: int
     refusals: int
+    in_vain: list[str]
 
 
 async def live(plan: Plan, redis: Redises, network: Network) -> Lived:
@@ -71,7 +72,7 @@ async def live(plan: Plan, redis: Redises, network: Network) -> Lived:
         disorder.check(plan, world.drifts)
         await _end(world)
         checks.check_tasks(world)
-        return Lived(len(world.load.records), world.reader.answers, world.reader.refusals)
+        return Lived(len(world.load.records), world.reader.answers, world.reader.refusals, world.in_vain)
 
 
 async def _break(world: World, lane: tuple[Breakage, ...]) -> None:

@@ -59,6 +59,9 @@ class World:
     letters_written: list[Record] = field(default_factory=list)  # of those, as they will come back
     returned: list[Record] = field(default_factory=list)  # dead letters that a command has sent back
     drifts: list[Mapping[str, Any]] = field(default_factory=list)  # that `verify --repair` has found
+    in_vain: list[str] = field(
+        default_factory=list
+    )  # faults that broke nothing, and commands that did not do their work
     consumers: list[SimulatedConsumer] = field(default_factory=list)
     launched: list[SimulatedConsumer] = field(default_factory=list)  # all there ever were
     service: SimulatedService | None = None
