@@ -6,6 +6,9 @@
   `PartitionRecords._unpack_records`). The library raises the error of one batch to whoever polls, for all partitions,
   again and again. It steps over a batch whose length is wrong. And nobody can tell whether the records that it keeps
   are of one response.
+- A Reader takes a whole response over before it parses the records, and the next fetch is sent at once, from where the
+  response ends (`_Fetcher`). The library fetches from a partition again once its last record was handed
+  out. Its position stays that of what was handed out; where a fetch begins is the Reader's own (`_Fetcher._aim`).
 - Records are handed out as the parser gives them, without a dataclass around each. That saves a quarter of the time
   that an event takes.
 - A Reader polls by a method of its own, and not through the library's (`AIOKafkaConsumer.getmany`): OpenTelemetry's
@@ -25,6 +28,7 @@
 
 import asyncio
 import logging
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -39,6 +43,7 @@ from aiokafka.consumer.fetcher import (
     READ_COMMITTED,
     READ_UNCOMMITTED,
     Fetcher,
+    FetchError,
     FetchResult,
     OffsetResetStrategy,
     PartitionRecords,
@@ -176,6 +181,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         await super().start()
         self._fetcher.__class__ = _Fetcher  # the fetcher has nothing to fetch yet
         self._fetcher.reader = self
+        self._fetcher.taken = {}
 
     async def getmany(
         self, *tps: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
@@ -189,7 +195,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         self._coordinator.check_errors()
         most = max_records or self._max_poll_records
         with self._subscription.fetch_context():
-            return await self._fetcher.fetched_records(tps, timeout_ms / 1000, max_records=most)  # type: ignore[no-any-return]
+            return await self._fetcher.hand_out(tps or None, timeout_ms / 1000, most or sys.maxsize)  # type: ignore[no-any-return]
 
     def check_group(self) -> None:
         """Raises the KafkaError that keeps the group from giving us partitions.
@@ -214,12 +220,110 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
 
 
 class _Fetcher(Fetcher):  # type: ignore[misc]
+    """Fetches ahead: `taken` has by partition the response whose records are handed out, `_records` the one after it.
+
+    A response that does not begin where the one before it has ended is dropped, and asked for again.
+    """
+
     reader: Reader
+    taken: dict[TopicPartition, Any]
+
+    async def hand_out(
+        self, partitions: Collection[TopicPartition] | None, within_seconds: float, most: int
+    ) -> dict[TopicPartition, list[Any]]:
+        """Returns records that have been fetched, of these partitions or of all; waits so long for the first.
+
+        Raises KafkaErrors of the group, or of a fetch.
+        """
+        now = asyncio.get_running_loop().time
+        deadline = now() + within_seconds
+        while True:
+            if self._subscriptions.reassignment_in_progress:
+                await self._subscriptions.wait_for_assignment()
+            wanted = self.taken.keys() | self._records.keys() if partitions is None else partitions
+            self._raise_error(wanted)
+            records = self._drain(wanted, most)
+            if records or now() >= deadline:
+                return records
+            waiter = self._create_fetch_waiter()
+            await asyncio.wait([waiter], timeout=deadline - now())
+            if self._closed or not waiter.done():
+                waiter.cancel()
+                return {}
+            waiter.result()  # raises an error of the group
+
+    def _raise_error(self, wanted: Collection[TopicPartition]) -> None:
+        """Raises the error of a fetch, as soon as everything before it was handed out."""
+        for tp, fetched in list(self._records.items()):
+            if isinstance(fetched, FetchError) and tp in wanted and tp not in self.taken:
+                del self._records[tp]
+                self._notify(self._wait_consume_future)
+                fetched.check_raise()
+
+    def _drain(self, wanted: Collection[TopicPartition], most: int) -> dict[TopicPartition, list[Any]]:
+        drained: defaultdict[TopicPartition, list[Any]] = defaultdict(list)
+        while most:
+            tp = next((tp for tp in self.taken if tp in wanted), None)
+            if tp is None:
+                if not self._take(wanted):
+                    break
+                continue
+            records = self.taken[tp].getall(most)
+            if not self.taken[tp].has_more():
+                del self.taken[tp]
+            if records:
+                drained[tp] += records
+                most -= len(records)
+        return drained
+
+    def _take(self, wanted: Collection[TopicPartition]) -> bool:
+        """Takes over what was fetched of partitions, and lets the next fetch be sent; returns whether it is anything.
+
+        The records of what was taken before have all been handed out. So two responses at most are in memory.
+        """
+        fetched = {tp: each for tp, each in self._records.items() if tp in wanted and isinstance(each, FetchResult)}
+        for tp in fetched:
+            del self._records[tp]
+        self.taken |= fetched
+        self._notify(self._wait_consume_future)
+        return bool(fetched)
+
+    def seek_to(self, tp: TopicPartition, offset: int) -> None:
+        """Drops what was fetched, and sets the offset from which to fetch."""
+        self.taken.pop(tp, None)
+        super().seek_to(tp, offset)
+
+    def request_offset_reset(self, tps: Collection[TopicPartition], strategy: int) -> Any:
+        """Drops what was fetched, and has the broker asked for the offset from which to fetch."""
+        for tp in tps:
+            self.taken.pop(tp, None)
+        return super().request_offset_reset(tps, strategy)
+
+    def _next_offset(self, tp: TopicPartition, state: Any) -> int:
+        """Returns where the next fetch of a partition begins: after what was taken, or else at the position."""
+        taken = self.taken.get(tp)
+        if taken is not None and taken.has_more() and taken.check_assignment(tp):
+            return taken._partition_records.end_offset  # type: ignore[no-any-return]
+        return state.position  # type: ignore[no-any-return]
+
+    def _aim(self, assignment: Any, request: Any) -> dict[TopicPartition, int]:
+        """Makes a request fetch from where each partition's next fetch begins, and returns these offsets."""
+        offsets, topics = {}, []
+        for topic, parts in request.topics:
+            aimed = []
+            for partition, position, most_bytes in parts:
+                tp = TopicPartition(topic, partition)
+                state = assignment.state_value(tp)
+                offsets[tp] = self._next_offset(tp, state) if state.has_valid_position else position
+                aimed.append((partition, offsets[tp], most_bytes))
+            topics.append((topic, aimed))
+        request._topics = topics
+        return offsets
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         """Sends one fetch, and takes its response apart; returns whether there is something to poll."""
         asked_ms = self.reader.now_ms()
-        offsets = {TopicPartition(topic, some[0]): some[1] for topic, parts in request.topics for some in parts}
+        offsets = self._aim(assignment, request)
         leadership, now = self.reader.leadership, asyncio.get_running_loop().time
         trusted = {tp for tp in offsets if leadership.is_trusted(tp, node_id, now())}
         response = await self._send(node_id, LeaderFetch(request))
@@ -233,11 +337,11 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
             for partition, code, highwater, stable, *more in parts:
                 tp = TopicPartition(topic, partition)
                 state = assignment.state_value(tp)
-                if not state.has_valid_position or state.position != offsets[tp]:
-                    continue  # the partition was sought to another offset meanwhile
+                if not state.has_valid_position or self._next_offset(tp, state) != offsets[tp]:
+                    continue  # the partition was sought to another offset meanwhile, or what was taken was dropped
                 refusal = for_code(code)
                 if refusal is not NoError:
-                    has_news |= self._refused(tp, state, refusal)
+                    has_news |= self._refused(tp, state, offsets[tp], refusal)
                     continue
                 state.highwater, state.lso, state.timestamp = highwater, stable, asked_ms
                 if tp in trusted:
@@ -247,13 +351,14 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
                     self._records[tp] = FetchResult(
                         tp,
                         assignment=assignment,
-                        partition_records=self._create_records(tp, state, more[-1], aborted),
+                        partition_records=self._create_records(tp, state, offsets[tp], more[-1], aborted),
                         backoff=self._prefetch_backoff,
                     )
                     has_news = True
                     continue
                 self._go_on(tp)
-                if state.position >= highwater:
+                is_handed_out = state.position == offsets[tp]  # else records that were taken are left
+                if is_handed_out and state.position >= highwater:
                     at_end.append(tp)
         self.reader.caught_up |= {tp: CaughtUp(asked_ms, offsets[tp]) for tp in at_end if tp in trusted}
         await self._ask_ends(node_id, [tp for tp in at_end if tp not in trusted])
@@ -292,25 +397,32 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
             for tp in told:
                 self.reader.leadership.told(tp, node_id, asyncio.get_running_loop().time())
 
-    def _create_records(self, tp: TopicPartition, state: Any, data: bytes, aborted: Any) -> "_Records":
-        records = _Records(tp, data, aborted, state.position, None, None, self._check_crcs, self._isolation_level)
+    def _create_records(self, tp: TopicPartition, state: Any, offset: int, data: bytes, aborted: Any) -> "_Records":
+        records = _Records(tp, data, aborted, offset, None, None, self._check_crcs, self._isolation_level)
         records.stop = lambda offset, error: self._stop(tp, state, offset, error)
         records.go_on = lambda: self._go_on(tp)
+        records.end_offset = _end_offset(data, offset)
         return records
 
-    def _refused(self, tp: TopicPartition, state: Any, error: type[KafkaError]) -> bool:
+    def _refused(self, tp: TopicPartition, state: Any, offset: int, error: type[KafkaError]) -> bool:
         """Notes that the broker gives an error for a partition; returns whether there is something to poll."""
         if error in _HAS_MOVED:
             self.reader.leadership.lost([tp])
             self._client.force_metadata_update()
-        elif error in (OffsetOutOfRangeError, TopicAuthorizationFailedError):
+            return False
+
+        def judge() -> None:
+            if not state.has_valid_position or state.position != offset:
+                return  # what is before the offset was dropped, or the partition was sought to another one
+            if error not in (OffsetOutOfRangeError, TopicAuthorizationFailedError):
+                self._stop(tp, state, offset, error())
+                return
             self._go_on(tp)
-            if tp not in self._records:
-                self._set_error(tp, error({tp: state.position}))
-            return True
-        else:
-            self._stop(tp, state, state.position, error())
-        return False
+            raise error({tp: offset})
+
+        if tp not in self._records:
+            self._records[tp] = _Refusal(judge, self._prefetch_backoff)
+        return True
 
     def _stop(self, tp: TopicPartition, state: Any, offset: int, error: Exception) -> None:
         """Pauses a partition for `retry_seconds`; the other partitions go on."""
@@ -335,12 +447,24 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
             _log.info("a partition can be read again", extra={"partition": tp.partition, "offset": known.offset})
 
 
+class _Refusal(FetchError):  # type: ignore[misc]  # noqa: N818 - it is no exception
+    """Stands among what was fetched for the error of a fetch, which is judged once all before it was handed out."""
+
+    def __init__(self, judge: Callable[[], None], backoff: float) -> None:
+        super().__init__(error=None, backoff=backoff)
+        self.check_raise = judge
+
+
 class _Records(PartitionRecords):  # type: ignore[misc]
-    """Yields the records of one partition in one response, up to where they can't be read; `_records` are its bytes."""
+    """Yields the records of one partition in one response, up to where they can't be read; `_records` are its bytes.
+
+    By the heads of its batches the response ends at `end_offset`, which proves nothing before the batches are read.
+    """
 
     stop: Callable[[int, Exception], None]
     go_on: Callable[[], None]
     next_fetch_offset: int
+    end_offset: int
 
     def _unpack_records(self) -> Iterator[Any]:
         rest, first_offset = memoryview(self._records), self.next_fetch_offset
@@ -393,6 +517,16 @@ def _batch_size(data: memoryview) -> int:
     if size < least:
         raise CorruptRecordException(f"a batch of {size} bytes, {least} are the least")
     return size
+
+
+def _end_offset(data: bytes, offset: int) -> int:
+    """Returns the offset after the last batch that is there as a whole, or `offset` if there is none."""
+    rest = memoryview(data)
+    with suppress(CorruptRecordException):
+        while rest and (size := _batch_size(rest)) <= len(rest):
+            offset = max(offset, _open_batch(rest[:size], size).next_offset)
+            rest = rest[size:]
+    return offset
 
 
 def _open_batch(data: memoryview, size: int) -> Any:

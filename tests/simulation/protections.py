@@ -67,7 +67,11 @@ PROTECTIONS: Mapping[str, Sequence[Change]] = {
         ),
     ],
     # a fetch counts as one to the end that brought nothing, though the partition goes on
-    "high-watermark": [(_FETCH, "if state.position >= highwater:", "if True:")],
+    "high-watermark": [(_FETCH, "if is_handed_out and state.position >= highwater:", "if is_handed_out:")],
+    # a fetch behind records that are not handed out yet counts as one that has read them
+    "handed-out": [
+        (_FETCH, "if is_handed_out and state.position >= highwater:", "if offsets[tp] >= highwater:"),
+    ],
     # a leader is trusted that may not know its end yet
     "leader": [("consumers.kafka.leadership:Leadership.is_trusted", "return told_by == node and", "return True or")],
     # followers are read from, a former leader among them

@@ -6,6 +6,7 @@ import inspect
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import aiokafka
@@ -47,7 +48,13 @@ def test_the_library_is_the_one_that_was_read() -> None:
         fetcher.Fetcher._get_actions_per_node,
         fetcher.Fetcher._proc_fetch_request,
         fetcher.Fetcher._set_error,
+        fetcher.Fetcher._create_fetch_waiter,
+        fetcher.Fetcher._notify,
         fetcher.Fetcher.fetched_records,
+        fetcher.Fetcher.request_offset_reset,
+        fetcher.Fetcher.seek_to,
+        fetcher.FetchError,
+        FetchRequest,
         AIOKafkaConsumer.start,
         AIOKafkaConsumer.getmany,
         aiokafka_private._library_bootstrap,
@@ -57,7 +64,7 @@ def test_the_library_is_the_one_that_was_read() -> None:
         message_accumulator.BatchBuilder,
     ]
     digest = hashlib.sha256("".join(map(inspect.getsource, read)).encode()).hexdigest()[:16]
-    assert (aiokafka.__version__, digest) == ("0.14.0", "bf2b122b14277e9e")
+    assert (aiokafka.__version__, digest) == ("0.14.0", "f57c6a4f28394a9c")
 
 
 @pytest.mark.parametrize(("known", "version"), [((0, 11), 10), ((4, 17), 10), ((0, 8), 8)])
@@ -121,7 +128,10 @@ class Polling:
         self.reader._closed = True
         self.fetcher = _Fetcher.__new__(_Fetcher)
         self.fetcher.reader = self.reader
+        self.fetcher.taken = {}
         self.fetcher._records = {}
+        self.fetcher._subscriptions = SimpleNamespace(reassignment_in_progress=False, seek=self.seek)
+        self.fetcher._wait_consume_future = None
         self.fetcher._check_crcs = True
         self.fetcher._isolation_level = fetcher.READ_COMMITTED
         self.fetcher._prefetch_backoff = self.fetcher._retry_backoff = 0.0
@@ -129,19 +139,25 @@ class Polling:
         self.state = self.assignment.state_value(TP)
         self.state.seek(position)
 
-    async def poll(self, broker: Broker, most: int | None = None) -> list[Any]:
-        """What one fetch hands out."""
+    def seek(self, _tp: TopicPartition, offset: int) -> None:
+        """Sets the position; the fetcher asks for it."""
+        self.state.seek(offset)
+
+    async def fetch(self, broker: Broker) -> int:
+        """Fetches once, and returns from where on the broker was asked."""
         self.fetcher._client = broker
+        request = FetchRequest(100, 1, 1, 1, [("events", [(3, self.state.position, 1)])])
+        await self.fetcher._proc_fetch_request(self.assignment, 1, request)
+        return int(request.topics[0][1][0][1])
 
-        class Request:
-            topics = (("events", [(3, self.state.position, 1)]),)
+    async def hand_out(self, most: int = 1_000) -> list[Any]:
+        """What is handed out without a wait."""
+        return (await self.fetcher.hand_out(None, 0, most)).get(TP, [])
 
-        await self.fetcher._proc_fetch_request(self.assignment, 1, Request)
-        result = self.fetcher._records.pop(TP, None)
-        if isinstance(result, fetcher.FetchError):
-            result.check_raise()
-        records: list[Any] = result.getall(most) if result else []
-        return records
+    async def poll(self, broker: Broker, most: int = 1_000) -> list[Any]:
+        """What is handed out after one fetch."""
+        await self.fetch(broker)
+        return await self.hand_out(most)
 
 
 @pytest.mark.parametrize("codec", [0, 1, 2, 3, 4], ids=["plain", "gzip", "snappy", "lz4", "zstd"])
@@ -297,3 +313,132 @@ async def test_it_is_tried_again_by_itself() -> None:
     assert polling.state.paused
     await asyncio.wait_for(polling.state.resume_fut, 10)
     assert not polling.state.paused
+
+
+def offsets_of(records: Sequence[Any]) -> list[int]:
+    """The offsets of records."""
+    return [record.offset for record in records]
+
+
+async def test_the_next_fetch_begins_where_what_was_taken_ends() -> None:
+    """Though most of it was not handed out yet; the position is that of what was."""
+    polling = Polling()
+    assert offsets_of(await polling.poll(Broker(batch_of(3) + batch_of(3, base_offset=3)), most=2)) == [0, 1]
+    assert await polling.fetch(Broker(batch_of(2, base_offset=6))) == 6
+    assert polling.state.position == 2
+    assert offsets_of(await polling.hand_out(most=3)) == [2, 3, 4]
+    assert polling.state.position == 5
+    assert offsets_of(await polling.hand_out()) == [5, 6, 7]
+    assert polling.state.position == 8
+    assert await polling.fetch(Broker()) == 8
+
+
+async def test_two_responses_at_most_are_held() -> None:
+    """A partition whose next response is there already is not fetched, as the library has it."""
+    polling = Polling()
+    await polling.poll(Broker(batch_of(3)), most=1)
+    await polling.fetch(Broker(batch_of(3, base_offset=3)))
+    await polling.hand_out(most=1)
+    assert (list(polling.fetcher.taken), list(polling.fetcher._records)) == ([TP], [TP])
+
+
+async def test_a_fetch_ahead_goes_over_records_that_were_compacted_away() -> None:
+    """A batch ends where its head says, and not with its last record."""
+    polling = Polling()
+    compacted = sealed(changed(batch_of(3), 23, struct.pack(">i", 9)))
+    assert offsets_of(await polling.poll(Broker(compacted), most=2)) == [0, 1]
+    assert await polling.fetch(Broker(batch_of(1, base_offset=12))) == 10
+    assert offsets_of(await polling.hand_out()) == [2, 12]
+
+
+@pytest.mark.parametrize("to", [1, 2, 3, 9])
+async def test_a_seek_drops_what_was_fetched(to: int) -> None:
+    """What was taken, what was fetched ahead, and what is under way, unless it is fetched from that very offset."""
+    polling = Polling()
+    await polling.poll(Broker(batch_of(3)), most=2)
+    await polling.fetch(Broker(batch_of(3, base_offset=3)))
+    polling.fetcher.seek_to(TP, to)
+    assert await polling.hand_out() == []
+    assert await polling.fetch(Broker(before_answer=lambda: polling.fetcher.seek_to(TP, 5))) == to
+    polling.fetcher.seek_to(TP, 0)
+    await polling.poll(Broker(batch_of(3)), most=2)
+    await polling.fetch(Broker(batch_of(3, base_offset=3), before_answer=lambda: polling.fetcher.seek_to(TP, 2)))
+    assert await polling.hand_out() == []
+    assert polling.state.position == 2
+
+
+async def test_a_pause_drops_what_was_taken_and_it_is_fetched_again() -> None:
+    """As the library drops what it has fetched of a paused partition."""
+    polling = Polling()
+    await polling.poll(Broker(batch_of(3)), most=2)
+    await polling.fetch(Broker(batch_of(3, base_offset=3)))
+    polling.state.pause()
+    assert await polling.hand_out() == []
+    polling.state.resume()
+    assert await polling.fetch(Broker(batch_of(3))) == 2
+    assert offsets_of(await polling.hand_out()) == [2]
+
+
+async def test_what_was_fetched_ahead_of_a_damaged_batch_is_dropped() -> None:
+    """The heads of its batches say where it ends, but nothing behind the damage is handed out."""
+    polling = Polling()
+    data = batch_of(3) + changed(batch_of(3, base_offset=3), 70, b"?")
+    assert offsets_of(await polling.poll(Broker(data), most=2)) == [0, 1]
+    assert await polling.fetch(Broker(batch_of(3, base_offset=6))) == 6
+    assert offsets_of(await polling.hand_out()) == [2]
+    assert polling.reader.unreadable[TP].offset == polling.state.position == 3
+    polling.state.resume()
+    assert await polling.fetch(Broker(data)) == 3
+
+
+async def test_an_error_of_a_fetch_ahead_waits_until_all_before_it_was_handed_out() -> None:
+    """The offset is gone, or the broker cannot read there; what was taken is as good as ever."""
+    polling = Polling()
+    await polling.poll(Broker(batch_of(3)), most=1)
+    await polling.fetch(Broker(code=1))
+    assert offsets_of(await polling.hand_out()) == [1, 2]
+    with pytest.raises(aiokafka.errors.OffsetOutOfRangeError):
+        await polling.hand_out()
+    await polling.poll(Broker(batch_of(3, base_offset=3)), most=1)
+    await polling.fetch(Broker(code=2))
+    assert offsets_of(await polling.hand_out()) == [4, 5]
+    assert polling.reader.unreadable == {}
+    assert await polling.hand_out() == []
+    assert polling.reader.unreadable[TP].offset == 6
+
+
+async def test_an_error_of_a_fetch_ahead_is_forgotten_with_what_is_before_it() -> None:
+    """The partition may be sought to an offset where there is no error."""
+    polling = Polling()
+    await polling.poll(Broker(batch_of(3)), most=1)
+    await polling.fetch(Broker(code=1))
+    polling.state.pause()
+    assert await polling.hand_out() == []
+    polling.state.resume()
+    assert await polling.hand_out() == []
+    assert offsets_of(await polling.poll(Broker(batch_of(3)))) == [1, 2]
+
+
+async def test_what_was_taken_of_another_assignment_says_nothing() -> None:
+    """The partition was another's meanwhile, and begins at another offset now."""
+    polling = Polling()
+    await polling.poll(Broker(batch_of(3)), most=2)
+    polling.assignment._unassign()
+    polling.assignment = Assignment([TP])
+    polling.state = polling.assignment.state_value(TP)
+    polling.state.seek(2)
+    assert await polling.fetch(Broker(batch_of(3))) == 2
+    assert offsets_of(await polling.hand_out()) == [2]
+
+
+@pytest.mark.parametrize("highwater", [3, 1], ids=["end", "short"])
+async def test_a_fetch_ahead_proves_nothing_before_all_was_handed_out(highwater: int) -> None:
+    """Else the watermark, and the offset with it, would go past records that nobody has counted."""
+    polling = Polling()
+    polling.reader.leadership.told(TP, 1, asyncio.get_running_loop().time())
+    await polling.poll(Broker(batch_of(3), highwater=3), most=1)
+    assert await polling.fetch(Broker(highwater=highwater)) == 3
+    assert polling.reader.caught_up == {}
+    await polling.hand_out()
+    await polling.fetch(Broker(highwater=3))
+    assert polling.reader.caught_up == {TP: CaughtUp(5_000, 3)}
