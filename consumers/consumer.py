@@ -160,7 +160,7 @@ class Consumer:
 
         def start_reading(found: Synchronized) -> Reading:
             applier = Applier(writer, letters, mender.mend, found.offsets, found.topic, clock.now_ms, metrics.timed)
-            return self._create_reading(consumer, applier, watch, metrics, policy, clock.now_ms, found.unanswered)
+            return self._create_reading(consumer, applier, watch, metrics, policy, clock.now_ms, found)
 
         synchronizer = Synchronizer(consumer, writer, watch, store_watch, metrics, policy.topic, clock.now_ms)
         worker = Worker(consumer, synchronizer, start_reading, scrub.hurry, metrics, policy, self.pulse)

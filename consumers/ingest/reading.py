@@ -16,6 +16,7 @@ from consumers.kafka.stall import StallWatch
 from consumers.kafka.topic_offsets import Answers, ask_each
 from consumers.kafka.topic_watch import OtherTopicError, TopicWatch
 from consumers.metrics import ConsumerMetrics
+from consumers.offsets.synchronizer import Synchronized
 from consumers.policy import WorkerPolicy
 from consumers.upkeep.sweeping import find_horizon_ms
 from service.runtime.tasks import cancel
@@ -32,7 +33,7 @@ class LeaderFoundError(Exception):
 class Reading:
     """Reads partitions from the store's offsets on, and sends each batch to the applier.
 
-    `unanswered` are the partitions that are not read yet, as no broker says whether they reach the store's offset.
+    `found` is what the synchronization has found.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - everything that it works with is passed in
@@ -43,7 +44,7 @@ class Reading:
         metrics: ConsumerMetrics,
         policy: WorkerPolicy,
         now_ms: Callable[[], int],
-        unanswered: Mapping[int, KafkaError],
+        found: Synchronized,
     ) -> None:
         self._consumer = consumer
         self._applier = applier
@@ -55,9 +56,11 @@ class Reading:
         self._tps = [TopicPartition(policy.topic, partition) for partition in partitions]
         self._clock = asyncio.get_running_loop().time
         self._watermarks = Watermarks(partitions, now_ms())
+        if found.is_compacted:
+            consumer.lacking.update(self._tps)  # of what was read before, in part
         self._stall = StallWatch(partitions, policy.quiet_seconds, self._clock())
-        self._not_read = unanswered
-        self._silent: dict[int, KafkaError] = dict(unanswered)
+        self._not_read = found.unanswered
+        self._silent: dict[int, KafkaError] = dict(found.unanswered)
         self._asking: asyncio.Task[Answers] | None = None
         self._next_question = 0.0
         self._has_refusals = False  # in the last batch: more may come, each of which takes some two dozen calls
@@ -176,14 +179,22 @@ class Reading:
         await self._applier.apply(Batch(), {}, self._applier.offsets.behind(horizon_ms), horizon_ms)
 
     def _take_in_freshness(self, batch: Batch, now_ms: int) -> None:
-        known = self._consumer.caught_up
+        known, ends = self._consumer.caught_up, self._take_ends(batch)
         caught_up = {tp.partition: known[tp] for tp in self._tps if tp in known}
         for partition, each in caught_up.items():
             # the reader hands out nothing for marks of transactions, and for records that were compacted away
             reached = batch.positions.get(partition, self.positions[partition])
             if each.offset > reached:
                 batch.positions[partition] = each.offset
-        self._watermarks.take_in(caught_up, {**self.positions, **batch.positions}, batch.timestamps_ms, now_ms)
+        self._watermarks.take_in(caught_up, {**self.positions, **batch.positions}, batch.timestamps_ms, ends, now_ms)
+
+    def _take_ends(self, batch: Batch) -> dict[int, int]:
+        """Returns the ends of those partitions with records in the batch of which others are missing."""
+        ends = {}
+        for tp in [each for each in self._consumer.lacking if each.partition in batch.timestamps_ms]:
+            self._consumer.lacking.discard(tp)
+            ends[tp.partition] = self._consumer.highwater(tp) or 0
+        return ends
 
     def _measure(self) -> None:
         metrics, now_ms = self._metrics, self._now_ms()

@@ -9,6 +9,10 @@ There are two kinds of evidence, and the later instant counts:
   transaction holds back, or for which the response had no room.
 - The timestamp of the last record applied, where the consumer is behind, as a partition is in the order of
   publication. Timestamps may be the producer's, so one that is later than the wall clock counts as the wall clock's.
+
+Where records have been compacted away, a job may be missing whose later event is still to come. That event was there
+when the records were missed, so it lies before the partition's end of that time. Until all before that end has been
+read, timestamps prove nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,15 +26,21 @@ class Freshness:
     """Holds the watermark of one partition of one assignment, as far as there is evidence for it."""
 
     watermark_ms: int = 0
+    _lacks_until: int = 0  # before this offset lies what replaces records that are missing
 
     def caught_up(self, evidence: CaughtUp, position: int, now_ms: int) -> None:
         """Notes a fetch that brought nothing, if all before its offset is in the batch or in one before it."""
         if evidence.offset <= position and evidence.asked_ms <= now_ms:
             self.watermark_ms = max(self.watermark_ms, evidence.asked_ms)
 
-    def applied(self, record_timestamp_ms: int, now_ms: int) -> None:
-        """Notes the timestamp of the last record of a batch; everything before that record is in the batch too."""
-        self.watermark_ms = max(self.watermark_ms, min(record_timestamp_ms, now_ms))
+    def applied(self, position: int, record_timestamp_ms: int, now_ms: int, end: int = 0) -> None:
+        """Notes the timestamp of the last record of a batch, before `position`; all before that is in the batch too.
+
+        If records are missing, `end` is where the partition ended when the batch was fetched, or later.
+        """
+        self._lacks_until = max(self._lacks_until, end)
+        if position >= self._lacks_until:
+            self.watermark_ms = max(self.watermark_ms, min(record_timestamp_ms, now_ms))
 
 
 class Watermarks:
@@ -45,15 +55,20 @@ class Watermarks:
         caught_up: Mapping[int, CaughtUp],
         positions: Mapping[int, int],
         timestamps_ms: Mapping[int, int],
+        ends: Mapping[int, int],
         now_ms: int,
     ) -> None:
-        """Notes the evidence that a batch brings, see Freshness; `timestamps_ms` has the partitions with records."""
+        """Notes the evidence that a batch brings, see Freshness.
+
+        `timestamps_ms` has the partitions with records, `ends` those of them of which records are missing.
+        """
         if now_ms < self._now_ms:  # the clock was set back, so watermarks by it may be too late
-            self._freshness = {partition: Freshness() for partition in self._freshness}
+            for freshness in self._freshness.values():
+                freshness.watermark_ms = 0
         self._now_ms = now_ms
         for partition, freshness in self._freshness.items():
             if partition in timestamps_ms:
-                freshness.applied(timestamps_ms[partition], now_ms)
+                freshness.applied(positions[partition], timestamps_ms[partition], now_ms, ends.get(partition, 0))
             if partition in caught_up:
                 freshness.caught_up(caught_up[partition], positions[partition], now_ms)
 

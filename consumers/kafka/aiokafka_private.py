@@ -165,7 +165,10 @@ class LeaderFetch(Request[_LeaderVersions]):  # type: ignore[misc]  # aiokafka h
 
 
 class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """Reads partitions, and stops only those that cannot be read; it tries these again after `retry_seconds`."""
+    """Reads partitions, and stops only those that cannot be read; it tries these again after `retry_seconds`.
+
+    It adds to `lacking` the partitions of which it passes offsets that have no record, as after compaction.
+    """
 
     def __init__(self, now_ms: Callable[[], int] = system_now_ms, **options: Any) -> None:
         super().__init__(**options)
@@ -173,6 +176,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
         self.retry_seconds = 5.0
         self.caught_up: dict[TopicPartition, CaughtUp] = {}
         self.unreadable: dict[TopicPartition, Unreadable] = {}
+        self.lacking: set[TopicPartition] = set()
         self.silent_nodes: defaultdict[int, Trouble] = defaultdict(Trouble)
         self.leadership = Leadership()
 
@@ -401,6 +405,7 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         records = _Records(tp, data, aborted, offset, None, None, self._check_crcs, self._isolation_level)
         records.stop = lambda offset, error: self._stop(tp, state, offset, error)
         records.go_on = lambda: self._go_on(tp)
+        records.lack = lambda: self.reader.lacking.add(tp)
         records.end_offset = _end_offset(data, offset)
         return records
 
@@ -463,6 +468,7 @@ class _Records(PartitionRecords):  # type: ignore[misc]
 
     stop: Callable[[int, Exception], None]
     go_on: Callable[[], None]
+    lack: Callable[[], None]
     next_fetch_offset: int
     end_offset: int
 
@@ -479,7 +485,9 @@ class _Records(PartitionRecords):  # type: ignore[misc]
                 self.stop(self.next_fetch_offset, error)
                 return
             self.go_on()
-            for record in records:
+            if _lacks_some(batch, records, self.next_fetch_offset):
+                self.lack()
+            for record in records or ():
                 if record.offset >= self.next_fetch_offset:  # a batch may begin before the offset that was asked for
                     self.next_fetch_offset = record.offset + 1
                     yield record
@@ -488,8 +496,8 @@ class _Records(PartitionRecords):  # type: ignore[misc]
         if self.next_fetch_offset == first_offset:
             self.stop(first_offset, CorruptRecordException("the batches that came end before this offset"))
 
-    def _read(self, batch: Any, data: memoryview) -> Sequence[Any]:
-        """Returns the records of a batch, none if it is aborted or a control batch. Raises any error of the parser."""
+    def _read(self, batch: Any, data: memoryview) -> Sequence[Any] | None:
+        """Returns the records of a batch, None if it is aborted or a control batch. Raises any error of the parser."""
         if self._check_crcs and not batch.validate_crc():
             raise CorruptRecordException("the checksum is wrong")
         if self._isolation_level == READ_COMMITTED and batch.producer_id is not None:
@@ -497,13 +505,22 @@ class _Records(PartitionRecords):  # type: ignore[misc]
             if batch.is_control_batch and self._contains_abort_marker(batch):
                 self._aborted_producers.discard(batch.producer_id)
             if batch.is_transactional and batch.producer_id in self._aborted_producers:
-                return ()
+                return None
         if batch.is_control_batch:
-            return ()
+            return None
         try:
             return list(batch)
         except (UnicodeDecodeError, CorruptRecordException):  # the parser in Python raises the latter for the former
             return [_with_its_names(record) for record in _LenientBatch(data)]
+
+
+def _lacks_some(batch: Any, records: Sequence[Any] | None, offset: int) -> bool:
+    """Returns whether offsets from `offset` on, to the end of the batch, have no record and are no transaction's."""
+    if batch.producer_id is None:  # the format of before Kafka 0.11
+        return [record.offset for record in records or () if record.offset >= offset] != [
+            *range(offset, batch.next_offset)
+        ]
+    return batch.base_offset > offset or (records is not None and len(records) != batch.next_offset - batch.base_offset)
 
 
 def _batch_size(data: memoryview) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 
 from aiokafka import AIOKafkaClient
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -124,18 +123,6 @@ async def _find_allowed(client: AIOKafkaClient, topic: str, operation: Operation
     if is_denied:
         raise DeniedError(f"{operation.name.capitalize()} on topic {topic} is not granted")
     return found
-
-
-async def is_compacted(settings: KafkaSettings) -> bool:
-    """Returns whether the topic loses only records that a later record of the same key replaces.
-
-    A rebuild asks for it. Awaits the broker's answer, and returns False if the broker does not say. Raises KafkaError.
-    """
-    async with _admin(settings) as admin:
-        resource = ConfigResource(ConfigResourceType.TOPIC, settings.kafka_topic, {"cleanup.policy": None})
-        [response] = await admin.describe_configs([resource])
-    entries = [entry for described in response.resources for entry in described[4]]
-    return [entry[1] for entry in entries if entry[0] == "cleanup.policy"] == ["compact"]
 
 
 @asynccontextmanager

@@ -14,7 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaClient
+from aiokafka.admin.config_resource import ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError, for_code
+from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest_v5
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
@@ -22,6 +24,7 @@ from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16,
 from service.store.layout.heads import NO_TOPIC, Head
 
 _API_KEY, _WITH_IDS = 3, 10
+_CLEANUP_POLICY = "cleanup.policy"
 _TEXT = CompactString("utf-8")
 _NUMBERS = CompactArray(Int32)
 _END = ("tags", TaggedFields)
@@ -157,29 +160,36 @@ class TopicState:
         return len(head.progress) > self.partitions
 
 
-async def describe_topic(
-    client: AIOKafkaClient,
-    topic: str,
-    patience_seconds: float = 1.0,
-    shuffle: Callable[[list[int]], None] = random.shuffle,
-) -> TopicState:
-    """Asks one broker after the other to describe the topic, until one answers.
+async def _ask_any(
+    client: AIOKafkaClient, request: Any, patience_seconds: float, shuffle: Callable[[list[int]], None]
+) -> Any:
+    """Asks one broker after the other, until one answers; all but the last have `patience_seconds`.
 
-    All but the last have `patience_seconds`. Raises the last broker's KafkaError. UnknownTopicOrPartitionError means
-    that there is no such topic.
+    Raises the last broker's KafkaError.
     """
     nodes = [broker.nodeId for broker in client.cluster.brokers()]
     shuffle(nodes)
     for number, node in enumerate(nodes, 1):
         try:
             async with asyncio.timeout(patience_seconds if number < len(nodes) else None):
-                response = await client.send(node, _Request(topic))
-                break
+                return await client.send(node, request)
         except (KafkaError, TimeoutError):
             if number == len(nodes):
                 raise
-    else:
-        raise KafkaConnectionError("no broker is known")
+    raise KafkaConnectionError("no broker is known")
+
+
+async def describe_topic(
+    client: AIOKafkaClient,
+    topic: str,
+    patience_seconds: float = 1.0,
+    shuffle: Callable[[list[int]], None] = random.shuffle,
+) -> TopicState:
+    """Asks brokers to describe the topic, see _ask_any.
+
+    Raises KafkaError; UnknownTopicOrPartitionError means that there is no such topic.
+    """
+    response = await _ask_any(client, _Request(topic), patience_seconds, shuffle)
     [described] = response.to_object()["topics"]
     if not described["partitions"]:
         raise for_code(described["error_code"] or UnknownTopicOrPartitionError.errno)(topic)
@@ -197,3 +207,16 @@ async def find_topic(client: AIOKafkaClient, topic: str) -> TopicState | None:
         return await describe_topic(client, topic)
     except UnknownTopicOrPartitionError:
         return None
+
+
+async def read_cleanup_policy(
+    client: AIOKafkaClient,
+    topic: str,
+    patience_seconds: float = 1.0,
+    shuffle: Callable[[list[int]], None] = random.shuffle,
+) -> str:
+    """Returns the topic's `cleanup.policy`, "" if no broker may tell us. Raises KafkaError."""
+    resource = (ConfigResourceType.TOPIC, topic, [_CLEANUP_POLICY])
+    response = await _ask_any(client, DescribeConfigsRequest([resource]), patience_seconds, shuffle)
+    entries = [entry for described in response.resources for entry in described[4]]
+    return next((entry[1] for entry in entries if entry[0] == _CLEANUP_POLICY), "")

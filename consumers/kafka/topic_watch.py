@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from redis.backoff import ExponentialWithJitterBackoff
 
 from consumers.kafka.absence import why_away
-from consumers.kafka.metadata import TopicState, describe_topic
+from consumers.kafka.metadata import TopicState, describe_topic, read_cleanup_policy
 from service.runtime.trouble import Trouble
 
 _LOOK_SECONDS = 0.25
@@ -41,6 +41,10 @@ class TopicWatch:
         self.state = await describe_topic(self._client, self._topic)
         self.looked_ms = now_ms
         return self.state
+
+    async def cleanup_policy(self) -> str:
+        """Asks the broker how the topic is cleaned up, see read_cleanup_policy. Raises KafkaError."""
+        return await read_cleanup_policy(self._client, self._topic)
 
     async def run(self) -> None:
         """Looks at the topic again and again until cancelled, less often while the broker does not answer.

@@ -28,11 +28,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Synchronized:
-    """Holds the store's offsets in a topic, and the partitions of which no broker says whether they reach that far."""
+    """Holds the store's offsets in a topic, and the partitions of which no broker says whether they reach that far.
+
+    Of a topic that is compacted records before these offsets may be missing, though not what replaces them.
+    """
 
     offsets: StripeOffsets
     topic: TopicState
     unanswered: Mapping[int, KafkaError]
+    is_compacted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Synchronizer:
         await claim_topic_name(self.writer.client, self.topic)
         heads = await self.writer.read_heads()
         topic = await self.watch.look()
+        is_compacted = "compact" in await self.watch.cleanup_policy()
         strangers = [stripe for stripe, head in enumerate(heads) if topic.is_of_another(head)]
         if strangers:
             await self._adopt(topic, heads, strangers)
@@ -76,7 +81,7 @@ class Synchronizer:
             return None
         for partition in partitions:
             self.metrics.gap_records.labels(partition).set(skipped.get(partition, 0))
-        return Synchronized(offsets, topic, moves.unanswered)
+        return Synchronized(offsets, topic, moves.unanswered, is_compacted)
 
     async def _adopt(self, topic: TopicState, heads: Sequence[Head], stripes: Sequence[int]) -> None:
         """Turns stripes of another topic into stripes of this one, at its beginning; the other's jobs still count."""

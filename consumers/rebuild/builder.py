@@ -5,7 +5,7 @@ a rebuild that was interrupted goes on from there when it is run again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,7 +16,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from consumers.ingest.applier import Applier, Counts
 from consumers.ingest.batch import Batch, read_batch
 from consumers.kafka.aiokafka_private import Reader
-from consumers.kafka.metadata import TopicState, describe_topic
+from consumers.kafka.metadata import TopicState, describe_topic, read_cleanup_policy
 from consumers.offsets.moves import Moves, find_moves
 from consumers.offsets.stripe_offsets import StripeOffsets
 from consumers.policy import MAX_BATCH_RECORDS
@@ -27,6 +27,7 @@ from service.store.generations import Building, BuildingWriter, GenerationError,
 from service.store.write.gaps import read_gaps
 
 _POLL_TIMEOUT_MS = 50
+_COMPACTING = "compact"  # alone: what is missing then has been replaced
 _EVENT_IS_WRONG = ("COLLISION", "OVERFLOW")  # refused whatever the store holds, and so a dead letter already
 
 ShowProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
@@ -40,7 +41,6 @@ class RebuildPolicy:
     topic: str
     retention_days: int | None
     accept_gaps: bool
-    is_compacted: Callable[[], Awaitable[bool]]
     now_ms: Callable[[], int]
     batch_records: int = MAX_BATCH_RECORDS
 
@@ -116,7 +116,7 @@ class Rebuild:
         return moves[1]
 
     async def _check_losses(self, building: Building, offsets: StripeOffsets, moves: Moves) -> None:
-        if not await self.policy.is_compacted():
+        if await read_cleanup_policy(self.kafka, self.policy.topic) != _COMPACTING:  # which deletes nothing for its age
             ledgers = await read_gaps(self.generations.client, building.live)
             lost = find_losses(building.live, ledgers, offsets, moves.forward)
             if lost:

@@ -6,11 +6,10 @@ The command `rebuild` calls it.
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from aiokafka import AIOKafkaClient
 
-from consumers.kafka.clients import connection_options, create_reader, is_compacted
+from consumers.kafka.clients import connection_options, create_reader
 from consumers.kafka.stopping import stop_client
 from consumers.policy import MAX_BATCH_RECORDS
 from consumers.rebuild.builder import Rebuild, RebuildPolicy, ShowProgress
@@ -49,7 +48,6 @@ async def rebuild(
         settings.kafka_topic,
         settings.retention_days,
         accept_gaps,
-        partial(is_compacted, settings),
         system_now_ms,
         batch_records,
     )

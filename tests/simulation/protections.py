@@ -74,6 +74,11 @@ PROTECTIONS: Mapping[str, Sequence[Change]] = {
     ],
     # a leader is trusted that may not know its end yet
     "leader": [("consumers.kafka.leadership:Leadership.is_trusted", "return told_by == node and", "return True or")],
+    # records that were compacted away count as read, though what replaces them is still to come
+    "lacking": [
+        ("consumers.kafka.aiokafka_private:_Fetcher._create_records", "self.reader.lacking.add(tp)", "None"),
+        ("consumers.ingest.reading:Reading.__init__", "if found.is_compacted:", "if False:"),
+    ],
     # followers are read from, a former leader among them
     "leader-fetch": [(_FETCH, "LeaderFetch(request)", "request")],
     # what was read before the store went back proves something afterwards

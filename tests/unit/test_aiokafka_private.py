@@ -351,6 +351,36 @@ async def test_a_fetch_ahead_goes_over_records_that_were_compacted_away() -> Non
     assert offsets_of(await polling.hand_out()) == [2, 12]
 
 
+_CONTROL, _TRANSACTIONAL = 0x20, 0x10
+
+
+def with_attributes(batch: bytes, attributes: int) -> bytes:
+    """The batch of a transaction, or one that marks its end."""
+    of_producer = changed(batch, 43, struct.pack(">q", 4))
+    return sealed(changed(of_producer, _ATTRIBUTES_AT, struct.pack(">h", attributes)))
+
+
+async def test_a_partition_of_which_records_are_missing_is_told_with_the_first_record_behind_them() -> None:
+    """Between batches and within one; not after a seek into a batch, nor for a mark of a transaction."""
+    polling = Polling(position=1)
+    mark = with_attributes(batch_of(1, base_offset=5), _TRANSACTIONAL | _CONTROL)
+    whole = batch_of(3) + with_attributes(batch_of(2, base_offset=3), _TRANSACTIONAL) + mark
+    assert offsets_of(await polling.poll(Broker(whole + batch_of(1, base_offset=7)), most=4)) == [1, 2, 3, 4]
+    assert polling.reader.lacking == set()
+    assert offsets_of(await polling.hand_out()) == [7]
+    assert polling.reader.lacking == {TP}
+    polling.reader.lacking.clear()
+    assert offsets_of(await polling.poll(Broker(batch_of(2, base_offset=8)))) == [8, 9]
+    assert polling.reader.lacking == set()
+    shorter = sealed(changed(batch_of(3, base_offset=10), 23, struct.pack(">i", 9)))
+    assert offsets_of(await polling.poll(Broker(shorter))) == [10, 11, 12]
+    assert polling.reader.lacking == {TP}
+    polling.reader.lacking.clear()
+    mark = with_attributes(batch_of(1, base_offset=22), _TRANSACTIONAL | _CONTROL)
+    assert await polling.poll(Broker(mark)) == []
+    assert polling.reader.lacking == {TP}
+
+
 @pytest.mark.parametrize("to", [1, 2, 3, 9])
 async def test_a_seek_drops_what_was_fetched(to: int) -> None:
     """What was taken, what was fetched ahead, and what is under way, unless it is fetched from that very offset."""

@@ -199,7 +199,7 @@ async def transaction_open(world: World, rnd: Random) -> AsyncIterator[None]:
     Where Kafka does not answer meanwhile, the transaction ends when its coordinator gives it up.
     """
     commits = rnd.random() < 0.5
-    records = [make_record(rnd, event) for _ in range(rnd.randint(1, 20)) for event in life(rnd, -1)]
+    records = world.adapted(make_record(rnd, event) for _ in range(rnd.randint(1, 20)) for event in life(rnd, -1))
     world.uncertain += records
     producer = AIOKafkaProducer(
         bootstrap_servers=world.settings.kafka_bootstrap_servers,

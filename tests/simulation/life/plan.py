@@ -93,6 +93,11 @@ class Plan:
     begins_calmly: bool  # nothing breaks before the consumers have read what there is at first
 
     @property
+    def is_compacted(self) -> bool:
+        """Returns whether the topic is compacted, and so takes no record without a key."""
+        return any(each.fault == "topic_compacted" for each in self.breakages)
+
+    @property
     def breakages(self) -> list[Breakage]:
         """Returns everything that breaks, in the order in which it begins."""
         return sorted(

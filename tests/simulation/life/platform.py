@@ -20,23 +20,32 @@ _AGAIN_SECONDS, _SOON_SECONDS = 0.1, 0.01
 _MOVED = 0.3  # the share of records that go to partitions that came later, where there are any
 
 
+def with_key(record: Record) -> Record:
+    """Returns a record with the key that it should have, if it has none: a compacted topic takes no such record."""
+    if record.key is not None:
+        return record
+    event = record.event
+    return replace(record, key=b"-" if event is None else f"{event.project_id}/{event.job_id}".encode())
+
+
 class Platform(Publisher):
     """Publishes to as many `partitions` as it is told that there are; whoever holds `idle` keeps it from that.
 
     A producer that `repeats` what was not acknowledged may have written it all the same: it is in the topic twice then.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, rnd: Random, repeats: bool) -> None:
+    def __init__(self, producer: AIOKafkaProducer, topic: str, rnd: Random, repeats: bool, needs_keys: bool) -> None:
         super().__init__([producer], topic, rnd)
         self.partitions = PARTITIONS
         self.idle = asyncio.Lock()
         self.sent: list[Record] = []  # all that may be in the topic
         self._repeats = repeats
+        self._needs_keys = needs_keys
 
     async def publish(self, records: Sequence[Record], acknowledged: Acknowledged | None = None) -> int:
         """Publishes as Publisher does, while nobody wants the platform to be idle."""
         async with self.idle:
-            placed = [self._place(record) for record in records]
+            placed = [self._place(with_key(record) if self._needs_keys else record) for record in records]
             self.sent += placed
             return await super().publish(placed, *([acknowledged] if acknowledged else []))
 
@@ -63,7 +72,9 @@ class Platform(Publisher):
 
 
 @asynccontextmanager
-async def running_platform(bootstrap: str, topic: str, rnd: Random, is_idempotent: bool) -> AsyncIterator[Platform]:
+async def running_platform(
+    bootstrap: str, topic: str, rnd: Random, is_idempotent: bool, needs_keys: bool
+) -> AsyncIterator[Platform]:
     """Yields a platform. An idempotent producer repeats by itself, and writes nothing twice."""
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
@@ -75,6 +86,6 @@ async def running_platform(bootstrap: str, topic: str, rnd: Random, is_idempoten
     )
     await producer.start()
     try:
-        yield Platform(producer, topic, rnd, repeats=not is_idempotent)
+        yield Platform(producer, topic, rnd, not is_idempotent, needs_keys)
     finally:
         await stop_client(producer)

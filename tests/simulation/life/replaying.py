@@ -30,7 +30,7 @@ _WRITING_SECONDS = 10.0
 @fault
 async def letters_replayed(world: World, rnd: Random) -> AsyncIterator[None]:
     """Letters of events that an earlier version refused are sent back; the command may be killed in the end."""
-    records = [make_record(rnd, event) for _ in range(rnd.randint(1, 5)) for event in life(rnd, -1)]
+    records = world.adapted(make_record(rnd, event) for _ in range(rnd.randint(1, 5)) for event in life(rnd, -1))
     letters = list(_letters(records, rnd))
     world.letters_made |= {(each.partition, each.offset) for each in letters}
     returning = [_returning(record, each) for record, each in zip(records, letters, strict=True)]

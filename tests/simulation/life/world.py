@@ -1,7 +1,7 @@
 """Everything that lives and breaks in one life: Kafka, Redis, consumers, the API, the load and the reader."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,7 @@ from tests.simulation.kafka.model import KafkaModel
 from tests.simulation.kafka.records import Content
 from tests.simulation.life.archive import Archive, content_of
 from tests.simulation.life.plan import Plan
-from tests.simulation.life.platform import Platform, running_platform
+from tests.simulation.life.platform import Platform, running_platform, with_key
 from tests.simulation.life.processes import API, SimulatedConsumer, SimulatedService
 from tests.simulation.life.redises import CONSUMERS, SERVICE, Redises
 from tests.simulation.life.series import SeriesReader
@@ -71,9 +71,15 @@ class World:
         """Returns the event in each record that may be in the topic, by content; None if the record is no event."""
         return {content_of(each): each.event for each in (*self.platform.sent, *self.uncertain)}
 
+    def adapted(self, records: Iterable[Record]) -> list[Record]:
+        """Returns records as the topic takes them."""
+        return [with_key(record) for record in records] if self.plan.is_compacted else list(records)
+
     def create_topic(self) -> None:
         """Makes the topic, with as many partitions as there always are."""
         configs = {"message.timestamp.type": "LogAppendTime"}
+        if self.plan.is_compacted:
+            configs["cleanup.policy"] = "compact,delete"
         self.kafka.create_topic(TOPIC, PARTITIONS, min(3, self.plan.nodes), configs)
 
     def launch_consumer(self, lead_ms: int = 0) -> SimulatedConsumer:
@@ -139,7 +145,9 @@ async def living(plan: Plan, redis: Redises, network: Network) -> AsyncIterator[
         timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
         asking = Asking(http, f"{API[0]}:{API[1]}", _POLL_SECONDS)
-        publisher = await stack.enter_async_context(running_platform(bootstrap, TOPIC, rnd, plan.is_idempotent))
+        publisher = await stack.enter_async_context(
+            running_platform(bootstrap, TOPIC, rnd, plan.is_idempotent, plan.is_compacted)
+        )
         load = Load(publisher, rnd, history, _PIECE_PAUSE_SECONDS)
         reader = Reader(asking.get, load.known, rnd, _QUESTION_PAUSE_SECONDS, forgets)
         series = SeriesReader(asking, load.known, Random(plan.seed ^ 0x5E21E5), forgets)
