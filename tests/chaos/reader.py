@@ -79,6 +79,7 @@ class Reader:
     async def _ask(self, question: Question, check: Check) -> None:
         """Checks what every answer to this question must be, then `check`; 503 as the contract has it is no answer."""
         project_id, goings_back = question[0], self._goings_back
+        before_ms = self._as_of_ms.get(project_id, 0)  # another question may be answered meanwhile, out of turn
         status, headers, body = await self._get(question)
         if status == 503:
             assert body["error_code"] == "DLI.0012", body
@@ -92,9 +93,8 @@ class Reader:
         _check_sums(body)
         check(Says.of(headers, question[1], self._forgets), body)
         if self._was_whole_since(goings_back):
-            before_ms = self._as_of_ms.get(project_id, 0)
             assert as_of_ms >= before_ms, f"{question}: as-of went back by {before_ms - as_of_ms} ms"
-            self._as_of_ms[project_id] = as_of_ms
+            self._as_of_ms[project_id] = max(as_of_ms, self._as_of_ms.get(project_id, 0))
 
     async def ask_growing(self) -> None:
         """Jobs that come one after the other: as many as as-of demands, and not one that there never was."""
@@ -104,12 +104,11 @@ class Reader:
             self._check_grown(says, self._known.growing.sent, count)
             assert body["total_input_size"] == count * JOB_BYTES, body
             if self._was_whole_since(goings_back):
-                horizon_ms, before = self._grown
-                assert says.horizon_ms >= horizon_ms, (self._grown, says, body)
-                assert count >= before or says.horizon_ms > horizon_ms, (self._grown, says, body)
-                self._grown = says.horizon_ms, count
+                assert says.horizon_ms >= horizon_ms, (horizon_ms, before, says, body)
+                assert count >= before or says.horizon_ms > horizon_ms, (horizon_ms, before, says, body)
+                self._grown = max(self._grown, (says.horizon_ms, count))
 
-        goings_back = self._goings_back
+        goings_back, (horizon_ms, before) = self._goings_back, self._grown
         await self._ask((GROWING, None, None, None), check)
 
     async def _ask_grown_before(self) -> None:
