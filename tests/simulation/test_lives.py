@@ -11,6 +11,7 @@ from tests.servers import PROJECT
 # what they have found: the fix has a plain test as well
 KNOWN_SEEDS = {
     711: "a follower that led before answered fetches, and its end was believed",
+    59586040: "as-of went past events that were compacted away before what replaces them was read",
     594622593: "a command that had failed left its questions to other primaries of a cluster under way",
 }
 
