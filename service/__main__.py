@@ -1,9 +1,13 @@
 """The program `python -m service`: it serves the HTTP API over the store in Redis until SIGTERM or SIGINT."""
 
+import os
+
 from service.runtime.early import begin, stop_on_signals
 
 if __name__ == "__main__":
     begin(lambda _: 0)  # before the imports below, which take most of a second
+# numpy's library would start a thread for each core, which spin for a while after each product, whoever else needs them
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import asyncio
 import logging
