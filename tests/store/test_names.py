@@ -16,6 +16,7 @@ from service.store.layout.projects import NAMING_BYTES, naming_digest, user_key
 from service.store.read.answers import administrator_body
 from service.store.read.known import KnownProjects
 from service.store.read.names import Names, parse_namings
+from service.store.read.node_memory import NodeMemory
 from service.store.read.reader import RedisStatisticsStore
 from service.store.read.sums import Summing
 from tests.oracle import Oracle
@@ -179,16 +180,15 @@ def test_names_stay_sorted_however_they_come(updates: list[dict[str, str]]) -> N
         names.update({user_key(user): bytes([len(user)]) + f"{user}{name}".encode() for user, name in update.items()})
         known |= update
         assert names.lacking(parse_namings(data)) == []
-        assert [each.user_id for each in names.names] == sorted(known, key=user_key_number)
         leaf = b"L" + b"".join(bytes(14) + user_key(user) + b"\0" for user in known)
-        summing = Summing(names.users, None)
-        summing.add([leaf], 1)
-        body = json.loads(administrator_body(summing.result(), names))
+        summing = Summing(names.users, NodeMemory(0))
+        summing.add(["leaf"], [leaf], 1)
+        sums = summing.result(range(0))
+        body = json.loads(administrator_body(sums, names))
         assert [each["user_name"] for each in body["users"]] == sorted(known.values())
-        assert names.listed(summing.result()) == [
-            [each.user_id for each in names.names].index(user)
-            for user in sorted(known, key=lambda user: (known[user], user))
-        ]
+        by_key = sorted(known, key=user_key_number)
+        in_order = sorted(known, key=lambda user: (known[user], user))
+        assert [by_key[position] for position in names.listed(sums)[0].tolist()] == in_order
 
 
 def user_key_number(user_id: str) -> int:

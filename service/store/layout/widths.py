@@ -1,16 +1,24 @@
-"""The widths in bytes of the numbers in entries, rows and namings. Pure.
+"""Where the numbers lie in entries, rows and namings: a type, as numpy writes it, and an offset for each. Pure.
 
-`read.sums` and `read.names` parse many items at once by them. A number that does not fit into a machine word is given
-as several words, the lowest first.
+`read.node_rows` and `read.names` parse many items at once by them. No type has three, six or seven bytes: such a number
+is read with bytes of its neighbours, which are then masked or shifted out.
 """
 
-# start, low and high word of the size, user key, status
-ENTRY_WIDTHS = (7, 4, 3, 6, 1)
-START, SIZE_LOW, SIZE_HIGH, USER, STATUS = range(5)
-USER_IN_ENTRY = sum(ENTRY_WIDTHS[:USER])  # where the user key begins in an entry; a row begins with its user key
+# start, low and middle word of the size, user key, status
+ENTRY_FIELDS = {
+    "start": ("<u8", 0),
+    "low": ("<u4", 7),
+    "middle": ("<u4", 11),
+    "user": ("<u8", 13),
+    "status": ("u1", 20),
+}
+USER_IN_ENTRY = 14
 
-# user key, numbers of jobs by status, words of the sum of bytes
-ROW_WIDTHS = {b"r": (6, *[1] * 6, 4, 3), b"R": (6, *[4] * 6, 4, 4, 2)}
+# user key, numbers of jobs by status, words of the sum of bytes; a narrow row ends with a middle word of three bytes
+ROW_FIELDS = {
+    b"r": {"user": ("<u8", 0), "jobs": ("(6,)u1", 6), "low": ("<u4", 12), "middle": ("<u4", 15)},
+    b"R": {"user": ("<u8", 0), "jobs": ("(6,)<u4", 6), "low": ("<u4", 30), "middle": ("<u4", 34), "high": ("<u2", 38)},
+}
 
 # user key, time of the naming, digest
 _NAMING_WIDTHS = (6, 7, 6)

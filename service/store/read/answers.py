@@ -28,26 +28,35 @@ class _Totals(msgspec.Struct, gc=False):
     total_input_size: int
 
 
+class _Statistics(msgspec.Struct, gc=False):
+    users: list[_User]
+    total_user_num: int
+    total_launching_num: int
+    total_running_num: int
+    total_failed_num: int
+    total_finished_num: int
+    total_canceling_num: int
+    total_cancelled_num: int
+    total_input_size: int
+
+
 _encode = msgspec.json.Encoder().encode
 
 
 def administrator_body(sums: Sums, names: Names) -> bytes:
     """Returns the body for a tenant administrator: a row for every user with jobs, and the totals."""
-    positions = names.listed(sums)
-    launching, running, canceling, failed, finished, cancelled = sums.counts[positions].T.tolist()
-    listed = [names.names[at].name for at in positions]
-    size_bytes = sums.size_bytes[positions].tolist()
+    positions, listed = names.listed(sums)
+    launching, running, canceling, failed, finished, cancelled = sums.jobs.take(positions, axis=1).tolist()
+    size_bytes = sums.size_bytes.take(positions).tolist()
     users = list(map(_User, listed, launching, running, failed, finished, canceling, cancelled, size_bytes))
-    return b'{"users":%b,%b' % (_encode(users), _totals(len(users), sums)[1:])
+    return _encode(_Statistics(users, *_totals(len(users), sums)))
 
 
 def sub_user_body(sums: Sums) -> bytes:
     """Returns the body for a sub-user, from sums that count its jobs alone."""
-    return _totals(1, sums)
+    return _encode(_Totals(*_totals(1, sums)))
 
 
-def _totals(users: int, sums: Sums) -> bytes:
-    launching, running, canceling, failed, finished, cancelled = sums.counts.sum(axis=0).tolist()
-    return _encode(
-        _Totals(users, launching, running, failed, finished, canceling, cancelled, sum(sums.size_bytes.tolist()))
-    )
+def _totals(users: int, sums: Sums) -> tuple[int, ...]:
+    launching, running, canceling, failed, finished, cancelled = sums.jobs.sum(axis=1).tolist()
+    return users, launching, running, failed, finished, canceling, cancelled, sums.total_bytes

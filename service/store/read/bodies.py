@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from service.store.layout.keys import project_prefix
 from service.store.layout.projects import Meta
 from service.store.read.answer_cache import Question
@@ -10,7 +12,9 @@ from service.store.read.known import Known, KnownProjects
 from service.store.read.learning import Learning
 from service.store.read.names import Names, parse_namings
 from service.store.read.node_checks import parsed
-from service.store.read.sums import Summing, Users
+from service.store.read.node_memory import NodeMemory
+from service.store.read.node_rows import STATUSES
+from service.store.read.sums import Sums
 from service.store.read.view import View
 from service.store.redis.views import DamagedError
 
@@ -40,9 +44,16 @@ class Bodies:
     Its methods return None if the view has to be read again, and raise DamagedError and what the client raises.
     """
 
-    def __init__(self, learning: Learning, projects: KnownProjects, key_of_user: Callable[[str], bytes]) -> None:
+    def __init__(
+        self,
+        learning: Learning,
+        projects: KnownProjects,
+        memory: NodeMemory,
+        key_of_user: Callable[[str], bytes],
+    ) -> None:
         self._learning = learning
         self._projects = projects
+        self._memory = memory
         self._key_of_user = key_of_user
 
     async def of(self, question: Question, known: Known, view: View, doubts: Doubts) -> bytes | None:
@@ -52,7 +63,7 @@ class Bodies:
         if question.user_id is not None:
             return await self._of_user(question.project_id, question.user_id, view, view.meta, doubts)
         names = await self.names(question.project_id, known, view, view.meta, doubts)
-        return None if names is None else administrator_body(view.sums(names.users, None), names)
+        return None if names is None else administrator_body(view.sums(names.users, self._memory), names)
 
     async def _of_nothing(self, question: Question, view: View, doubts: Doubts) -> bytes | None:
         is_nothing = await self.is_nothing(question.project_id, view, doubts)
@@ -67,8 +78,8 @@ class Bodies:
 
     async def _of_user(self, project_id: str, user_id: str, view: View, meta: Meta, doubts: Doubts) -> bytes | None:
         key = self._key_of_user(user_id)
-        sums = view.sums(Users([int.from_bytes(key, "little")]), key)
-        if not sums.counts.any():
+        sums = view.sums_of(key)
+        if not sums.jobs.any():
             return sub_user_body(sums)
         is_user = await self._learning.is_user(project_id, view.asked.generation, user_id, meta.names_id)
         if is_user is None:
@@ -97,5 +108,9 @@ class Bodies:
 def _nothing(user_id: str | None) -> bytes:
     """Returns the body of an answer without jobs."""
     if user_id is None:
-        return administrator_body(Summing(Users([]), None).result(), Names())
-    return sub_user_body(Summing(Users([0]), None).result())
+        return administrator_body(_no_sums(0), Names())
+    return sub_user_body(_no_sums(1))
+
+
+def _no_sums(users: int) -> Sums:
+    return Sums(np.zeros((STATUSES, users), np.int64), np.zeros(users, np.int64))

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from service.store.layout.projects import NAMING_BYTES, naming_digest, parse_user
 from service.store.layout.widths import NAMING_DIGEST, NAMING_KEY
-from service.store.read.sums import Sums, Users
+from service.store.read.sums import Sums
+from service.store.read.users import Users
 from service.store.redis.views import DamagedError
 
 Numbers = NDArray[np.uint64]
@@ -51,17 +52,13 @@ class Names:
     """
 
     def __init__(self, names_id: bytes = b"", users: Mapping[bytes, bytes] | None = None) -> None:
+        self._names: NDArray[np.object_] | None = None
         self._replace([])
         self.update(users or {})
         self.names_id = names_id
 
     def __len__(self) -> int:
         return len(self._users)
-
-    @property
-    def names(self) -> list[_User]:
-        """Returns the users in the order of their keys."""
-        return self._users
 
     def lacking(self, namings: Namings) -> list[bytes]:
         """Returns the keys of those users of a view who are not known, or known by another name."""
@@ -84,6 +81,7 @@ class Names:
         if not changes:
             return
         self.names_id = b""
+        self._names = None
         if len(changes) * _MANY > len(self):
             known = dict(zip(self._keys.tolist(), self._users, strict=True))
             self._replace(sorted({**known, **dict(changes)}.items()))
@@ -103,11 +101,10 @@ class Names:
         self._add_users(fresh, moved)
         self._put_in([*renamed, *((position + n, user) for n, (position, _, user) in enumerate(fresh))])
 
-    def listed(self, sums: Sums) -> list[int]:
-        """Returns the positions of the users who have jobs, in the order of answers."""
-        have_jobs: NDArray[np.bool_] = sums.counts.sum(axis=1) > 0
-        positions: list[int] = self._order[have_jobs[self._order]].tolist()
-        return positions
+    def listed(self, sums: Sums) -> tuple[NDArray[np.intp], list[str]]:
+        """Returns the positions and the names of the users who have jobs, in the order of answers."""
+        have_jobs: NDArray[np.bool_] = sums.jobs.sum(axis=0)[self._order] > 0
+        return self._order[have_jobs], self._listed()[have_jobs].tolist()
 
     def with_name(self, name: str) -> Callable[[Numbers], NDArray[np.bool_]]:
         """Returns what tells of user keys whether they are of users who have this name now.
@@ -117,7 +114,13 @@ class Names:
         first, last = (bisect_left(self._sorted, _User(each, "")) for each in (name, name + "\0"))
         users, has_name = self.users, np.zeros(len(self), np.bool_)
         has_name[self._order[first:last]] = True
-        return lambda keys: has_name[users.positions(keys.astype(np.float64))]
+        return lambda keys: has_name[users.places(keys.view(np.int64))]
+
+    def _listed(self) -> NDArray[np.object_]:
+        """Returns the names in the order of answers; the array is made once after each change."""
+        if self._names is None:
+            self._names = np.array([user.name for user in self._sorted], object)
+        return self._names
 
     def _replace(self, users: list[tuple[int, _User]]) -> None:
         self._users = [user for _, user in users]

@@ -21,6 +21,7 @@ from service.store.read.cover import cover
 from service.store.read.known import QUESTION_SECONDS, Known, KnownProjects
 from service.store.read.learning import Learning
 from service.store.read.node_checks import check_nodes
+from service.store.read.node_memory import NodeMemory
 from service.store.read.series import SeriesReader
 from service.store.read.series_plan import SeriesQuestion
 from service.store.read.shared_read import SharedRead
@@ -34,6 +35,7 @@ from service.store.redis.shards import one_stripe_each
 from service.store.redis.views import DamagedError, parse_stored_head
 
 MAX_CACHED_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_NODE_BYTES = 64 * 1024 * 1024
 _ATTEMPTS = 20  # a shape changes at splits only: to meet that many in a row, a read must be starved
 
 
@@ -59,7 +61,7 @@ class RedisStatisticsStore:
         self._shared = SharedRead(client)
         self._learning = Learning(client, key_of_user)
         self._known = KnownProjects()
-        self._bodies = Bodies(self._learning, self._known, key_of_user)
+        self._bodies = Bodies(self._learning, self._known, NodeMemory(MAX_NODE_BYTES), key_of_user)
         self._answers = AnswerCache(MAX_CACHED_ANSWER_BYTES)
         self._live = [Live()] * STRIPES  # as last seen
         self._series = SeriesReader(self._look_alone, self._live_of, self._learning, self._bodies, key_of_user)

@@ -11,8 +11,10 @@ from service.store.layout.projects import Meta, parse_meta
 from service.store.read.answer_cache import Stamp
 from service.store.read.cover import Cover
 from service.store.read.node_checks import parsed
+from service.store.read.node_memory import NodeMemory
 from service.store.read.shared_read import SharedRead
-from service.store.read.sums import Summing, Sums, Users
+from service.store.read.sums import Summing, SummingOne, Sums
+from service.store.read.users import Users
 from service.store.redis.views import DamagedError, parse_stored_head
 
 Mget = Callable[[str, list[str]], Awaitable[list[Any]]]
@@ -38,23 +40,39 @@ class Look(NamedTuple):
 
 
 class View(NamedTuple):
-    """What a look saw: `meta` is None where there is no project, `namings` where they were not asked for."""
+    """What a look saw: `meta` is None where there is no project, `namings` where they were not asked for.
+
+    `nodes` are the strings of the cover's nodes, `keys` their keys.
+    """
 
     asked: Asked
     look: Look
     meta: Meta | None
     namings: bytes | None
+    keys: list[str]
     nodes: list[bytes | None]
 
-    def sums(self, users: Users, user: bytes | None) -> Sums:
-        """Returns the sums of all users or, with a user's key, of that one. Raises DamagedError."""
-        summing, cover = Summing(users, user), self.asked.cover
-        added, cuts = sum(len(indexes) for _, indexes in cover.added), len(self.nodes) - len(cover.cuts)
-        summing.add(self.nodes[:added], 1)
-        summing.add(self.nodes[added:cuts], -1)
-        if cover.cuts:
-            summing.add_parts(cover.cuts, self.nodes[cuts:], self.asked.interval)
-        return summing.result()
+    def sums(self, users: Users, memory: NodeMemory) -> Sums:
+        """Returns the sums of all users of the project. Raises DamagedError."""
+        summing, (added, taken, cut) = Summing(users, memory), self._parts()
+        summing.add(self.keys[added], self.nodes[added], 1)
+        summing.add(self.keys[taken], self.nodes[taken], -1)
+        summing.add_parts(self.asked.cover.cuts, self.nodes[cut])
+        return summing.result(self.asked.interval)
+
+    def sums_of(self, user: bytes) -> Sums:
+        """Returns the sums of the user with this key alone. Raises DamagedError."""
+        summing, (added, taken, cut) = SummingOne(user), self._parts()
+        summing.add(self.nodes[added], 1)
+        summing.add(self.nodes[taken], -1)
+        summing.add_parts(self.asked.cover.cuts, self.nodes[cut])
+        return summing.result(self.asked.interval)
+
+    def _parts(self) -> tuple[slice, slice, slice]:
+        """Returns where the nodes are that are added whole, those that are taken off whole, and those that are cut."""
+        cover = self.asked.cover
+        added, cut = sum(len(indexes) for _, indexes in cover.added), len(self.nodes) - len(cover.cuts)
+        return slice(0, added), slice(added, cut), slice(cut, None)
 
 
 async def read_view(mget: Mget, project_id: str, asked: Asked, now_seconds: float) -> View:
@@ -79,9 +97,8 @@ async def read_view(mget: Mget, project_id: str, asked: Asked, now_seconds: floa
         raise DamagedError(keys[0], "is not there, though projects are")
     stamp = Stamp(b"" if meta is None else meta.write_id, head.live)
     namings = (strings[3] or b"") if asked.wants_namings else None
-    return View(
-        asked, Look(now_seconds, head, as_of_ms(head_data, claims_data), stamp), meta, namings, strings[nodes_at:]
-    )
+    look = Look(now_seconds, head, as_of_ms(head_data, claims_data), stamp)
+    return View(asked, look, meta, namings, keys[nodes_at:], strings[nodes_at:])
 
 
 async def read_as_of_ms(shared: SharedRead, stripe: int) -> int:
