@@ -92,6 +92,7 @@ async def run(settings: ServiceSettings, tracer: Tracer | None = None) -> int:
                 key_prefix=settings.redis_key_prefix,
                 metrics=QueryMetrics(registry),
                 tracer=tracer,
+                cache_bytes=settings.cache_mib * 1024 * 1024,
             )
         )
         if tracer is not None:

@@ -200,6 +200,9 @@ class ServiceSettings(CommonSettings):
     admin_roles: Annotated[Names, NoDecode] = Field(
         frozenset({"admin", "te_admin"}), description="one name or more, with commas between"
     )
+    cache_mib: Annotated[PositiveNumber, Field(ge=16, le=65_536)] = Field(
+        256, description="16 to 65536: how many MiB of what was read and answered are remembered"
+    )
     rate_limit: WholeNumber = Field(1000, description="requests a second for each caller, a whole number (0: no limit)")
 
     @field_validator("jwt_jwks_url")

@@ -30,28 +30,28 @@ def test_sub_user_and_administrator_are_different_questions() -> None:
 
 def test_what_was_asked_for_longest_ago_is_forgotten() -> None:
     """Beyond the limit the answers that nobody asked for go first."""
-    cache = AnswerCache(8_000)
-    for question in QUESTIONS[:5]:
-        cache.put(question, written(b"x" * 1_000))
+    cache = AnswerCache(20_000)
+    for question in QUESTIONS[:8]:
+        cache.put(question, written(b"x" * 1_500))
     cache.get(QUESTIONS[0])
-    cache.put(QUESTIONS[5], written(b"x" * 1_000))
-    assert [question for question in QUESTIONS if cache.get(question)] == [QUESTIONS[at] for at in (0, 2, 3, 4, 5)]
+    cache.put(QUESTIONS[8], written(b"x" * 1_500))
+    assert [question for question in QUESTIONS if cache.get(question)] == [QUESTIONS[at] for at in (0, *range(2, 9))]
 
 
 def test_replacing_an_answer_does_not_use_up_the_limit() -> None:
     """An answer that is replaced again and again counts once."""
-    cache = AnswerCache(8_000)
-    cache.put(QUESTIONS[1], written(b"x" * 1_000))
+    cache = AnswerCache(20_000)
+    cache.put(QUESTIONS[1], written(b"x" * 1_500))
     for _ in range(100):
-        cache.put(QUESTIONS[0], written(b"x" * 1_000))
+        cache.put(QUESTIONS[0], written(b"x" * 1_500))
     assert cache.get(QUESTIONS[1])
 
 
 def test_answer_too_large_is_not_remembered() -> None:
     """One large answer must not push out all others, and the one it replaces is wrong by now."""
-    cache = AnswerCache(8_000)
+    cache = AnswerCache(20_000)
     cache.put(QUESTIONS[0], written(b"small"))
     cache.put(QUESTIONS[1], written(b"small"))
-    cache.put(QUESTIONS[0], Remembered(Stamp(b"write-2", Live()), b"x" * 1_001, "digest"))
+    cache.put(QUESTIONS[0], Remembered(Stamp(b"write-2", Live()), b"x" * 1_601, "digest"))
     assert cache.get(QUESTIONS[0]) is None
     assert cache.get(QUESTIONS[1])

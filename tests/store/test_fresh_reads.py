@@ -115,3 +115,13 @@ async def test_reads_go_on_after_their_connection_was_cut(client: Redis, redis_f
             assert await asyncio.gather(*[reading.mget([key, "nothing"]) for _ in range(4)]) == [[b"value", None]] * 4
     finally:
         await reading.aclose()
+
+
+async def test_a_reader_without_room_for_anything_answers(store: Store) -> None:
+    """What is not remembered is read each time; one that has room for it answers from what it remembers."""
+    await store.apply([event(number, user_id=f"user{number % 100}") for number in range(200)])
+    for cache_bytes, again in ((0, "read"), (16 * 1024 * 1024, "looked")):
+        reader = RedisStatisticsStore(store.client, cache_bytes=cache_bytes)
+        await running(reader)
+        answer = await reader.read("project", None, None, None)
+        assert (json.loads(answer.body)["total_running_num"], answer.how) == (200, again)

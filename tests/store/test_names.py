@@ -14,7 +14,6 @@ from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import project_prefix
 from service.store.layout.projects import NAMING_BYTES, naming_digest, user_key
 from service.store.read.answers import administrator_body
-from service.store.read.known import KnownProjects
 from service.store.read.names import Names, parse_namings
 from service.store.read.node_memory import NodeMemory
 from service.store.read.reader import RedisStatisticsStore
@@ -145,17 +144,6 @@ async def test_jobs_of_a_user_without_a_name_are_no_number(client: Redis, store:
     await client.delete(f"{PREFIX}t", f"{PREFIX}u")
     with pytest.raises(StoreUnavailableError, match="lacks a user who has jobs"):
         await ask(RedisStatisticsStore(client), asks)
-
-
-def test_names_are_forgotten_for_newer_ones() -> None:
-    """So many users are remembered, of the projects asked for last; and always those of the very last."""
-    projects = KnownProjects(max_users=5)
-    users = {user_key(f"user{n}"): b"\x05" + f"user{n}name".encode() for n in range(3)}
-    for project_id in "abc":
-        projects.of(project_id).names.update(users)
-        projects.forget_names()
-    assert [len(projects.of(each).names) for each in "abc"] == [0, 0, 3]
-    KnownProjects(max_users=1).forget_names()
 
 
 @st.composite

@@ -27,4 +27,4 @@ async def test_a_project_that_is_not_there_takes_one_wait() -> None:
     """Its meta, shape, names and users, and the head."""
     client: Any = Slow(5)
     async with asyncio.timeout(5):
-        assert await Learning(client, user_key).remains("project", 1) is None
+        assert await Learning(client, user_key, 10_000).remains("project", 1) is None

@@ -90,6 +90,7 @@ def test_defaults_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
         "keystone_cache_seconds": 60,
         "keystone_cafile": None,
         "admin_roles": frozenset({"admin", "te_admin"}),
+        "cache_mib": 256,
         "rate_limit": 1000,
     }
     assert settings.jwt_secret.get_secret_value() == JWT["STATS_JWT_SECRET"]
@@ -164,6 +165,7 @@ GOOD: list[tuple[type[Any], dict[str, str], str, object]] = [
     (ServiceSettings, {**JWT, "STATS_HTTP_OWN_PORT": "1"}, "http_own_port", 1),
     (ServiceSettings, {**JWT, "STATS_JWT_AUDIENCE": "statistics"}, "jwt_audience", "statistics"),
     (ServiceSettings, {**JWT, "STATS_JWT_ISSUER": "https://id.example"}, "jwt_issuer", "https://id.example"),
+    (ServiceSettings, {**JWT, "STATS_CACHE_MIB": "16"}, "cache_mib", 16),
     (ServiceSettings, {**JWT, "STATS_RATE_LIMIT": "0"}, "rate_limit", 0),
     (ServiceSettings, {**JWT, "STATS_ADMIN_ROLES": " a ,,b b,"}, "admin_roles", frozenset({"a", "b b"})),
     (ServiceSettings, {"STATS_JWT_SECRET": "", "STATS_JWT_JWKS_URL": "https://h/j"}, "jwt_jwks_url", "https://h/j"),
@@ -245,6 +247,7 @@ BAD: list[tuple[type[Any], str, list[str]]] = [
     (ServiceSettings, "STATS_HTTP_PREFIX", _PATHS),
     (ServiceSettings, "STATS_HTTP_CORS_ORIGINS", [*_ORIGINS, *_UNSENT_ORIGINS]),
     (ServiceSettings, "STATS_HTTP_DRAIN_SECONDS", ["-1", "301", "1.5"]),
+    (ServiceSettings, "STATS_CACHE_MIB", ["0", "15", "65537", "-1", "64.5", "64M"]),
     (ServiceSettings, "STATS_RATE_LIMIT", ["-1", "1.5", "1e3", "1_000", "many"]),
     (ServiceSettings, "STATS_ADMIN_ROLES", [",", " , ", ""]),
     (ServiceSettings, "STATS_JWT_AUDIENCE", ["", "  ", " a", "a\t"]),

@@ -16,6 +16,7 @@ TOTALS_VERSION = 4
 _LAST_VERSION = 999  # no store will ever have a greater one: what says so is no head
 NO_TOPIC = bytes(16)
 _NEVER_MOVED = bytes(8)
+_HEADS = 128  # two of each stripe: with 512 partitions, a parsed one takes some 60 KB
 # layout version, partitions, generation, gaps, horizon, id of the last move, id of the topic
 _HEAD = Struct("<IIIIQ8s16s")
 _VERSION = Struct("<I")
@@ -91,7 +92,7 @@ def parse_claims(data: bytes | None) -> list[Claim]:
     return claims
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=_HEADS)
 def as_of_ms(head_data: bytes | None, claims_data: bytes | None) -> int:
     """Returns a stripe's as-of, the least watermark of its partitions by head and claims; 0 if one was never read."""
     watermarks_ms = [each.watermark_ms for each in parse_head(head_data).progress]
@@ -102,7 +103,7 @@ def as_of_ms(head_data: bytes | None, claims_data: bytes | None) -> int:
     return min(watermarks_ms, default=0)
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=_HEADS)
 def parse_head(data: bytes | None) -> Head:
     """Returns the head that a string is; for no string, a head of the newest layout version without partitions.
 

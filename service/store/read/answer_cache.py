@@ -1,9 +1,9 @@
 """Remembers the bodies of answers; one is valid while the project's write id, live generation and horizon stay."""
 
-from collections import OrderedDict
 from typing import NamedTuple
 
 from service.store.layout.heads import Live
+from service.store.read.bounded import Bounded
 
 
 class Question(NamedTuple):
@@ -30,34 +30,24 @@ class Remembered(NamedTuple):
     digest: str
 
 
-_ENTRY_BYTES = 600  # the memory that an answer takes beside its body, roughly
+_ANSWER_BYTES = 900  # that an answer takes beside its body: the question, the stamp, the digest, and objects
 
 
 class AnswerCache:
     """Keeps the answers that were asked for last, up to `max_bytes` bytes."""
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._answers: OrderedDict[Question, Remembered] = OrderedDict()
+        self._answers: Bounded[Question, Remembered] = Bounded(max_bytes)
+
+    @property
+    def size_bytes(self) -> int:
+        """Returns how many bytes are taken now."""
+        return self._answers.size_bytes
 
     def get(self, question: Question) -> Remembered | None:
         """Returns what is remembered of the answer to a question, or None."""
-        found = self._answers.get(question)
-        if found is not None:
-            self._answers.move_to_end(question)
-        return found
+        return self._answers.get(question)
 
     def put(self, question: Question, answer: Remembered) -> None:
         """Remembers an answer unless it is too large; forgets the answers not asked for longest to make room."""
-        self._forget(self._answers.pop(question, None))
-        if len(answer.body) > self._max_bytes // 8:
-            return
-        self._answers[question] = answer
-        self._bytes += len(answer.body) + _ENTRY_BYTES
-        while self._bytes > self._max_bytes:
-            self._forget(self._answers.popitem(last=False)[1])
-
-    def _forget(self, answer: Remembered | None) -> None:
-        if answer is not None:
-            self._bytes -= len(answer.body) + _ENTRY_BYTES
+        self._answers.put(question, answer, len(answer.body) + _ANSWER_BYTES)

@@ -87,6 +87,11 @@ class Bodies:
             return None
         return sub_user_body(sums) if is_user else _nothing(user_id)
 
+    async def learn_shape(self, project_id: str, known: Known, generation: int) -> None:
+        """Fetches the shape that a project has now, and makes it what is known."""
+        known.shape = await self._learning.shape(project_id, generation)
+        self._projects.weigh(project_id)
+
     async def names(self, project_id: str, known: Known, view: View, meta: Meta, doubts: Doubts) -> Names | None:
         """Returns a view's names; some may be newer where renaming goes on."""
         known.wants_namings = meta.names_id != known.names.names_id
@@ -101,7 +106,7 @@ class Bodies:
             names.names_id = meta.names_id
         elif doubts.take():
             return None
-        self._projects.forget_names()
+        self._projects.weigh(project_id)
         return names
 
 

@@ -15,6 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.runtime.tasks import cancel
 from service.store.errors import StoreUnavailableError
+from service.store.read.cache_bytes import DEFAULT_CACHE_BYTES
 from service.store.read.metrics import QueryMetrics
 from service.store.read.reader import RedisStatisticsStore
 from service.store.read.traced import TracedStatisticsStore
@@ -110,14 +111,16 @@ async def create_reader_store(  # noqa: PLR0913 - settings, each by its name
     key_prefix: str | None = None,
     metrics: QueryMetrics | None = None,
     tracer: Tracer | None = None,
+    cache_bytes: int = DEFAULT_CACHE_BYTES,
 ) -> AsyncIterator[WatchedStore]:
     """Yields the store that the API reads, watched from the beginning; ends the watch and closes the client at the end.
 
+    It remembers up to `cache_bytes` of what it has read and answered.
     The program enters it at its start, also while Redis cannot be reached.
     """
     client = create_reader_client(url, cluster, cafile=cafile, key_prefix=key_prefix)
     create = RedisStatisticsStore if tracer is None else partial(TracedStatisticsStore, tracer)
-    store = WatchedStore(create(client, _REMEMBERED_SECONDS), client, metrics)
+    store = WatchedStore(create(client, _REMEMBERED_SECONDS, cache_bytes=cache_bytes), client, metrics)
     with suppress(StoreUnavailableError):  # the first question or ping raises it again
         await store.look()
     watching = asyncio.create_task(store.run(look_seconds))

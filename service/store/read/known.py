@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from service.store.layout.projects import SHAPE_ENTRY_BYTES
 from service.store.layout.tree import Shape
 from service.store.read.names import Names
 from service.store.read.series_levels import Levels
 from service.store.read.view import Look
 
 QUESTION_SECONDS = 1.0  # that a question waits for an answer of Redis
-MAX_PROJECTS = 4_096
-MAX_USERS = 500_000  # of all projects together: some 300 bytes each
+_PROJECT_BYTES = 2_200  # that a project takes beside its shape and its names
+_NODE_BYTES = 200  # that a node of a shape takes: as a member of sets, and as it is packed
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class KnownShape:
     shape_id: bytes
     shape: Shape
     packed: bytes = b""
+
+    @property
+    def size_bytes(self) -> int:
+        """Returns about how many bytes this takes."""
+        return len(self.packed) // SHAPE_ENTRY_BYTES * _NODE_BYTES
 
     @cached_property
     def levels(self) -> Levels:
@@ -41,6 +47,12 @@ class Known:
     wants_namings: bool = True  # whether the last look saw another names id: the next read then asks for `t`, too
     fetching_names: asyncio.Lock = field(default_factory=asyncio.Lock)
     _limits: set[asyncio.Timeout] = field(default_factory=set)  # of the questions that wait for names
+    weighed_bytes: int = 0  # as KnownProjects counts it
+
+    @property
+    def size_bytes(self) -> int:
+        """Returns about how many bytes this takes."""
+        return _PROJECT_BYTES + self.shape.size_bytes + self.names.size_bytes
 
     @asynccontextmanager
     async def limit(self) -> AsyncIterator[None]:
@@ -64,31 +76,30 @@ class Known:
 
 
 class KnownProjects:
-    """Keeps what is known of the `max_projects` projects asked for last, with the names of `max_users` users in all."""
+    """Keeps what is known of the projects asked for last, up to `max_bytes` bytes; always that of the very last."""
 
-    def __init__(self, max_projects: int = MAX_PROJECTS, max_users: int = MAX_USERS) -> None:
-        self._max_projects = max_projects
-        self._max_users = max_users
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._projects: OrderedDict[str, Known] = OrderedDict()
+        self.size_bytes = 0
 
     def of(self, project_id: str) -> Known:
         """Returns what is known of a project, and makes it the project asked for last."""
         known = self._projects.get(project_id)
         if known is None:
             known = self._projects[project_id] = Known()
-            if len(self._projects) > self._max_projects:
-                self._projects.popitem(last=False)
+            self.weigh(project_id)
         self._projects.move_to_end(project_id)
         return known
 
-    def forget_names(self) -> None:
-        """Forgets the names of whole projects, the one asked for longest ago first, while there are too many names.
-
-        It never forgets those of the project asked for last.
-        """
-        users = sum(len(known.names) for known in self._projects.values())
-        for known in list(self._projects.values())[:-1]:
-            if users <= self._max_users:
-                return
-            users -= len(known.names)
-            known.names = Names()
+    def weigh(self, project_id: str) -> None:
+        """Counts anew what is known of a project, whose shape or names have changed; forgets others to make room."""
+        known = self._projects.get(project_id)
+        if known is None:  # forgotten while a question was under way
+            return
+        self._projects.move_to_end(project_id)
+        size_bytes = known.size_bytes
+        self.size_bytes += size_bytes - known.weighed_bytes
+        known.weighed_bytes = size_bytes
+        while self.size_bytes > self._max_bytes and len(self._projects) > 1:
+            self.size_bytes -= self._projects.popitem(last=False)[1].weighed_bytes

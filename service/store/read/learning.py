@@ -10,13 +10,14 @@ from service.runtime.tasks import side_by_side
 from service.store.layout.keys import head_key, project_prefix, stripe_of
 from service.store.layout.projects import parse_meta, parse_shape, parse_user
 from service.store.layout.tree import TOP_LEVEL, Shape
+from service.store.read.bounded import Bounded
 from service.store.read.known import Known, KnownShape
 from service.store.read.names import Names, Namings
 from service.store.read.node_checks import check_shape, parsed
 from service.store.redis.views import DamagedError, is_foreign
 
 _NAMES_PER_CALL = 1_000
-_MAX_IDS = 65_536
+ID_BYTES = 380  # that a user takes who was found under its key
 _TOPMOST_NODES = 1 << 53 - TOP_LEVEL
 
 
@@ -26,10 +27,11 @@ class Learning:
     Its methods raise what the client raises, and DamagedError for keys that are not as a writer leaves them.
     """
 
-    def __init__(self, client: Redis | RedisCluster, key_of_user: Callable[[str], bytes]) -> None:
+    def __init__(self, client: Redis | RedisCluster, key_of_user: Callable[[str], bytes], max_id_bytes: int) -> None:
         self._client: Any = client
         self._key_of_user = key_of_user
-        self._ids: dict[tuple[str, str], bytes] = {}  # the names id at which a project's user was found under its key
+        # the names id at which a project's user was found under its key
+        self._ids: Bounded[tuple[str, str], bytes] = Bounded(max_id_bytes)
 
     async def shape(self, project_id: str, generation: int) -> KnownShape:
         """Returns a project's shape and shape id, both of one instant; an empty shape if there is no project."""
@@ -101,9 +103,7 @@ class Learning:
             raise DamagedError(key, f"has user {found} under another's key")
         if found != user_id:
             return False
-        if len(self._ids) >= _MAX_IDS:
-            self._ids.clear()
-        self._ids[asked] = names_id
+        self._ids.put(asked, names_id, ID_BYTES)
         return True
 
     async def _fields(self, key: str, fields: list[bytes]) -> list[bytes | None]:

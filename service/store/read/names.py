@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
+from sys import getsizeof
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from service.store.redis.views import DamagedError
 
 Numbers = NDArray[np.uint64]
 
+_USER_BYTES = 170  # that a user takes beside the texts: a tuple, and items of lists and arrays
 _MANY = 8  # if more than one name in this many changes, all names are sorted anew
 
 
@@ -60,6 +62,11 @@ class Names:
     def __len__(self) -> int:
         return len(self._users)
 
+    @property
+    def size_bytes(self) -> int:
+        """Returns about how many bytes the names take."""
+        return self._size_bytes
+
     def lacking(self, namings: Namings) -> list[bytes]:
         """Returns the keys of those users of a view who are not known, or known by another name."""
         if not len(self):
@@ -93,6 +100,8 @@ class Names:
         renamed = [(positions[n], user) for n, (_, user) in enumerate(changes) if is_known[n]]
         fresh = [(positions[n], *change) for n, change in enumerate(changes) if not is_known[n]]
         self._take_out(self._users[position] for position, _ in renamed)
+        self._size_bytes += sum(_size_bytes(user) for _, user in changes)
+        self._size_bytes -= sum(_size_bytes(self._users[position]) for position, _ in renamed)
         for position, user in renamed:
             self._users[position] = user
             self._digests[position] = _digest(user)
@@ -104,7 +113,7 @@ class Names:
     def listed(self, sums: Sums) -> tuple[NDArray[np.intp], list[str]]:
         """Returns the positions and the names of the users who have jobs, in the order of answers."""
         have_jobs: NDArray[np.bool_] = sums.jobs.sum(axis=0)[self._order] > 0
-        return self._order[have_jobs], self._listed()[have_jobs].tolist()
+        return self._order[have_jobs], self.listed_names()[have_jobs].tolist()
 
     def with_name(self, name: str) -> Callable[[Numbers], NDArray[np.bool_]]:
         """Returns what tells of user keys whether they are of users who have this name now.
@@ -116,8 +125,8 @@ class Names:
         has_name[self._order[first:last]] = True
         return lambda keys: has_name[users.places(keys.view(np.int64))]
 
-    def _listed(self) -> NDArray[np.object_]:
-        """Returns the names in the order of answers; the array is made once after each change.
+    def listed_names(self) -> NDArray[np.object_]:
+        """Returns all names in the order of answers; the array is made once after each change.
 
         They are copies, which lie in memory in the order in which a body is made from them: that takes a quarter less.
         """
@@ -127,6 +136,7 @@ class Names:
 
     def _replace(self, users: list[tuple[int, _User]]) -> None:
         self._users = [user for _, user in users]
+        self._size_bytes = sum(map(_size_bytes, self._users))
         self._keys = np.array([key for key, _ in users], np.uint64)
         self._digests = np.array([_digest(user) for user in self._users], np.uint64)
         self._order = np.array(sorted(range(len(users)), key=self._users.__getitem__), np.intp)
@@ -166,6 +176,10 @@ def _parse(key: bytes, value: bytes) -> _User:
     except (IndexError, UnicodeDecodeError) as error:
         raise DamagedError("u", f"has no user under {key.hex()}: {error}") from error
     return _User(name, user_id)
+
+
+def _size_bytes(user: _User) -> int:
+    return _USER_BYTES + getsizeof(user.user_id) + 2 * getsizeof(user.name)  # there is a copy in the order of answers
 
 
 def _digest(user: _User) -> int:

@@ -17,6 +17,7 @@ from service.store.layout.projects import user_key
 from service.store.layout.totals import Totals
 from service.store.read.answer_cache import AnswerCache, Question, Remembered
 from service.store.read.bodies import Bodies, Doubts
+from service.store.read.cache_bytes import DEFAULT_CACHE_BYTES, CacheBytes
 from service.store.read.cover import cover
 from service.store.read.known import QUESTION_SECONDS, Known, KnownProjects
 from service.store.read.learning import Learning
@@ -34,35 +35,36 @@ from service.store.redis.outages import find_remedy, is_outage, reaching
 from service.store.redis.shards import one_stripe_each
 from service.store.redis.views import DamagedError, parse_stored_head
 
-MAX_CACHED_ANSWER_BYTES = 64 * 1024 * 1024
-MAX_NODE_BYTES = 64 * 1024 * 1024
 _ATTEMPTS = 20  # a shape changes at splits only: to meet that many in a row, a read must be starved
 
 
 class RedisStatisticsStore:
-    """Statistics from Redis; keeps shapes and names of the projects asked for last, and answers given before.
+    """Statistics from Redis; keeps what it was asked for last in `cache_bytes` bytes, and answers given before.
 
     An answer given before is given again without asking Redis if that said less than `fresh_seconds` ago that it holds.
     No as-of is later than the present of this clock.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what tests replace, each by its name
         self,
         client: Redis | RedisCluster,
         fresh_seconds: float = 0.0,
         monotonic_seconds: Callable[[], float] = time.monotonic,
         now_ms: Callable[[], int] = system_now_ms,
+        *,
         key_of_user: Callable[[str], bytes] = user_key,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
+        shares = CacheBytes.of(cache_bytes)
         self._client = client
         self._fresh_seconds = fresh_seconds
         self._monotonic_seconds = monotonic_seconds
         self._now_ms = now_ms
         self._shared = SharedRead(client)
-        self._learning = Learning(client, key_of_user)
-        self._known = KnownProjects()
-        self._bodies = Bodies(self._learning, self._known, NodeMemory(MAX_NODE_BYTES), key_of_user)
-        self._answers = AnswerCache(MAX_CACHED_ANSWER_BYTES)
+        self._learning = Learning(client, key_of_user, shares.ids)
+        self._known = KnownProjects(shares.projects)
+        self._bodies = Bodies(self._learning, self._known, NodeMemory(shares.nodes), key_of_user)
+        self._answers = AnswerCache(shares.answers)
         self._live = [Live()] * STRIPES  # as last seen
         self._series = SeriesReader(self._look_alone, self._live_of, self._learning, self._bodies, key_of_user)
         self._layouts = LayoutNotes()
@@ -170,7 +172,7 @@ class RedisStatisticsStore:
                 continue
             if view.meta is not None:
                 if view.meta.shape_id != shape.shape_id:
-                    known.shape = await self._learning.shape(project_id, live.generation)
+                    await self._bodies.learn_shape(project_id, known, live.generation)
                     continue
                 check_nodes(project_prefix(project_id, live.generation), shape.shape, nodes, view.nodes)
             body = await self._bodies.of(question, known, view, doubts)

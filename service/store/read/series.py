@@ -106,7 +106,7 @@ class SeriesReader:
         if view.look.head.live != plan.live:
             return False
         if view.meta is not None and view.meta.shape_id != plan.shape.shape_id:
-            known.shape = await self._learning.shape(project_id, plan.live.generation)
+            await self._bodies.learn_shape(project_id, known, plan.live.generation)
             return False
         return True
 
