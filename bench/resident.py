@@ -1,4 +1,4 @@
-"""Resident memory of a consumer that applies a history, and of the API that is asked all the while."""
+"""Resident memory of a consumer that applies a history, of the API that is asked all the while, and of full caches."""
 
 import asyncio
 import random
@@ -6,8 +6,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.asking import ApiClient
+from bench.asking import ApiClient, path_of
+from bench.jobs import PROJECT, make_jobs
+from bench.loading import load
 from bench.publishing import Published, publish
+from bench.ranges import random_range
 from bench.recount import Recount
 from bench.run import Row, Run
 from bench.servers import RedisServer, environment_for, running_api, running_broker, running_module, running_redis
@@ -22,13 +25,18 @@ _LIMIT_SECONDS = 180.0
 _KIB_PER_MIB = 1024
 _JOIN_SECONDS = 60.0
 _FLAT = 1.1
+_FULL_JOBS, _FULL_USERS = 100_000, 1_000
+_FULL_MIB = 16  # the least that the API takes: its caches are full after some hundred questions
+_FULL_QUESTIONS = 500
+_TIMES_AS_MANY = 10
+_FULL_FLAT = 1.05
 
 Sample = tuple[float, float]
 """MiB of the consumer and of the API."""
 
 
 def measure(run: Run) -> list[Row]:
-    """A row for each process: a quarter of the way, half, three quarters, the end, and the most."""
+    """A row for each process and one for full caches: a quarter of the way, half, three quarters, end, and the most."""
     stream = list(transitions(run.sized(HISTORY)))
     recount = Recount(stream)
     port = free_port()
@@ -48,7 +56,31 @@ def measure(run: Run) -> list[Row]:
     for row in rows:
         growth = float(row["end_mib"]) / float(row["half_mib"])
         run.keep(f"resident, {row['measured']}: end by half of the way", growth, _FLAT)
-    return rows
+    return [*rows, _measure_full(run)]
+
+
+def _measure_full(run: Run) -> Row:
+    """A row for an API whose caches are small and full: from then on to ten times as many questions."""
+    users, questions = run.count(_FULL_USERS, 100), run.count(_FULL_QUESTIONS, 200)
+    jobs = make_jobs(run.count(_FULL_JOBS, 5_000), users)
+    rnd = random.Random(1)
+    with running_redis(run.folder) as redis:
+        run.say(f"resident: asking for {questions * _TIMES_AS_MANY:,} ranges with small caches")
+        asyncio.run(load(redis.url, jobs.events()))
+        environment = {**environment_for(redis_port=redis.port), "STATS_CACHE_MIB": str(_FULL_MIB)}
+        with (
+            running_api(run.folder, environment) as api,
+            ApiClient(int(environment["STATS_HTTP_PORT"])) as client,
+        ):
+            mib = []
+            for _ in range(_TIMES_AS_MANY):
+                for _ in range(questions):
+                    client.get(PROJECT, path_of(PROJECT, random_range(rnd)))
+                mib.append(_resident_mib(api))
+            bounds = random_range(rnd)
+            jobs.check_body(bounds, client.ask(PROJECT, bounds)[0], "the API")
+    run.keep("resident, API with full caches: ten times as many questions", mib[-1] / mib[0], _FULL_FLAT)
+    return _row(f"API, {_FULL_MIB} MiB of caches", mib)
 
 
 def _sample(  # noqa: PLR0913, PLR0917 - all that a run consists of
