@@ -52,8 +52,7 @@ def _small(string: bytes, users: Users) -> Rows:
         keys, some = parse_rows(string)
         cells[users.places(keys)] = some
     else:
-        entries = parse_entries(string[1:])
-        add_entries(cells, entries, np.ones(len(entries), np.int64), users)
+        add_entries(cells, parse_entries(string[1:]), 1, users)
     return Rows(cells)
 
 

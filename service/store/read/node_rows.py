@@ -67,15 +67,16 @@ def starts_ms(entries: NDArray[np.void]) -> Numbers:
     return starts
 
 
-def add_entries(total: Numbers, entries: NDArray[np.void], signs: Numbers, users: Users) -> None:
-    """Adds entries to the cells of their users, each with its sign. Raises DamagedError."""
-    statuses = _column(entries, "status").astype(np.intp)
-    if len(statuses) and statuses.max() >= STATUSES:
+def add_entries(total: Numbers, entries: NDArray[np.void], sign: int, users: Users) -> None:
+    """Adds entries to the cells of their users, or by the sign subtracts them. Raises DamagedError."""
+    statuses = _column(entries, "status")
+    if statuses.max(initial=0) >= STATUSES:
         raise DamagedError("n", "has a leaf with a job in no status")
     at = users.places((_column(entries, "user") >> _BYTE & _USER).view(np.int64)) * COLUMNS
-    cells = np.concatenate((at + statuses, at + LOW, at + MIDDLE))
-    low, middle = _column(entries, "low") * signs, (_column(entries, "middle") & _THREE_BYTES) * signs
-    np.add.at(total.reshape(-1), cells, np.concatenate((signs, low, middle)))
+    cells, change = total.reshape(-1), np.add if sign > 0 else np.subtract
+    change.at(cells, at + statuses, 1)
+    change.at(cells, at + LOW, _column(entries, "low").astype(np.int64))
+    change.at(cells, at + MIDDLE, (_column(entries, "middle") & _THREE_BYTES).astype(np.int64))
 
 
 def _column(items: NDArray[np.void], name: str) -> NDArray[Any]:

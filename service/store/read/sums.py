@@ -56,30 +56,32 @@ class _Summing:
             self._add_leaves(interval)
         whole = self._total.T.copy()
         jobs, (low, middle, high) = whole[:STATUSES], whole[LOW:]
-        if high.any() or (middle >= _HALF_WORD).any():
+        if high.any() or middle.max(initial=0) >= _HALF_WORD:
             low, middle, high = low.astype(object), middle.astype(object), high.astype(object)
             size_bytes = low + (middle << 32) + (high << 64)
         else:
             size_bytes = low + (middle << 32)
-        if (jobs < 0).any() or (size_bytes < 0).any():
+        if jobs.min(initial=0) < 0 or size_bytes.min(initial=0) < 0:
             raise DamagedError("n", "has a node that counts less than is taken off it")
         return Sums(jobs, size_bytes)
 
     def _add_leaves(self, interval: range) -> None:
-        entries = parse_entries(b"".join([leaf.entries for leaf in self._leaves]))
-        starts = starts_ms(entries)
-        is_counted = (starts >= interval.start) & (starts < interval.stop)
-        signs = np.ones(len(entries), np.int64)
-        first = 0
-        for packed, sign, inside in self._leaves:
-            last = first + len(packed) // ENTRY_BYTES
-            if inside is None:
-                is_counted[first:last] = True
-            elif not inside:
-                is_counted[first:last] ^= True
-            signs[first:last] = sign
-            first = last
-        add_entries(self._total, entries[is_counted], signs[is_counted], self._users)
+        for sign in (1, -1):
+            leaves = [leaf for leaf in self._leaves if leaf.sign == sign]
+            if not leaves:
+                continue
+            entries = parse_entries(b"".join([leaf.entries for leaf in leaves]))
+            starts = starts_ms(entries)
+            is_counted = (starts >= interval.start) & (starts < interval.stop)
+            first = 0
+            for packed, _, inside in leaves:
+                last = first + len(packed) // ENTRY_BYTES
+                if inside is None:
+                    is_counted[first:last] = True
+                elif not inside:
+                    is_counted[first:last] ^= True
+                first = last
+            add_entries(self._total, entries[is_counted], sign, self._users)
 
 
 class Summing(_Summing):
