@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
 from aiohttp import hdrs, web
-from multidict import CIMultiDict
 
 from service.api.csv_bodies import CSV
 from service.http.preferences import prefers
@@ -21,13 +20,13 @@ def wants_csv(request: web.Request) -> bool:
 
 async def csv_answer(
     request: web.Request, rows: Callable[[], Iterator[bytes]], seed: str, name: str, headers: Mapping[str, str]
-) -> web.Response:
+) -> web.StreamResponse:
     """Returns the answer with these rows as its body, which a browser keeps as a file of that name.
 
     `rows` gives them in pieces, at least one, and is not called for who has them. They are others only with another
     `seed`. `headers` are those of the answer in JSON.
     """
-    headers = CIMultiDict(headers)
+    headers = dict(headers)
     headers[hdrs.CONTENT_TYPE] = f"{CSV}; charset=utf-8"
     headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
     digest = digest_of(f"{CSV} {seed}".encode())

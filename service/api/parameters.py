@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 
 from multidict import MultiMapping
+from yarl import URL
 
 from service.events.event import MAX_MS
 from service.http.errors import (
@@ -19,6 +20,9 @@ from service.http.errors import (
 
 # `int` accepts other digits than ASCII's, and thousands of digits, so the text is checked first.
 _INSTANT = re.compile(r"[0-9]{1,32}")
+# How nearly everybody writes a query for statistics: it says the same to whoever decodes and splits it.
+_PLAIN = re.compile(r"(?:start=([0-9]{1,32})(?:&end=([0-9]{1,32}))?|end=([0-9]{1,32}))?")
+INTERVAL = frozenset({"start", "end"})
 _MOST_NAME_CHARACTERS = 40
 
 
@@ -30,6 +34,22 @@ def refuse_unknown(query: MultiMapping[str], known: Collection[str]) -> None:
     for name in query:
         if name not in known:
             raise ApiError(BAD_REQUEST, UNKNOWN_PARAMETER, {"name": _harmless(name)})
+
+
+def parse_interval_alone(url: URL) -> tuple[int | None, int | None]:
+    """Returns what `parse_interval` returns of the query of an address, which may have no other parameters.
+
+    Raises what `refuse_unknown` and `parse_interval` raise. The usual query is read without being split and decoded.
+    """
+    plain = _PLAIN.fullmatch(url.raw_query_string)
+    if plain is not None:
+        start, end = plain[1], plain[2] or plain[3]
+        start_ms = None if start is None else int(start)
+        end_ms = None if end is None else int(end)
+        if (start_ms or 0) <= (MAX_MS if end_ms is None else end_ms) <= MAX_MS:
+            return start_ms, end_ms
+    refuse_unknown(url.query, INTERVAL)
+    return parse_interval(url.query)
 
 
 def parse_interval(query: MultiMapping[str]) -> tuple[int | None, int | None]:

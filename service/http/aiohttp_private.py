@@ -27,12 +27,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.http_writer import _serialize_headers
 from aiohttp.payload import Payload
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
+from aiohttp.web_response import REASON_PHRASES
 
 from service.http.correlation import take_over
 from service.http.errors import (
@@ -52,6 +55,7 @@ from service.http.metrics import HttpMetrics
 from service.http.middleware import from_http_exception
 from service.http.responses import error_response, finish
 from service.http.streamed import Streamed
+from service.http.whole import Whole
 from service.runtime.trouble import Trouble
 
 _log = logging.getLogger(__name__)
@@ -324,15 +328,36 @@ class Connection(web.RequestHandler):
         if isinstance(resp, Streamed):
             return await self._finish_streamed(request, resp, start_time)
         if self._takes_at_once(resp):
-            return await super().finish_response(request, resp, start_time)
+            return await self._send(request, resp, start_time)
         try:
             async with asyncio.timeout(self._policy.send_seconds):
-                return await super().finish_response(request, resp, start_time)
+                return await self._send(request, resp, start_time)
         except TimeoutError:
             if isinstance(self.transport, asyncio.Transport):
                 self.transport.abort()
             _log.debug("the client took no answer in time")
             return resp, True
+
+    async def _send(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Sends an answer; returns it, and whether the client has gone meanwhile."""
+        if not isinstance(resp, Whole):
+            return await super().finish_response(request, resp, start_time)
+        if self._upgraded:  # the library then looks at what follows the request
+            return await super().finish_response(request, resp.as_response(), start_time)
+        if resp.keep_alive is None:
+            resp.keep_alive = request.keep_alive
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return resp, True
+        transport.write(_bytes_of(request, resp))
+        if self._paused:
+            try:
+                await self._drain_helper()
+            except ConnectionError:
+                return resp, True
+        return resp, False
 
     async def _finish_streamed(
         self, request: web.BaseRequest, streamed: Streamed, start_time: float | None
@@ -358,7 +383,7 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Sends a refusal, and reads on for a while: a client that is still sending would else lose the answer."""
-        finished = await super().finish_response(request, resp, start_time)
+        finished = await self._send(request, resp, start_time)
         if self.transport is not None and self._client_ended is not None:
             self.transport.write_eof()
             await asyncio.wait([self._client_ended], timeout=_LINGERING_SECONDS)
@@ -368,11 +393,11 @@ class Connection(web.RequestHandler):
         """Tells whether an answer is small, and no bytes before it wait to be sent: then sending it never waits."""
         transport = self.transport
         return (
-            isinstance(response, web.Response)
+            isinstance(response, web.Response | Whole)
             and isinstance(transport, asyncio.WriteTransport)
             and transport.get_write_buffer_size() == 0
             and not isinstance(response.body, Payload)  # which is sent in pieces, however many
-            and (response.content_length or 0) < _SMALL_BYTES
+            and len(response.body or b"") < _SMALL_BYTES
         )
 
     def _error(self, error: ApiError, request: web.BaseRequest, request_id: str) -> web.Response:
@@ -381,6 +406,22 @@ class Connection(web.RequestHandler):
         finish(response, request_id)
         response.force_close()
         return response
+
+
+def _bytes_of(request: web.BaseRequest, answer: Whole) -> bytes:
+    """Returns an answer as it is sent: what the library's `prepare` and `write_eof` make of a `web.Response`."""
+    headers, body, version = answer.headers, answer.body, request.version
+    if body is not None:
+        headers[hdrs.CONTENT_LENGTH] = str(len(body))
+    headers[hdrs.DATE] = rfc822_formatted_time()
+    if answer.keep_alive:
+        if version == HttpVersion10:
+            headers[hdrs.CONNECTION] = "keep-alive"
+    elif version == HttpVersion11:
+        headers[hdrs.CONNECTION] = "close"
+    first = f"HTTP/{version.major}.{version.minor} {answer.status} {REASON_PHRASES[answer.status]}"
+    head = _serialize_headers(first, headers)
+    return head if body is None or request.method == hdrs.METH_HEAD else head + body
 
 
 def _refusal(error: Exception) -> tuple[_ErrInfo, Any]:

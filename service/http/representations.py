@@ -12,6 +12,7 @@ from aiohttp.payload import AsyncIterablePayload
 from multidict import istr
 
 from service.http.preferences import accepts_gzip
+from service.http.whole import Whole
 from service.runtime.tasks import SharedTask
 
 COMPRESSED_FROM_BYTES = 16_384
@@ -59,7 +60,7 @@ GZIP = web.AppKey("gzip", Gzip)
 
 async def represent(
     request: web.Request, body: bytes, digest: str, headers: Mapping[str, str], compressed: bytes | None = None
-) -> web.Response:
+) -> Whole:
     """Returns the answer with this body and these headers: 304 if the client has it, gzip if it is large and may be.
 
     The tag is weak, since it stands for the body in either encoding. Handlers of GET await it; they name what the
@@ -69,10 +70,10 @@ async def represent(
     if client_has(request, digest):
         return not_modified(digest, headers)
     if (compressed is not None or len(body) >= COMPRESSED_FROM_BYTES) and _accepts_gzip(request):
-        response = web.Response(body=compressed or await request.app[GZIP].of(body, digest), headers=headers)
+        response = Whole(compressed or await request.app[GZIP].of(body, digest), headers)
         response.headers[_ENCODING] = "gzip"
     else:
-        response = web.Response(body=body, headers=headers)
+        response = Whole(body, headers)
     response.headers[_ETAG] = f'W/"{digest}"'
     return response
 
@@ -93,9 +94,9 @@ def represent_pieces(
     return response
 
 
-def not_modified(digest: str, headers: Mapping[str, str]) -> web.Response:
+def not_modified(digest: str, headers: Mapping[str, str]) -> Whole:
     """Returns the answer to whoever has the body already."""
-    response = web.Response(status=304, headers=headers)
+    response = Whole(None, headers, 304)
     del response.headers[hdrs.CONTENT_TYPE]
     response.headers[_ETAG] = f'W/"{digest}"'
     return response

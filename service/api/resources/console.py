@@ -36,17 +36,17 @@ class CallerDescription(BaseModel):
     expires_at: WholeNumber | None = Field(default=None, description="Unix ms: when the token ends")
 
 
-async def get_page(request: web.Request) -> web.Response:
+async def get_page(request: web.Request) -> web.StreamResponse:
     """Answers the page. Its query is read by the page itself: what is seen."""
     return await _answer(request, _CONSOLE.page, {**_CHANGES, "Content-Security-Policy": POLICY})
 
 
-async def get_boot(request: web.Request) -> web.Response:
+async def get_boot(request: web.Request) -> web.StreamResponse:
     """Answers the script that starts the page. Its address has no version: it is there whatever process answers."""
     return await _answer(request, _CONSOLE.boot, _CHANGES)
 
 
-async def get_file(request: web.Request) -> web.Response:
+async def get_file(request: web.Request) -> web.StreamResponse:
     """Answers a file of this version. Raises ApiError (404) for other versions, whose files would not fit together."""
     found = _CONSOLE.files.get(request.match_info["path"])
     if found is None or request.match_info["version"] != _CONSOLE.version:
@@ -85,6 +85,6 @@ ROUTES = {
 }
 
 
-async def _answer(request: web.Request, file: File, headers: dict[str, str]) -> web.Response:
+async def _answer(request: web.Request, file: File, headers: dict[str, str]) -> web.StreamResponse:
     headers = {**headers, "Content-Type": file.content_type}
     return await represent(request, file.body, file.digest, headers, file.compressed)

@@ -6,19 +6,17 @@ from importlib.resources import files
 from typing import Any
 
 from aiohttp import web
-from multidict import CIMultiDict
 
 from service.http.representations import represent
 from service.http.responses import JSON
 from service.runtime.digests import digest_of
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # The page has no script, and loads nothing but its style sheet.
 POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _KEPT = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-_JSON_HEADERS = CIMultiDict(JSON)
-_JSON_HEADERS.update(_KEPT)
+_JSON_HEADERS = {**JSON, **_KEPT}
 _PAGE_HEADERS = {**_KEPT, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": POLICY}
 _STYLE_HEADERS = {**_KEPT, "Content-Type": "text/css; charset=utf-8"}
 _STYLE = (files("service.api.docs_page") / "style.css").read_bytes()
@@ -42,7 +40,7 @@ def serve_style() -> Handler:
 def _serve(body: bytes, headers: Mapping[str, str]) -> Handler:
     digest = digest_of(body)
 
-    async def get(request: web.Request) -> web.Response:
+    async def get(request: web.Request) -> web.StreamResponse:
         return await represent(request, body, digest, headers)
 
     return get

@@ -3,12 +3,12 @@
 from functools import partial
 
 from aiohttp import hdrs, web
-from multidict import CIMultiDict, istr
+from multidict import istr
 
 from service.api.access import PROJECT_IN_ROUTE, STORE, TOKEN, TURNS, admit
 from service.api.csv_answers import csv_answer, file_name, wants_csv
 from service.api.csv_bodies import statistics_rows
-from service.api.parameters import parse_interval, refuse_unknown
+from service.api.parameters import parse_interval_alone
 from service.http.representations import represent
 from service.http.responses import JSON
 from service.store.contract import Answer, Series
@@ -18,24 +18,22 @@ ROUTE = PATH.replace("{project_id}", PROJECT_IN_ROUTE)
 AS_OF = "X-Statistics-As-Of"
 HORIZON = "X-Statistics-Horizon"
 GAPS = "X-Statistics-Gaps"
-PARAMETERS = frozenset({"start", "end"})
 # A browser may keep an answer for whoever has the same token, and asks each time whether it still holds.
-HEADERS = CIMultiDict(JSON)
+HEADERS = dict(JSON)
 HEADERS[hdrs.CACHE_CONTROL] = "private, no-cache"
 HEADERS[hdrs.VARY] = f"Accept, Accept-Encoding, {TOKEN}"
 _AS_OF_HEADER = istr(AS_OF)
 
 
-async def get_statistics(request: web.Request) -> web.Response:
+async def get_statistics(request: web.Request) -> web.StreamResponse:
     """Answers the statistics of the path's project in the query's interval.
 
-    An administrator gets those of all users, every other caller its own. Raises what `admit`, `refuse_unknown`,
-    `parse_interval` and `StatisticsStore.read` raise; the middleware makes answers of these errors.
+    An administrator gets those of all users, every other caller its own. Raises what `admit`, `parse_interval_alone`
+    and `StatisticsStore.read` raise; the middleware makes answers of these errors.
     """
     caller = await admit(request)
-    project_id, query = request.match_info["project_id"], request.query
-    refuse_unknown(query, PARAMETERS)
-    start_ms, end_ms = parse_interval(query)
+    project_id = request.match_info["project_id"]
+    start_ms, end_ms = parse_interval_alone(request.rel_url)
     user_id = None if caller.is_administrator else caller.user_id
     async with request.app[TURNS].of((caller.project_id, caller.user_id)) as turn:
         answer = await request.app[STORE].read(project_id, start_ms, end_ms, user_id)
@@ -44,7 +42,7 @@ async def get_statistics(request: web.Request) -> web.Response:
             own_name = caller.name or ""
             rows = partial(statistics_rows, answer.body, own_name)
             name = file_name("gene-statistics", project_id, start_ms, end_ms)
-            response = await csv_answer(request, rows, f"{answer.digest} {own_name}", name, HEADERS)
+            response: web.StreamResponse = await csv_answer(request, rows, f"{answer.digest} {own_name}", name, HEADERS)
         else:
             response = await represent(request, answer.body, answer.digest, HEADERS)
     note_freshness(response, answer, start_ms or 0)

@@ -6,7 +6,7 @@ from multidict import CIMultiDict
 from service.api.access import TOKEN, TURNS, admit
 from service.api.live.hub import Hub
 from service.api.live.topic import Question
-from service.api.parameters import parse_interval, refuse_unknown
+from service.api.parameters import parse_interval_alone
 from service.api.resources import statistics
 from service.http.streamed import Streamed
 
@@ -27,12 +27,10 @@ async def get_stream(request: web.Request) -> web.StreamResponse:
     """Answers with events: the statistics of the path's project in the query's interval, as `get_statistics` has them.
 
     The first event is ready when it returns, so what fails before that is an error as any other. Raises what `admit`,
-    `refuse_unknown`, `parse_interval` and `Hub.open` raise.
+    `parse_interval_alone` and `Hub.open` raise.
     """
     caller = await admit(request)
-    query = request.query
-    refuse_unknown(query, statistics.PARAMETERS)
-    start_ms, end_ms = parse_interval(query)
+    start_ms, end_ms = parse_interval_alone(request.rel_url)
     question = Question(start_ms, end_ms, None if caller.is_administrator else caller.user_id)
     async with request.app[TURNS].of((caller.project_id, caller.user_id)) as turn:
         stream = await request.app[HUB].open(

@@ -35,7 +35,7 @@ class TimeSeriesResource:
         self._zones = TimeZones()
         self._long_turn = asyncio.Lock()
 
-    async def get(self, request: web.Request) -> web.Response:
+    async def get(self, request: web.Request) -> web.StreamResponse:
         """Answers the statistics of the path's project, cut into the intervals that the query asks for.
 
         Raises what `admit`, the functions that parse the query, and `StatisticsStore.series` raise; the middleware
@@ -56,7 +56,9 @@ class TimeSeriesResource:
             digest = digest_of(body)
             if wants_csv(request):
                 name = file_name(f"gene-statistics-{cut.interval}", project_id, start_ms, end_ms)
-                response = await csv_answer(request, partial(time_series_rows, columns), digest, name, HEADERS)
+                response: web.StreamResponse = await csv_answer(
+                    request, partial(time_series_rows, columns), digest, name, HEADERS
+                )
             else:
                 response = await represent(request, body, digest, HEADERS)
         note_freshness(response, series, start_ms)
