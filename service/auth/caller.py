@@ -41,6 +41,10 @@ class Authenticator(Protocol):
         """Returns the caller that the token names; raises InvalidTokenError or IdentityUnavailableError."""
         ...
 
+    def known(self, token: str) -> Caller | None:
+        """Returns what `authenticate` would, if it need not wait to find that the token is good; None: it may be."""
+        ...
+
     def knows(self, token: str) -> bool:
         """Returns whether the token has been found good, and `authenticate` needs no check of it or hardly any."""
         ...

@@ -78,13 +78,18 @@ class JwksKeys:
             self._renew_beside()
         if not self._known(key_id) and not (key_id is None and self._are_good()):
             await self._await_keys(lambda: bool(self._known(key_id)))
-        keys = self._known(key_id)
-        key = next((key for key in keys if key.algorithm_name == algorithm), None)
+        key = self._of(key_id, algorithm)
         if key is None:
             raise InvalidTokenError(
-                "signed by another algorithm than its key's" if keys else "signed with no known key"
+                "signed by another algorithm than its key's" if self._known(key_id) else "signed with no known key"
             )
         return key
+
+    def current(self, key_id: str | None, algorithm: str) -> PyJWK | None:
+        """Returns the key that `find` would return at once, else None; begins a fetch as `find` does."""
+        if self._age_seconds() >= self._policy.refresh_seconds:
+            self._renew_beside()
+        return self._of(key_id, algorithm)
 
     async def ping(self) -> None:
         """Raises IdentityUnavailableError unless there are keys, or they can be fetched now."""
@@ -111,6 +116,9 @@ class JwksKeys:
         if key_id is None:
             return self._keys if len(self._keys) == 1 else []
         return self._keys_of.get(key_id, [])
+
+    def _of(self, key_id: str | None, algorithm: str) -> PyJWK | None:
+        return next((key for key in self._known(key_id) if key.algorithm_name == algorithm), None)
 
     def _renew_beside(self) -> None:
         """Begins a fetch, if one may begin now; nobody waits for it."""

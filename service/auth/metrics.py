@@ -4,6 +4,8 @@ from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from service.runtime.metrics import Counts
+
 Request = Literal["validate", "login", "keys"]
 """Keystone is asked about a token, or for one of this service; a JWKS is fetched."""
 Result = Literal["good", "refused", "failed", "away"]
@@ -29,11 +31,12 @@ class IdentityMetrics:
             buckets=_BUCKETS_SECONDS,
             registry=registry,
         )
-        self.cached = Counter(
+        self.cached = Counts(
             "stats_identity_cached_total",
             "Tokens that were remembered as checked, so that nobody was asked, and no signature verified.",
-            registry=registry,
-        )
+            (),
+            registry,
+        ).of()
 
     def expect(self, *requests: Request) -> None:
         """Begins the series of these requests at 0. The factory calls it for those that its authenticator makes."""

@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from service.runtime.metrics import Timing, Timings
+from service.runtime.metrics import Count, Counts, Timing, Timings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -22,11 +22,8 @@ class HttpMetrics:
     """Counts and times requests by route: `unknown` where path or method have none, `malformed` for what is no HTTP."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter(
-            "stats_http_requests_total",
-            "HTTP requests answered.",
-            ["route", "method", "status"],
-            registry=registry,
+        self._requests = Counts(
+            "stats_http_requests_total", "HTTP requests answered.", ["route", "method", "status"], registry
         )
         self._duration = Timings(
             "stats_http_request_duration_seconds",
@@ -48,16 +45,16 @@ class HttpMetrics:
     def answered(self, route: str, method: str, status: int, duration_seconds: float) -> None:
         """Counts a request of a route with its answer's status. The middleware calls it."""
         requests, duration = self._series(route, method if method in METHODS else "other", status)
-        requests.inc()
+        requests.increase()
         duration.observe(duration_seconds)
 
     @cache  # noqa: B019 - lives as long as the process; routes, methods and statuses are few
-    def _series(self, route: str, method: str, status: int) -> tuple[Counter, Timing]:
-        return self._requests.labels(route, method, str(status)), self._duration.of(route)
+    def _series(self, route: str, method: str, status: int) -> tuple[Count, Timing]:
+        return self._requests.of(route, method, str(status)), self._duration.of(route)
 
     def malformed(self, status: int) -> None:
         """Counts input that is no request, with its answer's status."""
-        self._requests.labels(MALFORMED_ROUTE, "other", str(status)).inc()
+        self._requests.of(MALFORMED_ROUTE, "other", str(status)).increase()
 
     def connections(self, number: int) -> None:
         """Notes how many connections are open. The listener calls it."""

@@ -141,6 +141,9 @@ class AwayAuthenticator:
         """Never knows."""
         raise IdentityUnavailableError("connection refused")
 
+    def known(self, token: str) -> None:
+        """Knows no token."""
+
     def knows(self, token: str) -> bool:
         """Knows no token."""
         return False
