@@ -6,10 +6,9 @@ from typing import Literal, Protocol
 
 from service.events.event import JobStatus
 
-How = Literal["remembered", "looked", "read", "reread", "series"]
-"""How an answer was had: `remembered` and not even looked whether it holds; remembered, and a look has shown that it
-holds; read at once; or read several times, as what the first read was chosen by was not known, or had changed. A
-`series` is told apart."""
+How = Literal["looked", "read", "reread", "series"]
+"""How an answer was had: it was remembered, and a look has shown that it holds; read at once; or read several times, as
+what the first read was chosen by was not known, or had changed. A `series` is told apart."""
 
 
 @dataclass(frozen=True, slots=True)

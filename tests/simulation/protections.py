@@ -111,14 +111,8 @@ PROTECTIONS: Mapping[str, Sequence[Change]] = {
         ("consumers.ingest.worker:Worker.on_partitions_revoked", "await self._release(settles=True)", "pass"),
         ("consumers.ingest.worker:Worker.on_partitions_assigned", "self._reading = None\n", "pass\n"),
     ],
-    # the API gives a remembered answer without looking whether something was written
-    "remembered-answer": [
-        (
-            "service.store.read.reader:RedisStatisticsStore.read",
-            "look.asked_at_seconds < self._fresh_seconds",
-            "0 < 1e18",
-        )
-    ],
+    # the API gives an answer by a look that was asked for before the question
+    "look-before": [("service.store.read.joined_looks:JoinedLooks._look", "mget(tag, keys, close)", "mget(tag, keys)")],
     # the API looks, and gives a remembered answer though something was written
     "stamp": [
         ("service.store.read.reader:RedisStatisticsStore._remembered", "if look.stamp == remembered.stamp", "if True")

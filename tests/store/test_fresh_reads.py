@@ -1,28 +1,46 @@
-"""What a reader answers from a look that is a moment old, and the connection that it keeps for its reads."""
+"""What a reader answers again: nothing older than the question. And the connection that it keeps for its reads."""
 
 import asyncio
 import json
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from typing import Any
 
 from redis.asyncio import Redis
 
-from service.store.layout.keys import head_key, stripe_of
+from service.store.errors import StoreUnavailableError
+from service.store.layout.keys import head_key, project_prefix, stripe_of
 from service.store.read.client import create_reader_client
 from service.store.read.reader import RedisStatisticsStore
 from tests.store.support import Store, event
 
-FRESH_SECONDS = 5.0
 
+class Held:
+    """A client whose replies to MGET come when a test lets them; it remembers the keys of each."""
 
-@dataclass
-class Clock:
-    """A clock that is moved by hand."""
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.asked: list[list[str]] = []
+        self.replied, self.let_in = asyncio.Event(), asyncio.Event()
+        self.let_in.set()
 
-    now_seconds: float = 100.0
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
-    def __call__(self) -> float:
-        return self.now_seconds
+    async def mget(self, keys: list[str]) -> Any:
+        """The strings as they are when it is called."""
+        self.asked.append(keys)
+        strings = await self._client.mget(keys)
+        self.replied.set()
+        await self.let_in.wait()
+        return strings
+
+    async def hold(self, question: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Begins a question whose reply has come, and is held back."""
+        self.replied.clear()
+        self.let_in.clear()
+        asking = asyncio.create_task(question)
+        await self.replied.wait()
+        return asking
 
 
 async def running(reader: RedisStatisticsStore) -> tuple[int, int]:
@@ -31,71 +49,78 @@ async def running(reader: RedisStatisticsStore) -> tuple[int, int]:
     return json.loads(answer.body)["total_running_num"], answer.as_of_ms
 
 
-async def test_a_look_holds_for_a_moment_and_no_longer(store: Store) -> None:
-    """Asked again at once, a question is answered without Redis, as-of and all; later it has every change."""
-    clock = Clock()
-    reader = RedisStatisticsStore(store.client, FRESH_SECONDS, clock)
+async def test_a_question_asked_again_has_what_was_written_before(store: Store) -> None:
+    """However soon it is asked again; the as-of goes on as well where nothing of the project was written."""
+    for number in range(1, 5):
+        await store.apply([event(number)], watermark_ms=number)
+        assert await running(store.reader) == (number, number)
+    await store.apply([event(4)], watermark_ms=9)
+    assert await running(store.reader) == (4, 9)
+
+
+async def test_questions_that_come_together_share_a_look(store: Store) -> None:
+    """All that are asked again before Redis is asked: once, for head, claims and meta, also how the project stands."""
+    client = Held(store.client)
+    reader = RedisStatisticsStore(client)  # type: ignore[arg-type]
     await store.apply([event(1)], watermark_ms=1)
     assert await running(reader) == (1, 1)
-    await store.apply([event(2)], watermark_ms=2)
-    clock.now_seconds += FRESH_SECONDS * 0.9
-    assert await running(reader) == (1, 1)
-    clock.now_seconds += FRESH_SECONDS * 0.2
-    assert await running(reader) == (2, 2)
+    client.asked.clear()
+    assert await asyncio.gather(*[running(reader) for _ in range(9)]) == [(1, 1)] * 9
+    [keys] = client.asked
+    assert len(keys) == 3
+    await asyncio.gather(running(reader), reader.standing("project"))
+    assert client.asked == [keys, keys]
 
 
-async def test_another_question_of_the_project_ends_what_is_older(store: Store) -> None:
-    """Once any question has seen a later write, no answer from before it is given."""
-    reader = RedisStatisticsStore(store.client, FRESH_SECONDS, Clock())
+async def test_a_look_that_is_under_way_says_nothing_to_later_questions(store: Store) -> None:
+    """Redis may have been asked before what the later question must see: that has a look of its own."""
+    client = Held(store.client)
+    reader = RedisStatisticsStore(client)  # type: ignore[arg-type]
     await store.apply([event(1)], watermark_ms=1)
     assert await running(reader) == (1, 1)
+    early = await client.hold(running(reader))
     await store.apply([event(2)], watermark_ms=2)
-    await reader.read("project", 0, None, "user")
-    assert await running(reader) == (2, 2)
+    late = [asyncio.create_task(running(reader)) for _ in range(3)]
+    await asyncio.sleep(0)
+    client.let_in.set()
+    assert await early == (1, 1)
+    assert await asyncio.gather(*late) == [(2, 2)] * 3
 
 
-class SlowSeries(RedisStatisticsStore):
-    """A reader whose replies to series come when a test lets them."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.replied, self.let_in = asyncio.Event(), asyncio.Event()
-
-    async def _read_alone(self, tag: str, keys: list[str]) -> list[Any]:
-        strings = await super()._read_alone(tag, keys)
-        self.replied.set()
-        await self.let_in.wait()
-        return strings
-
-
-async def test_a_reply_that_comes_late_brings_nothing_back(store: Store) -> None:
-    """A series has a connection of its own: what it saw may be older than what others have seen meanwhile."""
-    reader = SlowSeries(store.client, FRESH_SECONDS, Clock())
-    await store.apply([event(1)], watermark_ms=1)
-    assert await running(reader) == (1, 1)
-    series = asyncio.create_task(reader.series("project", [0, 1], None, None))
-    await reader.replied.wait()
-    await store.apply([event(2)], watermark_ms=2)
-    assert (await reader.read("project", 0, None, "user")).as_of_ms == 2
-    reader.let_in.set()
-    await series
-    assert await running(reader) == (2, 2)
-
-
-async def test_a_question_never_asked_is_always_asked(store: Store) -> None:
-    """A fresh look says nothing of what a new question reads."""
-    reader = RedisStatisticsStore(store.client, FRESH_SECONDS, Clock())
+async def test_who_goes_away_takes_no_look_along(store: Store) -> None:
+    """A question that is cancelled leaves the others of its look alone, whether it was the first or not."""
+    client = Held(store.client)
+    reader = RedisStatisticsStore(client)  # type: ignore[arg-type]
     await store.apply([event(1)], watermark_ms=1)
     await running(reader)
-    await store.apply([event(2)], watermark_ms=2)
-    answer = await reader.read("project", 1, None, None)
-    assert json.loads(answer.body)["total_running_num"] == 2
+    first = await client.hold(running(reader))
+    others = [asyncio.create_task(running(reader)) for _ in range(4)]
+    await asyncio.sleep(0)
+    for leaving in (first, others[0]):
+        leaving.cancel()
+    client.let_in.set()
+    assert await asyncio.gather(*others[1:]) == [(1, 1)] * 3
+    assert (first.cancelled(), others[0].cancelled()) == (True, True)
+
+
+async def test_what_a_look_finds_damaged_is_so_for_all_who_share_it(store: Store) -> None:
+    """Each of them raises it, and the next look is another one."""
+    await store.apply([event(1)], watermark_ms=1)
+    await running(store.reader)
+    meta = f"{project_prefix('project')}m"
+    good = await store.client.get(meta)
+    await store.client.set(meta, b"damaged")
+    found = await asyncio.gather(*[running(store.reader) for _ in range(3)], return_exceptions=True)
+    assert [type(each) for each in found] == [StoreUnavailableError] * 3
+    assert good is not None
+    await store.client.set(meta, good)
+    assert await running(store.reader) == (1, 1)
 
 
 async def test_as_of_is_never_past_the_readers_clock(store: Store) -> None:
     """Where a consumer's clock was ahead, as-of is the present until that has come; an answer given again as well."""
     present_ms = 1_000
-    reader = RedisStatisticsStore(store.client, FRESH_SECONDS, Clock(), lambda: present_ms)
+    reader = RedisStatisticsStore(store.client, now_ms=lambda: present_ms)
     await store.apply([event(1)], watermark_ms=3_000)
     assert await running(reader) == (1, 1_000)
     present_ms = 2_000

@@ -32,7 +32,7 @@ FAST = Row(
         ),
         Chart(
             "Questions, by how they were answered",
-            "remembered: not even Redis was asked; looked: it said that the answer holds; read: made anew.",
+            "looked: given before, and Redis said that it holds; read: made anew.",
             "reqps",
             THIRD,
             [Query("sum by (class) (rate(stats_query_duration_seconds_count{$of}[$__rate_interval]))", "{{class}}")],

@@ -26,9 +26,6 @@ from service.store.redis.views import Client
 
 READ_SECONDS = 1.0  # that a read may take, with all attempts and redirections
 _READ_CONNECTIONS = 32
-# A remembered answer is given again without asking Redis if a look not older than this has shown that it holds. That is
-# far less than the time that an event takes to reach the store, and thousands of questions a second share one look.
-_REMEMBERED_SECONDS = 0.005
 
 
 class _ReadingRedis(Redis):
@@ -120,7 +117,7 @@ async def create_reader_store(  # noqa: PLR0913 - settings, each by its name
     """
     client = create_reader_client(url, cluster, cafile=cafile, key_prefix=key_prefix)
     create = RedisStatisticsStore if tracer is None else partial(TracedStatisticsStore, tracer)
-    store = WatchedStore(create(client, _REMEMBERED_SECONDS, cache_bytes=cache_bytes), client, metrics)
+    store = WatchedStore(create(client, cache_bytes=cache_bytes), client, metrics)
     with suppress(StoreUnavailableError):  # the first question or ping raises it again
         await store.look()
     watching = asyncio.create_task(store.run(look_seconds))

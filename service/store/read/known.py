@@ -1,4 +1,4 @@
-"""What a reader remembers of projects between questions: shapes, the names of users, and its last look at each."""
+"""What a reader remembers of projects between questions: shapes, and the names of users."""
 
 import asyncio
 from collections import OrderedDict
@@ -11,7 +11,6 @@ from service.store.layout.projects import SHAPE_ENTRY_BYTES
 from service.store.layout.tree import Shape
 from service.store.read.names import Names
 from service.store.read.series_levels import Levels
-from service.store.read.view import Look
 
 QUESTION_SECONDS = 1.0  # that a question waits for an answer of Redis
 _PROJECT_BYTES = 2_200  # that a project takes beside its shape and its names
@@ -43,7 +42,6 @@ class Known:
 
     shape: KnownShape = field(default_factory=lambda: KnownShape(b"", Shape()))
     names: Names = field(default_factory=Names)
-    look: Look | None = None
     wants_namings: bool = True  # whether the last look saw another names id: the next read then asks for `t`, too
     fetching_names: asyncio.Lock = field(default_factory=asyncio.Lock)
     _limits: set[asyncio.Timeout] = field(default_factory=set)  # of the questions that wait for names

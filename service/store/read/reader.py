@@ -19,6 +19,7 @@ from service.store.read.answer_cache import AnswerCache, Question, Remembered
 from service.store.read.bodies import Bodies, Doubts
 from service.store.read.cache_bytes import DEFAULT_CACHE_BYTES, CacheBytes
 from service.store.read.cover import cover
+from service.store.read.joined_looks import JoinedLooks
 from service.store.read.known import QUESTION_SECONDS, Known, KnownProjects
 from service.store.read.learning import Learning
 from service.store.read.node_checks import check_nodes
@@ -28,7 +29,7 @@ from service.store.read.series_plan import SeriesQuestion
 from service.store.read.shared_read import SharedRead
 from service.store.read.stragglers import ask_all
 from service.store.read.totals import read_totals
-from service.store.read.view import Asked, Look, View, read_as_of_ms, read_view
+from service.store.read.view import Asked, Look, Mget, View, read_as_of_ms, read_view
 from service.store.redis.clock import system_now_ms
 from service.store.redis.layouts import LayoutNotes
 from service.store.redis.outages import find_remedy, is_outage, reaching
@@ -41,14 +42,12 @@ _ATTEMPTS = 20  # a shape changes at splits only: to meet that many in a row, a 
 class RedisStatisticsStore:
     """Statistics from Redis; keeps what it was asked for last in `cache_bytes` bytes, and answers given before.
 
-    An answer given before is given again without asking Redis if that said less than `fresh_seconds` ago that it holds.
     No as-of is later than the present of this clock.
     """
 
-    def __init__(  # noqa: PLR0913 - what tests replace, each by its name
+    def __init__(
         self,
         client: Redis | RedisCluster,
-        fresh_seconds: float = 0.0,
         monotonic_seconds: Callable[[], float] = time.monotonic,
         now_ms: Callable[[], int] = system_now_ms,
         *,
@@ -57,10 +56,10 @@ class RedisStatisticsStore:
     ) -> None:
         shares = CacheBytes.of(cache_bytes)
         self._client = client
-        self._fresh_seconds = fresh_seconds
         self._monotonic_seconds = monotonic_seconds
         self._now_ms = now_ms
         self._shared = SharedRead(client)
+        self._looks = JoinedLooks(self._shared, self._read_view)
         self._learning = Learning(client, key_of_user, shares.ids)
         self._known = KnownProjects(shares.projects)
         self._bodies = Bodies(self._learning, self._known, NodeMemory(shares.nodes), key_of_user)
@@ -123,13 +122,8 @@ class RedisStatisticsStore:
         """See StatisticsStore.read."""
         question = Question(project_id, start_ms or 0, MAX_MS + 1 if end_ms is None else end_ms, user_id)
         known, remembered = self._known.of(project_id), self._answers.get(question)
-        look = known.look
-        if remembered and look and self._monotonic_seconds() - look.asked_at_seconds < self._fresh_seconds:
-            if look.stamp == remembered.stamp:
-                return self._answer(look, remembered, "remembered")
-            remembered = None
         with _reading(project_id, "reading a project"):  # the client ends each read that takes too long
-            return await self._remembered(question, known, remembered) or await self._asked(question, known)
+            return await self._remembered(question, remembered) or await self._asked(question, known)
 
     async def series(
         self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
@@ -143,18 +137,16 @@ class RedisStatisticsStore:
 
     async def standing(self, project_id: str) -> Standing:
         """See StatisticsStore.standing. It reads the head, the claims and the project's meta, of one instant."""
-        known, live = self._known.of(project_id), self._live_of(project_id)
         with _reading(project_id, "looking at a project"):
             # of this class: it makes no span, as it is no part of a request, and comes four times a second
-            view = await RedisStatisticsStore._look(self, project_id, known, Asked(live.generation))
+            view = await RedisStatisticsStore._join_look(self, project_id)
         return Standing(view.look.stamp, self._as_of_ms(view.look))
 
-    async def _remembered(self, question: Question, known: Known, remembered: Remembered | None) -> Answer | None:
+    async def _remembered(self, question: Question, remembered: Remembered | None) -> Answer | None:
         """Returns the answer that was given before, if nothing has been written to the project since."""
         if remembered is None:
             return None
-        live = self._live_of(question.project_id)
-        look = (await self._look(question.project_id, known, Asked(live.generation))).look
+        look = (await self._join_look(question.project_id)).look
         return self._answer(look, remembered, "looked") if look.stamp == remembered.stamp else None
 
     async def _asked(self, question: Question, known: Known) -> Answer:
@@ -167,7 +159,7 @@ class RedisStatisticsStore:
             interval = range(max(question.start_ms, live.horizon_ms), question.end_ms)
             nodes = cover(shape.shape, interval.start, interval.stop)
             wants_namings = question.user_id is None and known.wants_namings
-            view = await self._look(project_id, known, Asked(live.generation, interval, nodes, wants_namings))
+            view = await self._look(project_id, Asked(live.generation, interval, nodes, wants_namings))
             if view.look.head.live != live:
                 continue
             if view.meta is not None:
@@ -183,19 +175,21 @@ class RedisStatisticsStore:
                 return self._answer(view.look, made, "reread" if attempt else "read")
         raise StoreUnavailableError(f"project {project_id} changed under each of its reads", "changed")
 
-    async def _look(self, project_id: str, known: Known, asked: Asked, *, is_alone: bool = False) -> View:
-        """Returns a view, and takes down what it says of head and meta. Raises as read_view.
+    async def _join_look(self, project_id: str) -> View:
+        """Returns a view of head and meta, which other questions share that came before it was asked for."""
+        return await self._looks.join(project_id, self._live_of(project_id).generation)
 
-        With `is_alone` it shares its MGET with no other question.
-        """
-        mget = self._read_alone if is_alone else self._shared.mget
-        view = await read_view(mget, project_id, asked, self._monotonic_seconds())
+    async def _look(self, project_id: str, asked: Asked, *, is_alone: bool = False) -> View:
+        """Returns a view. With `is_alone` it shares its MGET with no other question. Raises as read_view."""
+        return await self._read_view(self._read_alone if is_alone else self._shared.mget, project_id, asked)
+
+    async def _look_alone(self, project_id: str, _known: Known, asked: Asked) -> View:
+        return await self._look(project_id, asked, is_alone=True)
+
+    async def _read_view(self, mget: Mget, project_id: str, asked: Asked) -> View:
+        view = await read_view(mget, project_id, asked)
         self._live[stripe_of(project_id)] = view.look.head.live
-        known.look = None if _may_be_older(view.look, known.look) else view.look
         return view
-
-    async def _look_alone(self, project_id: str, known: Known, asked: Asked) -> View:
-        return await self._look(project_id, known, asked, is_alone=True)
 
     async def _read_alone(self, _tag: str, keys: list[str]) -> list[Any]:
         strings: list[Any] = await self._client.mget(keys)
@@ -220,11 +214,3 @@ def _reading(project_id: str, doing: str) -> Iterator[None]:
             yield
     except DamagedError as error:
         raise StoreUnavailableError(f"project {project_id} is damaged: {error}", "damaged") from error
-
-
-def _may_be_older(look: Look, than: Look | None) -> bool:
-    """Tells whether a look may have seen an earlier instant than one whose reply came before: replies overtake others.
-
-    As-of goes back also with Redis itself; then no look is remembered for a moment.
-    """
-    return than is not None and (look.asked_at_seconds < than.asked_at_seconds or look.as_of_ms < than.as_of_ms)

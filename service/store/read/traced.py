@@ -14,6 +14,8 @@ from service.store.read.known import Known
 from service.store.read.reader import RedisStatisticsStore
 from service.store.read.view import Asked, View
 
+_MGET = {"db.system.name": "redis", "db.operation.name": "MGET"}
+
 
 class TracedStatisticsStore(RedisStatisticsStore):
     """A store that makes spans of its questions. A span names the stripe, and no project or user."""
@@ -35,10 +37,13 @@ class TracedStatisticsStore(RedisStatisticsStore):
         with span_of(self._tracer, "series", attributes={"stats.stripe": stripe_of(project_id)}):
             return await super().series(project_id, borders_ms, user_id, user_name)
 
-    async def _look(self, project_id: str, known: Known, asked: Asked, *, is_alone: bool = False) -> View:
-        attributes = {"db.system.name": "redis", "db.operation.name": "MGET"}
-        with span_of(self._tracer, "MGET", SpanKind.CLIENT, attributes):
-            return await super()._look(project_id, known, asked, is_alone=is_alone)
+    async def _join_look(self, project_id: str) -> View:
+        with span_of(self._tracer, "MGET", SpanKind.CLIENT, _MGET):
+            return await super()._join_look(project_id)
+
+    async def _look(self, project_id: str, asked: Asked, *, is_alone: bool = False) -> View:
+        with span_of(self._tracer, "MGET", SpanKind.CLIENT, _MGET):
+            return await super()._look(project_id, asked, is_alone=is_alone)
 
 
 class _TracedBodies(Bodies):

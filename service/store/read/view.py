@@ -31,9 +31,8 @@ class Asked(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a stripe's head and a project's last write were, at this time or later."""
+    """What a stripe's head and a project's last write were."""
 
-    asked_at_seconds: float
     head: Head
     as_of_ms: int
     stamp: Stamp
@@ -75,7 +74,7 @@ class View(NamedTuple):
         return slice(0, added), slice(added, cut), slice(cut, None)
 
 
-async def read_view(mget: Mget, project_id: str, asked: Asked, now_seconds: float) -> View:
+async def read_view(mget: Mget, project_id: str, asked: Asked) -> View:
     """Returns what Redis holds now; a reader awaits it.
 
     Raises DamagedError, LayoutError, StoreUnavailableError if the project is marked, and what the client raises.
@@ -97,7 +96,7 @@ async def read_view(mget: Mget, project_id: str, asked: Asked, now_seconds: floa
         raise DamagedError(keys[0], "is not there, though projects are")
     stamp = Stamp(b"" if meta is None else meta.write_id, head.live)
     namings = (strings[3] or b"") if asked.wants_namings else None
-    look = Look(now_seconds, head, as_of_ms(head_data, claims_data), stamp)
+    look = Look(head, as_of_ms(head_data, claims_data), stamp)
     return View(asked, look, meta, namings, keys[nodes_at:], strings[nodes_at:])
 
 
