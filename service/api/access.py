@@ -66,7 +66,11 @@ async def admit_anywhere(request: web.Request) -> tuple[Caller, str]:
 def _known(request: web.Request) -> Caller | None:
     """Returns the caller of a request whose one token is known to be good."""
     tokens = request.headers.getall(TOKEN, ())
-    return request.app[AUTHENTICATOR].known(tokens[0]) if len(tokens) == 1 else None
+    authenticator = request.app[AUTHENTICATOR]
+    caller = authenticator.known(tokens[0]) if len(tokens) == 1 else None
+    if caller is not None:
+        authenticator.note_known()
+    return caller
 
 
 async def _identify(request: web.Request) -> Caller:

@@ -15,6 +15,7 @@ from service.api.live.metrics import StreamMetrics
 from service.api.live.pace import Pace
 from service.api.openapi.document import describe
 from service.api.rate_limit import RateLimiter
+from service.api.repeated import Repeated
 from service.api.resources import console, documents, operations, statistics, stream, time_series
 from service.api.totals import TOTALS, TotalsExport
 from service.api.turns import Turns
@@ -23,9 +24,10 @@ from service.events.asyncapi import describe_topics
 from service.events.documents import job_event_schema
 from service.http.connections import ConnectionLimits
 from service.http.metrics import METRICS, HttpMetrics
-from service.http.middleware import create_middleware
+from service.http.middleware import Outermost, create_middleware
 from service.http.policy import DEFAULT_POLICY, HttpPolicy
 from service.http.representations import GZIP, Gzip
+from service.http.server import SHORTCUT
 from service.http.traced import trace_requests
 from service.store.contract import StatisticsStore
 from service.store.errors import LayoutError
@@ -52,7 +54,8 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     a prefix each path is served with and without it: probes come from inside, past the proxy.
     """
     metrics = HttpMetrics(registry)
-    middlewares = [create_middleware(metrics, give_up, policy, limiter.monotonic_seconds)]
+    outermost = Outermost(policy, limiter.monotonic_seconds, give_up)
+    middlewares = [create_middleware(metrics, policy=policy, outermost=outermost)]
     if tracer is not None:
         middlewares.insert(0, trace_requests(tracer, policy.prefix))
     app = web.Application(middlewares=middlewares)
@@ -90,4 +93,6 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     for prefix in dict.fromkeys(("", policy.prefix)):
         for path, handler in resources.items():
             app.router.add_get(prefix + path, handler)
+    if len(app.middlewares) == 1:  # others, as of an agent, want to see every request
+        app[SHORTCUT] = Repeated(app, outermost, policy.prefix).begin
     return app

@@ -6,6 +6,7 @@ from itertools import chain
 from aiohttp import hdrs, web
 
 from service.api.csv_bodies import CSV
+from service.http.asking import Asking
 from service.http.preferences import prefers
 from service.http.representations import client_has, not_modified, represent, represent_pieces
 from service.runtime.digests import digest_of
@@ -13,7 +14,7 @@ from service.runtime.digests import digest_of
 _JSON = "application/json"
 
 
-def wants_csv(request: web.Request) -> bool:
+def wants_csv(request: Asking) -> bool:
     """Tells whether a request asks for CSV, and not rather for JSON."""
     return prefers(",".join(request.headers.getall(hdrs.ACCEPT, ())), CSV, _JSON)
 

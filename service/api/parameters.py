@@ -41,15 +41,22 @@ def parse_interval_alone(url: URL) -> tuple[int | None, int | None]:
 
     Raises what `refuse_unknown` and `parse_interval` raise. The usual query is read without being split and decoded.
     """
-    plain = _PLAIN.fullmatch(url.raw_query_string)
+    plain = plain_interval(url.raw_query_string)
     if plain is not None:
-        start, end = plain[1], plain[2] or plain[3]
-        start_ms = None if start is None else int(start)
-        end_ms = None if end is None else int(end)
-        if (start_ms or 0) <= (MAX_MS if end_ms is None else end_ms) <= MAX_MS:
-            return start_ms, end_ms
+        return plain
     refuse_unknown(url.query, INTERVAL)
     return parse_interval(url.query)
+
+
+def plain_interval(query: str) -> tuple[int | None, int | None] | None:
+    """Returns `start` and `end` of a query that is written as nearly everybody does and says nothing wrong, or None."""
+    plain = _PLAIN.fullmatch(query)
+    if plain is None:
+        return None
+    start, end = plain[1], plain[2] or plain[3]
+    start_ms = None if start is None else int(start)
+    end_ms = None if end is None else int(end)
+    return (start_ms, end_ms) if (start_ms or 0) <= (MAX_MS if end_ms is None else end_ms) <= MAX_MS else None
 
 
 def parse_interval(query: MultiMapping[str]) -> tuple[int | None, int | None]:

@@ -39,14 +39,20 @@ class Turns:
         """Returns what a handler enters for as long as it works on a question of that caller."""
         return Turn(self, caller)
 
+    def enter(self, caller: Hashable) -> bool:
+        """Tells whether the caller may have another question in work at once; then it has."""
+        in_work = self._in_work.get(caller, 0)
+        if in_work >= self._most(caller):
+            return False
+        self._in_work[caller] = in_work + 1
+        return True
+
     async def take(self, caller: Hashable) -> None:
         """Waits until the caller may have another question in work, behind its others that wait.
 
         Raises StoreUnavailableError if one of those in work finds meanwhile that the store is away.
         """
-        in_work = self._in_work.get(caller, 0)
-        if in_work < self._most(caller):
-            self._in_work[caller] = in_work + 1
+        if self.enter(caller):
             return
         turn = asyncio.get_running_loop().create_future()
         self._lines.setdefault(caller, deque()).append(turn)
@@ -74,6 +80,12 @@ class Turns:
             self._in_work[caller] = in_work
         else:
             del self._in_work[caller]
+
+    def end(self, caller: Hashable, answer_bytes: int | None, error: BaseException | None) -> None:
+        """Ends the work on a question with an answer of that size, or an error that others may meet as well."""
+        if isinstance(error, StoreUnavailableError) and error.reason == "away":
+            self.refuse(caller, error)
+        self.give_back(caller, answer_bytes)
 
     def refuse(self, caller: Hashable, error: StoreUnavailableError) -> None:
         """Ends the wait of all in a caller's line: they ask for what has just shown to be away.
@@ -113,6 +125,4 @@ class Turn:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if isinstance(error, StoreUnavailableError) and error.reason == "away":
-            self._turns.refuse(self._caller, error)
-        self._turns.give_back(self._caller, self.answer_bytes)
+        self._turns.end(self._caller, self.answer_bytes, error)

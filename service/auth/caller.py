@@ -45,6 +45,10 @@ class Authenticator(Protocol):
         """Returns what `authenticate` would, if it need not wait to find that the token is good; None: it may be."""
         ...
 
+    def note_known(self) -> None:
+        """Counts a request whose caller was `known`."""
+        ...
+
     def knows(self, token: str) -> bool:
         """Returns whether the token has been found good, and `authenticate` needs no check of it or hardly any."""
         ...

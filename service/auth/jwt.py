@@ -117,8 +117,11 @@ class JwtAuthenticator:
             return None
         if not self._is_time_of(known.claims):
             return None
-        self._count_cached()
         return known.claims.caller
+
+    def note_known(self) -> None:
+        """See Authenticator.note_known."""
+        self._count_cached()
 
     def knows(self, token: str) -> bool:
         """Returns whether the token has been verified, and its time has come and is not over."""

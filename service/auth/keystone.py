@@ -91,8 +91,11 @@ class KeystoneAuthenticator:
         known = self._callers.get(sha256(token.encode(errors="surrogateescape")).digest())
         if known is None or self._monotonic_seconds() >= known.until:
             return None
-        self._count_cached()
         return known.caller
+
+    def note_known(self) -> None:
+        """See Authenticator.note_known."""
+        self._count_cached()
 
     def knows(self, token: str) -> bool:
         """Returns whether Keystone has told of a caller with this token, and its answer still holds."""

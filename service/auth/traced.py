@@ -23,6 +23,9 @@ class TracedAuthenticator:
     def known(self, token: str) -> None:
         """Says nothing, so that `authenticate` is asked, and makes a span."""
 
+    def note_known(self) -> None:
+        """See Authenticator.note_known."""
+
     def knows(self, token: str) -> bool:
         """See Authenticator.knows."""
         return self.authenticator.knows(token)

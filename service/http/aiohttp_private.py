@@ -6,6 +6,9 @@
   the API (`handle_error`, `finish_response`). They are HTTP/1.1, whatever the client has sent.
 - The parser gets one head of a request at a time, and none above a size: it bounds each line alone, keeps the lines of
   unfinished heads twice, and loses good requests that come with a bad one (`data_received`).
+- An answer whose body is there as a whole is written at once, with the bytes that the library would write (`_send`).
+- A plain request may be answered by a `Shortcut`, without the library's task. The task is not woken then, and all that
+  asks whether a request is under way hears of it (`_shorten`).
 - Versions other than 1.0 and 1.1 are refused: the library would answer `HTTP/2.0 200 OK`.
 - A client that does not take its answer, or does not end the head of its request, loses the connection after a time:
   the library would wait for ever, or for as long as it keeps idle connections.
@@ -25,11 +28,11 @@ import select
 import termios
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import hdrs, web
 from aiohttp.helpers import rfc822_formatted_time
-from aiohttp.http import HttpVersion10, HttpVersion11
+from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.http_writer import _serialize_headers
 from aiohttp.payload import Payload
@@ -85,6 +88,17 @@ class ConnectionPolicy:
     send_seconds: float = 30.0
 
 
+class Shortcut(Protocol):
+    """Answers some requests without the task, the router and the handlers that others need."""
+
+    def __call__(self, message: RawRequestMessage, tell: Callable[[Whole | None], None], /) -> bool:
+        """Tells whether it takes a request; then it calls `tell` once, later, with an answer of less than 32 KiB.
+
+        It calls `tell` with None if it has no answer after all, so that the request goes the usual way.
+        """
+        ...
+
+
 class Connection(web.RequestHandler):
     """Handles one connection. It turns answers that aiohttp makes itself into errors of the API.
 
@@ -104,19 +118,23 @@ class Connection(web.RequestHandler):
         "_metrics",
         "_policy",
         "_refused",
+        "_shortcut",
+        "_shortened",
         "_stopping",
         "_streamed",
         "_untaken",
         "_untaken_since",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a connection is made of
         self,
         server: web.Server,
         metrics: HttpMetrics,
         policy: ConnectionPolicy,
         stopping: asyncio.Event,
         lost: Callable[[], None],
+        *,
+        shortcut: Shortcut | None = None,
     ) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **_LIMITS)
         self._metrics = metrics
@@ -129,6 +147,8 @@ class Connection(web.RequestHandler):
         self._body_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._refused = False
+        self._shortcut = shortcut
+        self._shortened: RawRequestMessage | None = None  # that the shortcut is answering
         self._half_closed = False
         self._answer_headers: dict[str, str] = {}
         self._client_ended: asyncio.Future[None] | None = None
@@ -185,8 +205,10 @@ class Connection(web.RequestHandler):
 
     def _feed(self, piece: bytes) -> None:
         """Gives the parser a piece, and looks at the requests that it makes of it."""
-        before = self._request_count
+        before, waiter = self._request_count, self._waiter
+        self._waiter = None  # the library would wake its task, which is too late for the shortcut
         super().data_received(piece)
+        self._waiter = waiter
         if self._request_count == before:
             if self._heads.is_within:
                 self._answer_headers |= answer_headers(piece)
@@ -203,14 +225,63 @@ class Connection(web.RequestHandler):
                 self._refuse()
                 return
         self._answer_headers.clear()
+        if not self._shorten():
+            self._wake()
+
+    def _shorten(self) -> bool:
+        """Tells whether the shortcut takes the only request that there is: a plain one, on an idle connection."""
+        if self._shortcut is None or not self._is_waiting() or len(self._messages) != 1 or self._paused:
+            return False
+        message, payload = self._messages[0]
+        if isinstance(message, _ErrInfo):
+            return False
+        is_plain = (
+            message.method == hdrs.METH_GET
+            and message.version == HttpVersion11
+            and not message.should_close
+            and not message.upgrade
+            and payload is EMPTY_PAYLOAD
+            and hdrs.EXPECT not in message.headers
+        )
+        if not is_plain or self._half_closed or self._stopping.is_set() or self._unsent_here():
+            return False
+        if not self._shortcut(message, self._answer_shortened):
+            return False
+        self._messages.popleft()
+        self._shortened = message
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        return True
+
+    def _answer_shortened(self, answer: Whole | None) -> None:
+        """Sends the answer of the shortcut, which is small; None: the request goes the usual way."""
+        message, self._shortened = self._shortened, None
+        assert message is not None  # noqa: S101 - it answers once
+        if self.transport is None or self.transport.is_closing() or self._parser is None or self._manager is None:
+            return
+        if answer is None:
+            self._messages.appendleft((message, EMPTY_PAYLOAD))
+        else:
+            self._parser.message_consumed()
+            self._manager.requests_count += 1
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+            is_last = (self._half_closed or self._stopping.is_set()) and not self._messages and not self._held
+            answer.keep_alive = not is_last
+            self.transport.write(_bytes_of(message, answer))
+            if is_last:
+                self.force_close()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Wakes the library's task, if a request is there for it, and none is under way."""
+        if self._messages and self._is_waiting() and self._waiter is not None:
+            self._waiter.set_result(None)
 
     def _refuse(self) -> None:
         """Reads no more requests; the last one that came is the refused one."""
         self._refused = True
         self._held = b""
         self._client_ended = self._loop.create_future()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._wake()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # the library's returns None, which closes the connection
         """Tells the loop whether the connection stays: until the requests that have come are answered."""
@@ -237,9 +308,7 @@ class Connection(web.RequestHandler):
     @property
     def is_busy(self) -> bool:
         """Returns whether a request is under way here, or a part of an answer is still to be sent."""
-        transport = self.transport
-        unsent = isinstance(transport, asyncio.WriteTransport) and transport.get_write_buffer_size() > 0
-        return not self._is_waiting() or unsent
+        return not self._is_waiting() or self._unsent_here()
 
     def is_stalled(self, seconds: float) -> bool:
         """Tells whether the client has taken nothing of what waits for it, for so long that this has been asked."""
@@ -264,8 +333,13 @@ class Connection(web.RequestHandler):
         fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, held)
         return self.transport.get_write_buffer_size() + held[0]
 
+    def _unsent_here(self) -> bool:
+        transport = self.transport
+        return isinstance(transport, asyncio.WriteTransport) and transport.get_write_buffer_size() > 0
+
     def _is_waiting(self) -> bool:
-        return self._waiter is not None and not self._waiter.done()
+        """Returns whether no request is under way."""
+        return self._waiter is not None and not self._waiter.done() and self._shortened is None
 
     def _note_client_ended(self) -> None:
         if self._client_ended is not None and not self._client_ended.done():
@@ -408,7 +482,7 @@ class Connection(web.RequestHandler):
         return response
 
 
-def _bytes_of(request: web.BaseRequest, answer: Whole) -> bytes:
+def _bytes_of(request: web.BaseRequest | RawRequestMessage, answer: Whole) -> bytes:
     """Returns an answer as it is sent: what the library's `prepare` and `write_eof` make of a `web.Response`."""
     headers, body, version = answer.headers, answer.body, request.version
     if body is not None:

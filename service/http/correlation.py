@@ -3,9 +3,9 @@
 import random
 import re
 
-from aiohttp import web
 from multidict import istr
 
+from service.http.asking import Asking
 from service.http.responses import REQUEST_ID, REQUEST_ID_PATTERN
 from service.runtime.log import add_fields
 from service.runtime.tracing import TRACEPARENT
@@ -16,7 +16,7 @@ _REQUEST_ID = re.compile(REQUEST_ID_PATTERN.strip("^$"))
 _TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 
 
-def take_over(request: web.BaseRequest) -> str:
+def take_over(request: Asking) -> str:
     """Returns the id of a request: the one that it came with, or a new one if that is none.
 
     Every line that is logged for the request from now on has the id as `request_id`, and `trace_id` and `parent_id`

@@ -6,6 +6,8 @@ that a page must send itself; so `*` harms nobody who is not reached by a token.
 
 from aiohttp import hdrs, web
 
+from service.http.asking import Asking
+
 _ANY = frozenset({"*"})
 _METHODS = "GET, HEAD"
 _REQUEST_HEADERS = (
@@ -25,7 +27,7 @@ class Cors:
     def __init__(self, origins: frozenset[str]) -> None:
         self._origins = origins
 
-    def is_preflight(self, request: web.Request) -> bool:
+    def is_preflight(self, request: Asking) -> bool:
         """Tells whether a request is a browser's question whether a page of an allowed origin may ask."""
         return (
             request.method == hdrs.METH_OPTIONS
@@ -44,7 +46,7 @@ class Cors:
             },
         )
 
-    def admit(self, request: web.Request, response: web.StreamResponse) -> None:
+    def admit(self, request: Asking, response: web.StreamResponse) -> None:
         """Adds to an answer whose pages may read it. The middleware calls it for every answer."""
         headers = response.headers
         if self._origins != _ANY:
@@ -54,7 +56,7 @@ class Cors:
             headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = allowed
             headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED_HEADERS
 
-    def _allowed(self, request: web.Request) -> str | None:
+    def _allowed(self, request: Asking) -> str | None:
         """Returns what allows the origin of a request, if it has one that is allowed."""
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None:

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from service.auth.caller import IdentityUnavailableError, InvalidTokenError
+from service.http.asking import Asking
 from service.http.correlation import take_over
 from service.http.cors import Cors
 from service.http.errors import (
@@ -51,19 +52,56 @@ def is_host(value: str) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
+class Outermost:
+    """What is done around the answers to all requests, whichever way they go."""
+
+    def __init__(
+        self,
+        policy: HttpPolicy,
+        monotonic_seconds: Callable[[], float],
+        give_up: Callable[[LayoutError], None] | None = None,
+    ) -> None:
+        self._challenge = policy.challenge
+        self._give_up = give_up
+        self.failures = Failures(monotonic_seconds)
+        self.cors = Cors(policy.cors_origins) if policy.cors_origins else None
+
+    def is_usual(self, message: Asking) -> bool:
+        """Tells whether a request may be answered without the middleware: it would log nothing, and hand it on."""
+        return (
+            is_host(message.headers.get("Host", ""))
+            and not self.failures.are_there
+            and not _log.isEnabledFor(logging.DEBUG)
+        )
+
+    def failed(self, error: Exception, message: Asking, route: str) -> web.Response:
+        """Returns the answer for an exception that a request of a route ended with, and logs it."""
+        api_error = _api_error(error, self._challenge)
+        if self._give_up is not None and isinstance(error, LayoutError):
+            self._give_up(error)
+        self.failures.failed(error, api_error, route)
+        return error_response(api_error, language_of(message.headers))
+
+    def admit(self, message: Asking, response: web.StreamResponse) -> None:
+        """Adds to an answer which origins may read it."""
+        if self.cors is not None:
+            self.cors.admit(message, response)
+
+
 def create_middleware(
     metrics: HttpMetrics,
     give_up: Callable[[LayoutError], None] | None = None,
     policy: HttpPolicy = DEFAULT_POLICY,
     monotonic_seconds: Callable[[], float] = time.monotonic,
+    outermost: Outermost | None = None,
 ) -> Middleware:
     """Returns the outermost middleware: it turns every exception of a handler into an answer of the API.
 
     It calls `give_up` when the store is of another layout version: this process must not read it, and has to end. A
     program whose handlers do not ask the store gives none. By `monotonic_seconds` failures are told of once a minute.
     """
-    failures = Failures(monotonic_seconds)
-    cors = Cors(policy.cors_origins) if policy.cors_origins else None
+    outermost = outermost or Outermost(policy, monotonic_seconds, give_up)
+    failures, cors = outermost.failures, outermost.cors
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -77,17 +115,12 @@ def create_middleware(
             else:
                 response = await handler(request)
         except Exception as error:  # noqa: BLE001 - nothing may reach aiohttp's own error pages; 5xx are logged
-            api_error = _api_error(error, policy.challenge)
-            if give_up is not None and isinstance(error, LayoutError):
-                give_up(error)
-            failures.failed(error, api_error, route_of(request, policy.prefix))
-            response = error_response(api_error, language_of(request.headers))
+            response = outermost.failed(error, request, route_of(request, policy.prefix))
         else:
             if failures.are_there:
                 failures.answered(route_of(request, policy.prefix))
         finish(response, request_id)
-        if cors is not None:
-            cors.admit(request, response)
+        outermost.admit(request, response)
         duration_seconds = time.perf_counter() - started_at
         metrics.answered(route_of(request, policy.prefix), request.method, response.status, duration_seconds)
         if _log.isEnabledFor(logging.DEBUG):

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from aiohttp.payload import AsyncIterablePayload
 from multidict import istr
 
+from service.http.asking import Asking
 from service.http.preferences import accepts_gzip
 from service.http.whole import Whole
 from service.runtime.tasks import SharedTask
@@ -67,13 +68,21 @@ async def represent(
     choice depends on (`Vary`: `Accept-Encoding`) in the headers. `compressed` is the body with gzip, where it stays the
     same: any size is worth it then.
     """
-    if client_has(request, digest):
-        return not_modified(digest, headers)
     if (compressed is not None or len(body) >= COMPRESSED_FROM_BYTES) and _accepts_gzip(request):
+        if client_has(request, digest):
+            return not_modified(digest, headers)
         response = Whole(compressed or await request.app[GZIP].of(body, digest), headers)
         response.headers[_ENCODING] = "gzip"
-    else:
-        response = Whole(body, headers)
+        response.headers[_ETAG] = f'W/"{digest}"'
+        return response
+    return as_it_is(request, body, digest, headers)
+
+
+def as_it_is(request: Asking, body: bytes, digest: str, headers: Mapping[str, str]) -> Whole:
+    """Returns the answer with this body and these headers, or 304 if the client has it. It is never compressed."""
+    if client_has(request, digest):
+        return not_modified(digest, headers)
+    response = Whole(body, headers)
     response.headers[_ETAG] = f'W/"{digest}"'
     return response
 
@@ -118,7 +127,7 @@ def _accepts_gzip(request: web.Request) -> bool:
     return accepts_gzip(",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ())))
 
 
-def client_has(request: web.Request, digest: str) -> bool:
+def client_has(request: Asking, digest: str) -> bool:
     """Tells whether one of the tags in `If-None-Match` is that of the body; `*` is any (RFC 9110, 13.1.2).
 
     The library reads the first line alone, and takes the tag `"*"` for any.

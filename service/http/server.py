@@ -7,11 +7,13 @@ from typing import cast
 
 from aiohttp import web
 
-from service.http.aiohttp_private import Connection, ConnectionPolicy
+from service.http.aiohttp_private import Connection, ConnectionPolicy, Shortcut
 from service.http.connections import ConnectionLimits, OpenConnections
 from service.http.listener import Listener, bind
 from service.http.metrics import METRICS
 
+SHORTCUT = web.AppKey("shortcut", Shortcut)
+"""Answers some of the requests past the application; an application need not have one."""
 STOPPING = web.AppKey("stopping", asyncio.Event)
 """Is set from the moment when the server begins to stop; `serving` puts it into the application."""
 
@@ -55,7 +57,7 @@ async def serving(  # noqa: PLR0913 - each has a default that serves
     open_connections = OpenConnections(limits or ConnectionLimits.of_process())
 
     def connect(lost: Callable[[], None]) -> Connection:
-        return Connection(server, metrics, policy or ConnectionPolicy(), stopping, lost)
+        return Connection(server, metrics, policy or ConnectionPolicy(), stopping, lost, shortcut=app.get(SHORTCUT))
 
     try:
         sockets = await bind(host, port, is_shared=is_shared)

@@ -45,6 +45,12 @@ class Whole(web.StreamResponse):
         """Ends the connection after the answer."""
         self._goes_on = False
 
+    @classmethod
+    def of(cls, response: web.Response) -> "Whole":
+        """Returns an answer of the library, whose body is bytes, as this."""
+        assert isinstance(response.body, bytes)  # noqa: S101 - it is not used for others
+        return cls(response.body, response.headers, response.status)
+
     def as_response(self) -> web.Response:
         """Returns the answer as the library has it."""
         response = web.Response(body=self.body, headers=self._plain_headers, status=self._number)

@@ -1,6 +1,6 @@
 """The interface by which the API reads statistics. RedisStatisticsStore and WatchedStore implement it."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -75,6 +75,10 @@ class StoreTotals:
     size_bytes: int
 
 
+SMALL_BYTES = 16_384
+"""Answers below it are given again by `answer_again`."""
+
+
 class StatisticsStore(Protocol):
     """A store that answers questions; each answer is made from one atomic view of the project."""
 
@@ -83,6 +87,20 @@ class StatisticsStore(Protocol):
 
         With `user_id` they are those of that user's jobs alone (`users` is then absent and `total_user_num` 1).
         Raises StoreUnavailableError, LayoutError.
+        """
+        ...
+
+    def answer_again(
+        self,
+        project_id: str,
+        start_ms: int | None,
+        end_ms: int | None,
+        user_id: str | None,
+        tell: Callable[[Answer | Exception | None], None],
+    ) -> bool:
+        """Tells whether what `read` would answer is remembered, and small; then calls `tell` once, later, with it.
+
+        It calls `tell` with None if the answer holds no more, and with what `read` would raise.
         """
         ...
 

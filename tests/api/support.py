@@ -27,7 +27,7 @@ from service.http.server import STOPPING, serving
 from service.runtime.digests import digest_of
 from service.statistics import ProjectStatistics, UserStatistics
 from service.store.contract import Answer, Freshness, Series, Standing, StoreTotals
-from service.store.errors import LayoutError
+from service.store.errors import LayoutError, StoreUnavailableError
 
 SECRET = "a secret of tests that is long enough"
 ADMIN_ROLES = frozenset({"admin", "te_admin"})
@@ -98,6 +98,27 @@ class FakeStore:
         body = ProjectStatistics(users=users, **totals).model_dump_json(exclude_none=True).encode()
         return Answer(body, digest_of(body), self.as_of_ms, self.horizon_ms, self.gaps, stamp=self.written)
 
+    def answer_again(
+        self,
+        project_id: str,
+        start_ms: int | None,
+        end_ms: int | None,
+        user_id: str | None,
+        tell: Callable[[Answer | Exception | None], None],
+    ) -> bool:
+        """As `read`, for a question that it was asked before."""
+        if (project_id, start_ms, end_ms, user_id) not in self.asked:
+            return False
+
+        async def look() -> None:
+            try:
+                tell(await self.read(project_id, start_ms, end_ms, user_id))
+            except (StoreUnavailableError, LayoutError) as error:
+                tell(error)
+
+        self.looking = asyncio.create_task(look())
+        return True
+
     async def standing(self, project_id: str) -> Standing:
         """As the answer stands."""
         self.looked.append(project_id)
@@ -143,6 +164,9 @@ class AwayAuthenticator:
 
     def known(self, token: str) -> None:
         """Knows no token."""
+
+    def note_known(self) -> None:
+        """Is never called."""
 
     def knows(self, token: str) -> bool:
         """Knows no token."""

@@ -49,6 +49,9 @@ class TalkingAuthenticator:
     def known(self, _token: str) -> None:
         """Is asked each time."""
 
+    def note_known(self) -> None:
+        """Is never called."""
+
     def knows(self, _token: str) -> bool:
         """Knows none."""
         return False

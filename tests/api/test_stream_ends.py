@@ -39,6 +39,9 @@ class Identity:
     def known(self, token: str) -> None:
         """Is asked each time."""
 
+    def note_known(self) -> None:
+        """Is never called."""
+
     def knows(self, token: str) -> bool:
         """Needs no check."""
         return True

@@ -1,11 +1,12 @@
 """The handler of a project's statistics, and the headers that all answers about its jobs have."""
 
+import re
 from functools import partial
 
 from aiohttp import hdrs, web
 from multidict import istr
 
-from service.api.access import PROJECT_IN_ROUTE, STORE, TOKEN, TURNS, admit
+from service.api.access import PROJECT_ID_PATTERN, PROJECT_IN_ROUTE, STORE, TOKEN, TURNS, admit
 from service.api.csv_answers import csv_answer, file_name, wants_csv
 from service.api.csv_bodies import statistics_rows
 from service.api.parameters import parse_interval_alone
@@ -23,6 +24,12 @@ HEADERS = dict(JSON)
 HEADERS[hdrs.CACHE_CONTROL] = "private, no-cache"
 HEADERS[hdrs.VARY] = f"Accept, Accept-Encoding, {TOKEN}"
 _AS_OF_HEADER = istr(AS_OF)
+
+
+def path_of_statistics(prefix: str) -> re.Pattern[str]:
+    """Returns the pattern of paths whose statistics are served, with the prefix and without it; it has the project."""
+    id_pattern, (before, after) = PROJECT_ID_PATTERN.strip("^$"), map(re.escape, PATH.split("{project_id}"))
+    return re.compile(f"(?:{re.escape(prefix)})?{before}({id_pattern}){after}")
 
 
 async def get_statistics(request: web.Request) -> web.StreamResponse:

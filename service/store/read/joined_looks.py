@@ -9,6 +9,8 @@ from service.store.read.view import Asked, Mget, View
 
 Read: TypeAlias = Callable[[Mget, str, Asked], Awaitable[View]]
 """Makes a view of a project of what an MGET returns."""
+Hear: TypeAlias = Callable[[View | None, Exception | None], None]
+"""Hears of a look, or of the error that it has ended with."""
 _Name: TypeAlias = tuple[str, int]
 
 
@@ -21,12 +23,26 @@ class JoinedLooks:
     def __init__(self, shared: SharedRead, read: Read) -> None:
         self._shared = shared
         self._read = read
-        self._joining: dict[_Name, list[asyncio.Future[View]]] = {}
+        self._joining: dict[_Name, list[Hear]] = {}
         self._looking: set[asyncio.Task[None]] = set()
 
     async def join(self, project_id: str, generation: int) -> View:
         """Returns a view without nodes, of this generation of a project. Raises what `read` raises."""
         future: asyncio.Future[View] = asyncio.get_running_loop().create_future()
+
+        def hear(view: View | None, error: Exception | None) -> None:
+            if future.done():  # the question has been cancelled
+                return
+            if view is not None:
+                future.set_result(view)
+            elif error is not None:
+                future.set_exception(error)
+
+        self.tell(project_id, generation, hear)
+        return await future
+
+    def tell(self, project_id: str, generation: int, hear: Hear) -> None:
+        """Calls `hear` once, later, with such a view, or with what `read` raises."""
         name = project_id, generation
         joined = self._joining.get(name)
         if joined is None:
@@ -34,10 +50,9 @@ class JoinedLooks:
             looking = asyncio.create_task(self._look(name, joined))
             self._looking.add(looking)
             looking.add_done_callback(self._looking.discard)
-        joined.append(future)
-        return await future
+        joined.append(hear)
 
-    async def _look(self, name: _Name, joined: list[asyncio.Future[View]]) -> None:
+    async def _look(self, name: _Name, joined: list[Hear]) -> None:
         def close() -> None:
             if self._joining.get(name) is joined:
                 del self._joining[name]
@@ -46,18 +61,13 @@ class JoinedLooks:
             return await self._shared.mget(tag, keys, close)
 
         project_id, generation = name
+        view: View | None = None
+        failed: Exception | None = None
         try:
             view = await self._read(mget, project_id, Asked(generation))
         except Exception as error:  # noqa: BLE001 - each question raises it, whatever it is
-            for future in _waiting(joined):
-                future.set_exception(error)
-        else:
-            for future in _waiting(joined):
-                future.set_result(view)
+            failed = error
         finally:
             close()
-
-
-def _waiting(joined: list[asyncio.Future[View]]) -> list[asyncio.Future[View]]:
-    """Returns those whose question has not been cancelled."""
-    return [future for future in joined if not future.done()]
+        for hear in joined:
+            hear(view, failed)

@@ -9,7 +9,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from service.events.event import MAX_MS, JobStatus
 from service.runtime.digests import digest_of
-from service.store.contract import Answer, Freshness, How, Series, Standing, StoreTotals
+from service.store.contract import SMALL_BYTES, Answer, Freshness, How, Series, Standing, StoreTotals
 from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Live
 from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of, stripe_tag, trial_key
@@ -36,6 +36,7 @@ from service.store.redis.outages import find_remedy, is_outage, reaching
 from service.store.redis.shards import one_stripe_each
 from service.store.redis.views import DamagedError, parse_stored_head
 
+_DOING = "reading a project"
 _ATTEMPTS = 20  # a shape changes at splits only: to meet that many in a row, a read must be starved
 
 
@@ -120,10 +121,34 @@ class RedisStatisticsStore:
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
         """See StatisticsStore.read."""
-        question = Question(project_id, start_ms or 0, MAX_MS + 1 if end_ms is None else end_ms, user_id)
+        question = _question(project_id, start_ms, end_ms, user_id)
         known, remembered = self._known.of(project_id), self._answers.get(question)
-        with _reading(project_id, "reading a project"):  # the client ends each read that takes too long
+        with _reading(project_id, _DOING):  # the client ends each read that takes too long
             return await self._remembered(question, remembered) or await self._asked(question, known)
+
+    def answer_again(
+        self,
+        project_id: str,
+        start_ms: int | None,
+        end_ms: int | None,
+        user_id: str | None,
+        tell: Callable[[Answer | Exception | None], None],
+    ) -> bool:
+        """See StatisticsStore.answer_again."""
+        question = _question(project_id, start_ms, end_ms, user_id)
+        remembered = self._answers.get(question)
+        if remembered is None or len(remembered.body) >= SMALL_BYTES:
+            return False
+
+        def hear(view: View | None, error: Exception | None) -> None:
+            if view is None:
+                tell(error and _named(error, project_id, _DOING))
+            else:
+                tell(self._answer(view.look, remembered, "looked") if view.look.stamp == remembered.stamp else None)
+
+        self._known.of(project_id)
+        self._looks.tell(project_id, self._live_of(project_id).generation, hear)
+        return True
 
     async def series(
         self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
@@ -204,6 +229,19 @@ class RedisStatisticsStore:
 
     def _as_of_ms(self, look: Look) -> int:
         return min(look.as_of_ms, self._now_ms())
+
+
+def _question(project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Question:
+    return Question(project_id, start_ms or 0, MAX_MS + 1 if end_ms is None else end_ms, user_id)
+
+
+def _named(error: Exception, project_id: str, doing: str) -> Exception:
+    """Returns what an error becomes where it leaves the store."""
+    try:
+        with _reading(project_id, doing):
+            raise error  # noqa: TRY301 - to have it named
+    except Exception as named:  # noqa: BLE001 - whatever it is
+        return named
 
 
 @contextmanager

@@ -43,6 +43,27 @@ class WatchedStore:
         self._metrics.answered(answer.how, seconds)
         return answer
 
+    def answer_again(
+        self,
+        project_id: str,
+        start_ms: int | None,
+        end_ms: int | None,
+        user_id: str | None,
+        tell: Callable[[Answer | Exception | None], None],
+    ) -> bool:
+        """Reads as StatisticsStore.answer_again says; not while keys may be evicted."""
+        started = time.perf_counter()
+
+        def count(found: Answer | Exception | None) -> None:
+            seconds = time.perf_counter() - started
+            if isinstance(found, Answer):
+                self._metrics.answered(found.how, seconds)
+            elif isinstance(found, StoreUnavailableError | LayoutError):
+                self._metrics.failed(found, seconds)
+            tell(found)
+
+        return self._problem is None and self._store.answer_again(project_id, start_ms, end_ms, user_id, count)
+
     async def series(
         self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
     ) -> Series:

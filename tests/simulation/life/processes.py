@@ -13,7 +13,7 @@ from service.api.rate_limit import RateLimit, RateLimiter
 from service.auth.factory import create_authenticator
 from service.http.aiohttp_private import Connection, ConnectionPolicy
 from service.http.metrics import METRICS
-from service.http.server import STOPPING
+from service.http.server import SHORTCUT, STOPPING
 from service.runtime.metrics import create_registry
 from service.runtime.settings import ConsumerSettings, ServiceSettings
 from service.store.layout.heads import LAYOUT_VERSION
@@ -65,7 +65,7 @@ class SimulatedService:
             assert server is not None
 
             def connect() -> Connection:
-                return Connection(server, app[METRICS], ConnectionPolicy(), stopping, _lost)
+                return Connection(server, app[METRICS], ConnectionPolicy(), stopping, _lost, shortcut=app[SHORTCUT])
 
             network.listen(API, connect, lambda: not (self._stop.is_set() or self.process.is_dead), self.process)
             await self._stop.wait()
