@@ -8,6 +8,7 @@ from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 
 from service.api import access
+from service.api.direct import Direct
 from service.api.docs_page.page import render
 from service.api.live.hub import Hub
 from service.api.live.limits import StreamLimits
@@ -15,7 +16,6 @@ from service.api.live.metrics import StreamMetrics
 from service.api.live.pace import Pace
 from service.api.openapi.document import describe
 from service.api.rate_limit import RateLimiter
-from service.api.repeated import Repeated
 from service.api.resources import console, documents, operations, statistics, stream, time_series
 from service.api.totals import TOTALS, TotalsExport
 from service.api.turns import Turns
@@ -94,5 +94,5 @@ def create_app(  # noqa: PLR0913 - what an application is made of
         for path, handler in resources.items():
             app.router.add_get(prefix + path, handler)
     if len(app.middlewares) == 1:  # others, as of an agent, want to see every request
-        app[SHORTCUT] = Repeated(app, outermost, policy.prefix).begin
+        app[SHORTCUT] = Direct(app, outermost, policy.prefix).begin
     return app

@@ -92,7 +92,7 @@ class Shortcut(Protocol):
     """Answers some requests without the task, the router and the handlers that others need."""
 
     def __call__(self, message: RawRequestMessage, tell: Callable[[Whole | None], None], /) -> bool:
-        """Tells whether it takes a request; then it calls `tell` once, later, with an answer of less than 32 KiB.
+        """Tells whether it takes a request; then it calls `tell` once, later, with an answer.
 
         It calls `tell` with None if it has no answer after all, so that the request goes the usual way.
         """
@@ -110,6 +110,7 @@ class Connection(web.RequestHandler):
         "_body",
         "_body_bytes",
         "_client_ended",
+        "_draining",
         "_half_closed",
         "_head_timer",
         "_heads",
@@ -149,6 +150,7 @@ class Connection(web.RequestHandler):
         self._refused = False
         self._shortcut = shortcut
         self._shortened: RawRequestMessage | None = None  # that the shortcut is answering
+        self._draining: asyncio.Task[None] | None = None
         self._half_closed = False
         self._answer_headers: dict[str, str] = {}
         self._client_ended: asyncio.Future[None] | None = None
@@ -253,7 +255,7 @@ class Connection(web.RequestHandler):
         return True
 
     def _answer_shortened(self, answer: Whole | None) -> None:
-        """Sends the answer of the shortcut, which is small; None: the request goes the usual way."""
+        """Sends the answer of the shortcut; None: the request goes the usual way."""
         message, self._shortened = self._shortened, None
         assert message is not None  # noqa: S101 - it answers once
         if self.transport is None or self.transport.is_closing() or self._parser is None or self._manager is None:
@@ -267,9 +269,32 @@ class Connection(web.RequestHandler):
             is_last = (self._half_closed or self._stopping.is_set()) and not self._messages and not self._held
             answer.keep_alive = not is_last
             self.transport.write(_bytes_of(message, answer))
+            if self._paused:
+                self._shortened = message  # until the client has taken it
+                self._draining = self._loop.create_task(self._drain(is_last=is_last))
+                return
             if is_last:
                 self.force_close()
         self._wake()
+
+    async def _drain(self, *, is_last: bool) -> None:
+        """Waits until the client takes an answer of the shortcut; cuts it off if it does not in time."""
+        try:
+            async with asyncio.timeout(self._policy.send_seconds):
+                await self._drain_helper()
+        except TimeoutError:
+            self._cut_off()
+        except ConnectionError:
+            return
+        self._shortened = None
+        if is_last:
+            self.force_close()
+        self._wake()
+
+    def _cut_off(self) -> None:
+        if isinstance(self.transport, asyncio.Transport):
+            self.transport.abort()
+        _log.debug("the client took no answer in time")
 
     def _wake(self) -> None:
         """Wakes the library's task, if a request is there for it, and none is under way."""
@@ -407,9 +432,7 @@ class Connection(web.RequestHandler):
             async with asyncio.timeout(self._policy.send_seconds):
                 return await self._send(request, resp, start_time)
         except TimeoutError:
-            if isinstance(self.transport, asyncio.Transport):
-                self.transport.abort()
-            _log.debug("the client took no answer in time")
+            self._cut_off()
             return resp, True
 
     async def _send(

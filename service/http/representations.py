@@ -68,14 +68,25 @@ async def represent(
     choice depends on (`Vary`: `Accept-Encoding`) in the headers. `compressed` is the body with gzip, where it stays the
     same: any size is worth it then.
     """
-    if (compressed is not None or len(body) >= COMPRESSED_FROM_BYTES) and _accepts_gzip(request):
-        if client_has(request, digest):
-            return not_modified(digest, headers)
-        response = Whole(compressed or await request.app[GZIP].of(body, digest), headers)
-        response.headers[_ENCODING] = "gzip"
-        response.headers[_ETAG] = f'W/"{digest}"'
-        return response
-    return as_it_is(request, body, digest, headers)
+    return await represent_by(request.app[GZIP], request, body, digest, headers, compressed)
+
+
+async def represent_by(  # noqa: PLR0913, PLR0917 - what `represent` is given, and its application
+    gzip: Gzip,
+    request: Asking,
+    body: bytes,
+    digest: str,
+    headers: Mapping[str, str],
+    compressed: bytes | None = None,
+) -> Whole:
+    """Returns what `represent` returns, to a request that has no application."""
+    is_worth_it = compressed is not None or len(body) >= COMPRESSED_FROM_BYTES
+    if not is_worth_it or not _accepts_gzip(request) or client_has(request, digest):
+        return as_it_is(request, body, digest, headers)
+    response = Whole(compressed or await gzip.of(body, digest), headers)
+    response.headers[_ENCODING] = "gzip"
+    response.headers[_ETAG] = f'W/"{digest}"'
+    return response
 
 
 def as_it_is(request: Asking, body: bytes, digest: str, headers: Mapping[str, str]) -> Whole:
@@ -123,7 +134,7 @@ def _compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield compressor.flush()
 
 
-def _accepts_gzip(request: web.Request) -> bool:
+def _accepts_gzip(request: Asking) -> bool:
     return accepts_gzip(",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ())))
 
 

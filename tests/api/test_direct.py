@@ -1,4 +1,4 @@
-"""Questions that were asked before are answered past the handlers: which are, and what becomes of the others."""
+"""Plain questions are answered past the handlers: which are, and what becomes of the others."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ import pytest
 
 from service.auth.jwt import JwtAuthenticator, SecretKey
 from service.auth.jwt_claims import ClaimsPolicy
+from service.http.aiohttp_private import ConnectionPolicy
 from service.http.representations import COMPRESSED_FROM_BYTES
 from service.store.contract import SMALL_BYTES, Answer
 from service.store.errors import StoreUnavailableError
@@ -303,6 +304,26 @@ async def test_a_fault_is_answered(store: AgainStore, client: Client) -> None:
     store.horizon_ms = None  # type: ignore[assignment]
     client.writer.write(ASK)
     assert (await client.answer())[0] == 500
+
+
+@pytest.mark.parametrize("takes", [True, False])
+async def test_a_large_answer_is_taken_in_time_or_ends(connect: Connect, takes: bool) -> None:
+    """What does not fit into buffers is waited for, and what comes behind it as well; who takes nothing is cut off."""
+    policy = ConnectionPolicy(send_seconds=30 if takes else 0.2)
+    async with served(FakeStore(users=100_000), connection_policy=policy) as api:
+        async with api.client.get(PATH, headers={"X-Auth-Token": TOKEN}) as response:
+            body = await response.read()
+        client = await connect(api)
+        client.writer.write(ASK + b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        if takes:
+            assert await client.answer() == (200, body)
+            assert await client.answer() == (200, b'{"status":"ok"}')
+            return
+        client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(1)
+        client.reader._transport.resume_reading()  # type: ignore[attr-defined]
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await client.answer()
 
 
 async def test_the_log_at_debug_has_every_request(
