@@ -14,7 +14,7 @@ from bench.jobs import PROJECT, Jobs, make_jobs, to_body
 from bench.loading import load
 from bench.recount import WrongAnswerError
 from bench.run import Row, Run
-from bench.servers import RedisServer, environment_for, running_api, running_redis, scheduled_seconds
+from bench.servers import RedisServer, environment_for, running_api, running_redis, usage
 from deploy.local.process import Child, ChildFailedError
 
 _JOBS = 30_000
@@ -76,7 +76,7 @@ class _Served:
 
 async def _count(served: _Served, clients: _Clients) -> dict[str, float]:
     """What has been done so far."""
-    ran, waited = scheduled_seconds(served.api)
+    api = usage(served.api)
     async with clients.session.get("/metrics") as response:
         lines = [line for line in (await response.text()).splitlines() if line.startswith("stats_stream_")]
     metrics = {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
@@ -86,8 +86,8 @@ async def _count(served: _Served, clients: _Clients) -> dict[str, float]:
         "looks": metrics["stats_stream_looks_total"],
         "questions": metrics["stats_stream_questions_total"],
         "redis_reads": served.redis.client.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"],
-        "api_cpu_ms": ran * 1000,
-        "api_waited_ms": waited * 1000,
+        "api_cpu_ms": api.cpu_seconds * 1000,
+        "api_waited_ms": api.waited_seconds * 1000,
         "redis_cpu_ms": served.redis.cpu_seconds() * 1000,
     }
 

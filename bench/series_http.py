@@ -17,7 +17,7 @@ from bench.loading import load
 from bench.points import ZONE, PointRecount
 from bench.recount import Bounds, WrongAnswerError
 from bench.run import Row, Run, percentile
-from bench.servers import RedisServer, environment_for, running_api, running_redis, scheduled_seconds
+from bench.servers import RedisServer, environment_for, running_api, running_redis, usage
 from bench.streams import DAY_MS, FIRST_MS
 from deploy.local.process import Child
 from service.events.event import JobStatus
@@ -97,12 +97,12 @@ def _measure_kind(run: Run, served: _Served, kind: str) -> Row:
         constant_client = stack.enter_context(ApiClient(port))
         constant_client.get(PROJECT, path)
         redis_cpu = served.redis.cpu_seconds()
-        (cpu, waited), (constant_cpu, _) = scheduled_seconds(served.api), scheduled_seconds(constant)
+        used, constant_used = usage(served.api), usage(constant)
         for _ in range(questions):
             path = _draw(rnd, kind)[1]
             seconds.append(served.client.get(PROJECT, path)[1])
             constant_seconds.append(constant_client.get(PROJECT, path)[1])
-        (cpu_then, waited_then), (constant_cpu_then, _) = scheduled_seconds(served.api), scheduled_seconds(constant)
+        used, constant_used = usage(served.api) - used, usage(constant) - constant_used
         redis_cpu = served.redis.cpu_seconds() - redis_cpu
     return {
         "points": points,
@@ -111,10 +111,10 @@ def _measure_kind(run: Run, served: _Served, kind: str) -> Row:
         "least_ms": round(min(seconds) * 1000, 2),
         "constant_p50_ms": round(percentile(constant_seconds, 50) * 1000, 2),
         "constant_least_ms": round(min(constant_seconds) * 1000, 2),
-        "cpu_ms": round((cpu_then - cpu) / questions * 1000, 2),
+        "cpu_ms": round(used.cpu_seconds / questions * 1000, 2),
         "redis_cpu_ms": round(redis_cpu / questions * 1000, 2),
-        "constant_cpu_ms": round((constant_cpu_then - constant_cpu) / questions * 1000, 2),
-        "waited_ms": round((waited_then - waited) / questions * 1000, 2),
+        "constant_cpu_ms": round(constant_used.cpu_seconds / questions * 1000, 2),
+        "waited_ms": round(used.waited_seconds / questions * 1000, 2),
     }
 
 
