@@ -1,7 +1,8 @@
-"""`python -m bench [PART ...]`: measures all parts or those named; tables, and JSON and charts in .local/bench."""
+"""`python -m bench [PART ...]`: measures all parts or those named; writes tables and charts to .local/bench as well."""
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from bench import (
 from bench.databases import measure as databases
 from bench.peers import measure as peers
 from bench.recount import WrongAnswerError
-from bench.run import Row, Run
+from bench.run import Part, Row, Run
 from deploy.local.process import ChildFailedError
 from deploy.local.servers import MissingServerError
 
@@ -51,6 +52,7 @@ _PARTS: dict[str, Callable[[Run], list[Row]]] = {
     "memory-10-million": memory.measure_ten_million,
     "recovery": recovery.measure,
 }
+_FILE_WIDTH = 200  # of tables that are not printed to a terminal
 _BY_NAME_ONLY = {"memory-10-million", "recovery"}
 
 
@@ -71,21 +73,26 @@ def main() -> int:
         parser.error(f"no such part: {', '.join(sorted(unknown))}" if unknown else "--scale or --repeats out of range")
     folder = Path.cwd() / ".local" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
     run = Run(folder, arguments.scale, arguments.repeats, Console(stderr=True).print)
-    results: dict[str, list[Row]] = {}
+    parts = []
     try:
         for name in arguments.parts or [name for name in _PARTS if name not in _BY_NAME_ONLY]:
-            results[name] = _PARTS[name](run)
-            report.show(console, name, results[name])
+            parts.append(_measure(run, name))
+            report.show(console, parts[-1])
     except (ChildFailedError, MissingServerError, WrongAnswerError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    if run.goals:
-        report.show_goals(console, run.goals)
-    report.write(folder / "latest.json", run.scale, results, run.goals)
-    chart.write(folder, results)
+    report.show_goals(console, parts)
+    report.write(folder, run.scale, parts)
+    chart.write(folder, {part.name: part.rows for part in parts})
     return 0
+
+
+def _measure(run: Run, name: str) -> Part:
+    began, goals_before = time.perf_counter(), len(run.goals)
+    rows = _PARTS[name](run)
+    return Part(name, rows, run.goals[goals_before:], time.perf_counter() - began)
 
 
 if __name__ == "__main__":

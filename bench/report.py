@@ -1,51 +1,83 @@
-"""A run's tables on the terminal, and the same figures as JSON."""
+"""A run's tables on the terminal, and the same figures as JSON and as Markdown for docs/performance.md."""
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.run import Goal, Row
+from bench.run import VOID, Goal, Part, Row, is_void
 
 _MANY_ROWS = 5
 
-
-def show(console: Console, title: str, rows: Sequence[Row]) -> None:
-    """Prints a table with a line for each figure and a column for each row, or the other way if rows are many."""
-    figures = [name for name in rows[0] if name != "measured"]
-    names = [str(row["measured"]) for row in rows]
-    cells = [[f"{row[name]:,}" for row in rows] for name in figures]
-    if len(rows) > len(figures) or len(rows) > _MANY_ROWS:
-        _print(console, title, ["measured", *figures], [list(line) for line in zip(names, *cells, strict=True)])
-    else:
-        _print(console, title, ["figure", *names], [[name, *line] for name, line in zip(figures, cells, strict=True)])
+Lines = list[list[str]]
+"""A table: the cells of its header, then those of each line."""
 
 
-def _print(console: Console, title: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+def show(console: Console, part: Part) -> None:
+    """Prints what a part has measured, and how long that took."""
+    _print(console, part.name, table_of(part.rows))
+    console.print(f"{part.name}: {part.seconds:,.0f} s\n")
+
+
+def show_goals(console: Console, parts: Sequence[Part]) -> None:
+    """Prints which goals this run has met, and how long it took."""
+    if goals := [goal for part in parts for goal in part.goals]:
+        _print(console, "goals", goals_of(goals))
+    console.print(f"all parts: {sum(part.seconds for part in parts):,.0f} s")
+
+
+def _print(console: Console, title: str, lines: Lines) -> None:
     table = Table(title=title, title_justify="left")
-    table.add_column(header[0], no_wrap=True)
-    for name in header[1:]:
+    table.add_column(lines[0][0], no_wrap=True)
+    for name in lines[0][1:]:
         table.add_column(name, justify="right")
-    for line in lines:
+    for line in lines[1:]:
         table.add_row(*line)
     console.print(table)
 
 
-def show_goals(console: Console, goals: Sequence[Goal]) -> None:
-    """Prints which goals this run has met."""
-    table = Table("goal", "measured", "wanted", "met", title="goals", title_justify="left")
+def table_of(rows: Sequence[Row]) -> Lines:
+    """A line for each figure and a column for each row, or the other way if rows are many."""
+    figures = [name for name in rows[0] if name not in {"measured", VOID}]
+    names = [f"{row['measured']}{' (void)' if is_void(row) else ''}" for row in rows]
+    cells = [[f"{row[name]:,}" for name in figures] for row in rows]
+    if len(rows) > len(figures) or len(rows) > _MANY_ROWS:
+        return [["measured", *figures], *([name, *line] for name, line in zip(names, cells, strict=True))]
+    return [["figure", *names], *([name, *line] for name, *line in zip(figures, *cells, strict=True))]
+
+
+def goals_of(goals: Sequence[Goal]) -> Lines:
+    """A line for each goal."""
+    lines = [["goal", "measured", "wanted", "met"]]
     for goal in goals:
         wanted = f"{'at least' if goal.at_least else 'at most'} {goal.limit:,g}"
-        table.add_row(goal.name, f"{goal.value:,.3g}", wanted, "yes" if goal.is_met else "NO")
-    console.print(table)
+        lines.append([goal.name, f"{goal.value:,.3g}", wanted, goal.verdict])
+    return lines
 
 
-def write(path: Path, scale: float, parts: Mapping[str, Sequence[Row]], goals: Sequence[Goal]) -> None:
-    """Writes everything that was measured."""
+def write(folder: Path, scale: float, parts: Sequence[Part]) -> None:
+    """Writes everything that was measured to `latest.json` and `latest.md`."""
     machine = {"python": platform.python_version(), "system": platform.platform()}
-    stated = [{**asdict(goal), "is_met": goal.is_met} for goal in goals]
-    path.write_text(json.dumps({"scale": scale, "machine": machine, "parts": parts, "goals": stated}, indent=2) + "\n")
+    stated = [{**asdict(goal), "verdict": goal.verdict} for part in parts for goal in part.goals]
+    run = {
+        "scale": scale,
+        "machine": machine,
+        "seconds": {part.name: round(part.seconds) for part in parts},
+        "parts": {part.name: part.rows for part in parts},
+        "goals": stated,
+    }
+    (folder / "latest.json").write_text(json.dumps(run, indent=2) + "\n")
+    tables = [("Goals", goals_of([goal for part in parts for goal in part.goals]))]
+    tables += [(f"{part.name}, {part.seconds:,.0f} s", table_of(part.rows)) for part in parts]
+    (folder / "latest.md").write_text("\n".join(f"## {title}\n\n{markdown(lines)}" for title, lines in tables))
+
+
+def markdown(lines: Lines) -> str:
+    """A table as Markdown; numbers stand at the right."""
+    head, *rest = lines
+    written = [f"| {' | '.join(line)} |\n" for line in (head, *rest)]
+    return "".join([written[0], f"|---|{'---:|' * len(head[1:])}\n", *written[1:]])

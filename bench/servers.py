@@ -66,6 +66,18 @@ def usage(*children: Child, itself: bool = False) -> Usage:
     return sum(map(_usage_of, pids), Usage())
 
 
+def usage_of_all() -> Usage:
+    """The same of this process and all that it has started, with what those have started."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    pids = [os.getpid()]
+    for pid in pids:  # and those that are added on the way
+        pids += [child for child, parent in parents.items() if parent == pid]
+    return sum(map(_usage_of, pids), Usage())
+
+
 def _usage_of(pid: int) -> Usage:
     ran_ns = waited_ns = 0
     for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):

@@ -1,0 +1,39 @@
+"""Rows that count: what else a machine does makes latencies long, and shows in how long processes waited for a core.
+
+A row that waited for too long is measured again. One that always did is void: it is shown, and no goal is judged by it.
+"""
+
+import time
+from collections.abc import Callable
+
+from bench.run import VOID, Row, Run
+from bench.servers import Usage, usage_of_all
+
+WAITED = "waited_percent"
+TRIES = 3
+
+
+class Watch:
+    """Watches for how long processes wait for a core: those that `read` tells of, or this one and all below it."""
+
+    def __init__(self, read: Callable[[], Usage] = usage_of_all) -> None:
+        self._read = read
+        self._before = read()
+        self._began = time.perf_counter()
+
+    def percent(self) -> float:
+        """Returns what all of them together have waited so far, in percent of the time that has passed."""
+        seconds = time.perf_counter() - self._began
+        return round((self._read() - self._before).waited_seconds / seconds * 100, 1)
+
+
+def until_quiet(run: Run, most_percent: float, measure: Callable[[], Row]) -> Row:
+    """Measures up to three times, until the row's `waited_percent` is low enough; the quietest is void if none is."""
+    rows: list[Row] = []
+    for _ in range(TRIES):
+        row = measure()
+        if float(row[WAITED]) <= most_percent:
+            return row
+        run.say(f"waited for a core {row[WAITED]} % of the time, at most {most_percent:g} count")
+        rows.append(row)
+    return min(rows, key=lambda row: float(row[WAITED])) | {VOID: True}
