@@ -1,6 +1,7 @@
 """`python -m bench [PART ...]`: measures all parts or those named; writes tables and charts to .local/bench as well."""
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from bench import (
     visible,
 )
 from bench.databases import measure as databases
+from bench.loading import SNAPSHOTS
 from bench.peers import measure as peers
 from bench.recount import WrongAnswerError
 from bench.run import Part, Row, Run
@@ -73,6 +75,7 @@ def main() -> int:
         parser.error(f"no such part: {', '.join(sorted(unknown))}" if unknown else "--scale or --repeats out of range")
     folder = Path.cwd() / ".local" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)  # of other code, maybe
     console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
     run = Run(folder, arguments.scale, arguments.repeats, Console(stderr=True).print)
     parts = []

@@ -1,6 +1,5 @@
 """How long a person waits for the console's first figures, after signing in and after a link, in a real browser."""
 
-import asyncio
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,9 +10,9 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from bench.asking import administrator_token
 from bench.jobs import PROJECT, make_jobs
-from bench.loading import load
+from bench.loading import filled_redis
 from bench.run import Row, Run
-from bench.servers import environment_for, running_api, running_redis
+from bench.servers import environment_for, running_api
 from deploy.local.servers import MissingServerError
 
 _GOAL_MS = 300.0
@@ -59,8 +58,7 @@ def _of(run: Run, users: int) -> list[Row]:
     jobs = make_jobs(run.count(300_000, 2_000), users)
     run.say(f"console: {len(jobs):,} jobs of {users:,} users")
     visits = run.count(_VISITS, 3)
-    with running_redis(run.folder) as redis:
-        asyncio.run(load(redis.url, jobs.events()))
+    with filled_redis(run.folder, jobs) as redis:
         environment = environment_for(redis_port=redis.port)
         with running_api(run.folder, environment), _browser() as browser:
             url = f"http://127.0.0.1:{environment['STATS_HTTP_PORT']}/console?range=all"

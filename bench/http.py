@@ -1,26 +1,27 @@
-"""Requests a second of one API process under wrk, beside the floor: the same server with a constant body."""
+"""What one API process can answer under wrk, beside its floors: a constant body, and a body made of ready sums."""
 
-import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
-from bench import wrk
-from bench.asking import ApiClient, administrator_token, path_of
+from bench.asking import ApiClient, path_of
 from bench.changing import changing
 from bench.constant import running_constant
 from bench.jobs import PROJECT, Jobs, make_jobs, to_body
-from bench.loading import load
-from bench.ranges import random_range
+from bench.loading import filled_redis
+from bench.ranges import KINDS, Draw, random_range
 from bench.run import Row, Run
-from bench.servers import RedisServer, cpu_seconds, environment_for, running_api, running_redis
+from bench.servers import RedisServer, environment_for, running_api
+from bench.turns import Contender, Turns, alternate, ratios, rows_of
 from deploy.local.process import Child
 
-_URLS = 50_000  # more than are asked for, so that none is asked twice
+_JOBS = 300_000
+_FEW, _MANY = 20, (1_000, 5_000)
+_URLS = 20_000  # more than a turn asks for, so that none is asked twice
+_FLOOR_URLS = 1_000
 _CHECKED = 20
-_WARMING_URLS = 5_000  # the last ones, which the load does not come to
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,58 +35,66 @@ class _Bench:
     api_port: int
     floor: Child
     floor_port: int
-    token: str
     rnd: random.Random
 
-    def paths(self) -> list[str]:
-        """Random ranges, other ones each time."""
-        return [path_of(PROJECT, random_range(self.rnd)) for _ in range(_URLS)]
+    def ours(self, draw: Draw) -> Contender:
+        """The API, which is asked for other ranges of this kind in each turn."""
+        return Contender(self.api, self.api_port, lambda: self._paths(draw))
 
-    @property
-    def seconds(self) -> int:
-        """How long each load lasts."""
-        return self.run.count(5, 1)
+    def repeated(self) -> Contender:
+        """The API, which is asked for one range."""
+        paths = self._paths(random_range, 1)
+        return Contender(self.api, self.api_port, lambda: paths)
+
+    def constant(self) -> Contender:
+        """The floor, whatever the range."""
+        paths = self._paths(random_range, _FLOOR_URLS)
+        return Contender(self.floor, self.floor_port, lambda: paths)
+
+    def built(self) -> Contender:
+        """The floor that makes its body of ready sums."""
+        return Contender(self.floor, self.floor_port, lambda: ["/built"])
+
+    def _paths(self, draw: Draw, count: int = _URLS) -> list[str]:
+        return [path_of(PROJECT, draw(self.rnd)) for _ in range(count)]
 
 
 def measure(run: Run) -> list[Row]:
-    """20 users with and without changes, 5,000 users, each beside its floors."""
-    jobs, many = run.count(300_000, 2_000), run.count(5_000, 20)
-    with _filled(run, make_jobs(jobs, 20)) as bench:
-        passes = [_unchanged(bench) for _ in range(run.repeats)]
-        _measure_changing(bench, passes)
-    with _filled(run, make_jobs(jobs, many)) as bench:
-        for each in passes:
-            each.extend(_many_users(bench))
-    rows = [_middle(same) for same in zip(*passes, strict=True)]
-    _state_goals(run, rows)
+    """A row for each floor and what is compared with it: 20 users with and without changes, 1,000 and 5,000 users."""
+    count = run.count(_JOBS, 2_000)
+    with _filled(run, make_jobs(count, _FEW)) as bench:
+        few = alternate(
+            bench.run,
+            bench.redis,
+            {"constant": bench.constant(), "repeated": bench.repeated(), "random ranges": bench.ours(random_range)},
+        )
+        changed = _while_changing(bench)
+    rows = rows_of(few) + rows_of(changed)
+    _state_goals(run, few, changed)
+    for users in _MANY:
+        with _filled(run, make_jobs(count, run.count(users, _FEW))) as bench:
+            contenders = {
+                f"built, {users:,} users": bench.built(),
+                f"random ranges, {users:,} users": bench.ours(random_range),
+                f"2 years, {users:,} users": bench.ours(KINDS["2 years"]),
+            }
+            rows += rows_of(turns := alternate(bench.run, bench.redis, contenders))
+    built, _, years = turns.values()
+    run.keep(f"http, {_MANY[-1]:,} users: CPU of 2 years by built", 1 / median(ratios(built, years)[1]), 2)
     return rows
 
 
-def _unchanged(bench: _Bench) -> list[Row]:
-    return [
-        _load(bench, "floor", bench.paths(), floor=True),
-        _load(bench, "random ranges", bench.paths()),
-        _load(bench, "repeated", bench.paths()[:1]),
-    ]
-
-
-def _many_users(bench: _Bench) -> list[Row]:
-    return [
-        _load(bench, "constant, 5,000 users", bench.paths(), floor=True),
-        _load(bench, "built, 5,000 users", ["/built"], floor=True),
-        _load(bench, "random, 5,000 users", bench.paths()),
-    ]
-
-
-def _measure_changing(bench: _Bench, passes: list[list[Row]]) -> None:
-    """Adds to each pass what is measured while the project changes; at the end its answers must have every change."""
-    with changing(bench.run.folder, bench.redis, bench.jobs) as change:
-        for rows in passes:
-            rows.append(_load(bench, "floor, changing", bench.paths(), floor=True))
-            rows.append(_load(bench, "random, changing", bench.paths()))
-            change.child.check()
-        jobs = change.stop()
-    _check(bench, jobs)
+@contextmanager
+def _filled(run: Run, jobs: Jobs) -> Iterator[_Bench]:
+    run.say(f"http: {len(jobs):,} jobs of {jobs.user_count:,} users")
+    body = to_body(jobs.count((None, None)))
+    with filled_redis(run.folder, jobs) as redis:
+        environment = environment_for(redis_port=redis.port)
+        port = int(environment["STATS_HTTP_PORT"])
+        with running_api(run.folder, environment) as api, running_constant(run.folder, body) as (floor, floor_port):
+            bench = _Bench(run, jobs, redis, api, port, floor, floor_port, random.Random(1))
+            _check(bench, jobs)
+            yield bench
 
 
 def _check(bench: _Bench, jobs: Jobs) -> None:
@@ -94,64 +103,26 @@ def _check(bench: _Bench, jobs: Jobs) -> None:
             jobs.check_body(bounds, client.ask(PROJECT, bounds)[0], "the API")
 
 
-@contextmanager
-def _filled(run: Run, jobs: Jobs) -> Iterator[_Bench]:
-    run.say(f"http: applying {len(jobs):,} jobs of {jobs.user_count:,} users")
-    with running_redis(run.folder) as redis:
-        asyncio.run(load(redis.url, jobs.events()))
-        environment = environment_for(redis_port=redis.port)
-        api_port = int(environment["STATS_HTTP_PORT"])
-        body = to_body(jobs.count((None, None)))
-        with running_api(run.folder, environment) as api, running_constant(run.folder, body) as (floor, floor_port):
-            bench = _Bench(
-                run, jobs, redis, api, api_port, floor, floor_port, administrator_token(PROJECT), random.Random(1)
-            )
-            _check(bench, jobs)
-            yield bench
+def _while_changing(bench: _Bench) -> Turns:
+    """At the end the answers must have every change."""
+    with changing(bench.run.folder, bench.redis, bench.jobs) as change:
+        contenders = {"constant, changing": bench.constant(), "random, changing": bench.ours(random_range)}
+        turns = alternate(bench.run, bench.redis, contenders)
+        jobs = change.stop()
+    _check(bench, jobs)
+    return turns
 
 
-def _load(bench: _Bench, name: str, paths: Sequence[str], *, floor: bool = False) -> Row:
-    bench.run.say(f"http: {name}")
-    server, port = (bench.floor, bench.floor_port) if floor else (bench.api, bench.api_port)
-    wrk.ask(bench.run.folder, port, paths[-_WARMING_URLS:], bench.token, 1)
-    cpu, redis_cpu, mget_us = cpu_seconds(server), bench.redis.cpu_seconds(), _mget_us(bench.redis)
-    load = wrk.ask(bench.run.folder, port, paths, bench.token, bench.seconds)
-    return {
-        "measured": name,
-        "requests_per_second": round(load.requests / load.seconds),
-        "p50_ms": load.p50_ms,
-        "p99_ms": load.p99_ms,
-        "p99_9_ms": load.p999_ms,
-        "server_cpu_us_per_request": round((cpu_seconds(server) - cpu) / load.requests * 1e6, 1),
-        "redis_cpu_us_per_request": round((bench.redis.cpu_seconds() - redis_cpu) / load.requests * 1e6, 1),
-        "redis_reading_us_per_request": round((_mget_us(bench.redis) - mget_us) / load.requests, 1),
-    }
-
-
-def _mget_us(redis: RedisServer) -> float:
-    """What Redis has spent inside of MGET, its network left out."""
-    statistics = redis.client.info("commandstats")
-    return float(statistics.get("cmdstat_mget", {"usec": 0})["usec"])
-
-
-def _middle(rows: Sequence[Row]) -> Row:
-    """The medians over the passes."""
-    numbers = {name: round(median([float(row[name]) for row in rows]), 3) for name in rows[0] if name != "measured"}
-    return {"measured": rows[0]["measured"], **numbers}
-
-
-def _state_goals(run: Run, rows: Sequence[Row]) -> None:
-    by_name = {str(row["measured"]): row for row in rows}
-
-    def rate(name: str) -> float:
-        return float(by_name[name]["requests_per_second"])
-
-    ratios = {
-        "random ranges by floor": rate("random ranges") / rate("floor"),
-        "random by floor, while the project changes": rate("random, changing") / rate("floor, changing"),
-    }
-    for name, ratio in ratios.items():
-        run.reach(f"http: {name}", ratio, 0.2)
-    run.reach("http: repeated by floor", rate("repeated") / rate("floor"), 0.75)
-    run.keep("http: built alone by random, 5,000 users", rate("built, 5,000 users") / rate("random, 5,000 users"), 3)
-    run.keep("http: Redis CPU, us a query, 20 users", float(by_name["random ranges"]["redis_cpu_us_per_request"]), 100)
+def _state_goals(run: Run, few: Turns, changed: Turns) -> None:
+    floor, repeated, ranges = few.values()
+    changing_floor, changing_ranges = changed.values()
+    goals = [
+        ("repeated", floor, repeated, 0.75),
+        ("random ranges", floor, ranges, 0.16),
+        ("random ranges, changing", changing_floor, changing_ranges, 0.15),
+    ]
+    for name, base, ours, limit in goals:
+        rates, cpu = ratios(base, ours)
+        run.reach(f"http, {name}: rate by a constant body's", median(rates), limit)
+        run.reach(f"http, {name}: a constant body's CPU by ours", median(cpu), limit)
+    run.keep("http, random ranges: Redis CPU, us", median(turn.redis_cpu_us for turn in ranges), 100)

@@ -1,11 +1,14 @@
 """Jobs of one project in their latest state: what every database is filled with, and the answers that it must give."""
 
 import random
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.recount import Bounds, WrongAnswerError
 from bench.streams import DAY_MS, FIRST_MS
@@ -20,27 +23,36 @@ Counts = dict[int, list[int]]
 """By user's number: the jobs in each state by its rank, then the bytes of input."""
 
 
+Integers = NDArray[np.int64]
+
+
 @dataclass(frozen=True, slots=True)
 class Jobs:
     """Columns of a project's jobs, sorted by start time: Unix ms, the user's number, the state's rank, bytes."""
 
-    seed: int
     user_count: int
-    starts_ms: list[int]
-    users: list[int]
-    statuses: list[int]
-    sizes_bytes: list[int]
+    starts_ms: Integers
+    users: Integers
+    statuses: Integers
+    sizes_bytes: Integers
 
     def __len__(self) -> int:
         return len(self.starts_ms)
 
     def columns(self) -> tuple[list[int], list[int], list[int], list[int]]:
         """Start times, users, states, bytes."""
+        return self.starts_ms.tolist(), self.users.tolist(), self.statuses.tolist(), self.sizes_bytes.tolist()
+
+    def digest(self) -> str:
+        """What tells these jobs from others."""
+        return f"{crc32(b''.join(column.tobytes() for column in self._arrays())):08x}"
+
+    def _arrays(self) -> tuple[Integers, Integers, Integers, Integers]:
         return self.starts_ms, self.users, self.statuses, self.sizes_bytes
 
     def events(self) -> Iterator[JobEvent]:
         """The latest event of each job."""
-        rnd = random.Random(self.seed)
+        rnd = random.Random(1)
         for start_ms, user, status, size_bytes in zip(*self.columns(), strict=True):
             job_id = str(UUID(int=rnd.getrandbits(128), version=4))
             yield JobEvent(
@@ -50,21 +62,21 @@ class Jobs:
     def count(self, bounds: Bounds) -> Counts:
         """The counts of the jobs that start in these bounds, by brute force."""
         start_ms, end_ms = bounds
-        first = 0 if start_ms is None else bisect_left(self.starts_ms, start_ms)
-        last = len(self) if end_ms is None else bisect_left(self.starts_ms, end_ms)
-        counts: Counts = {}
-        for at in range(first, last):
-            row = counts.setdefault(self.users[at], [0] * 7)
-            row[self.statuses[at]] += 1
-            row[6] += self.sizes_bytes[at]
-        return counts
+        first = 0 if start_ms is None else self.starts_ms.searchsorted(start_ms)
+        last = len(self) if end_ms is None else self.starts_ms.searchsorted(end_ms)
+        users = self.users[first:last]
+        counts = np.zeros((self.user_count, len(JobStatus) + 1), np.int64)
+        np.add.at(counts, (users, self.statuses[first:last]), 1)
+        np.add.at(counts[:, len(JobStatus)], users, self.sizes_bytes[first:last])
+        return {user: counts[user].tolist() for user in np.unique(users).tolist()}
 
     def with_added(self, events: Iterable[JobEvent]) -> "Jobs":
         """These jobs and new ones."""
         rows = [(each.start_time_ms, int(each.user_id, 16), int(each.status), each.input_size_bytes) for each in events]
-        known = zip(*self.columns(), strict=True)
-        starts, users, statuses, sizes = zip(*sorted([*known, *rows]), strict=True)
-        return Jobs(self.seed, self.user_count, list(starts), list(users), list(statuses), list(sizes))
+        added = np.array(rows, np.int64).reshape(-1, 4).T
+        starts, *others = (np.concatenate(columns) for columns in zip(self._arrays(), added, strict=True))
+        order = starts.argsort()
+        return Jobs(self.user_count, starts[order], *(column[order] for column in others))
 
     def check(self, bounds: Bounds, counts: Counts, source: str) -> None:
         """Raises WrongAnswerError unless `counts` is what these bounds must give."""
@@ -79,21 +91,18 @@ class Jobs:
             raise WrongAnswerError(f"{source}, range {bounds}: {body} instead of {expected}")
 
 
-def make_jobs(count: int, users: int, *, in_minute: int = 0, seed: int = 1) -> Jobs:
-    """So many jobs over two years, `in_minute` of them in the one minute of `edge_minute_ms`."""
-    rnd = random.Random(seed)
-    minute_ms = edge_minute_ms()
-    starts = [FIRST_MS + rnd.randrange(SPAN_MS) for _ in range(count - in_minute)]
-    starts += [minute_ms + rnd.randrange(MINUTE_MS) for _ in range(in_minute)]
-    starts.sort()
-    statuses = rnd.choices([int(each) for each in _WEIGHTS], list(_WEIGHTS.values()), k=count)
+def make_jobs(count: int, users: int, *, in_minute: int = 0) -> Jobs:
+    """So many jobs over two years, `in_minute` of them in the one minute of `edge_minute_ms`; the same each time."""
+    rng = np.random.default_rng(1)
+    starts = FIRST_MS + rng.integers(SPAN_MS, size=count - in_minute)
+    starts_of_minute = edge_minute_ms() + rng.integers(MINUTE_MS, size=in_minute)
+    weights = np.array(list(_WEIGHTS.values()))
     return Jobs(
-        seed,
         users,
-        starts,
-        [rnd.randrange(users) for _ in range(count)],
-        statuses,
-        [int(rnd.lognormvariate(22, 2)) for _ in range(count)],
+        np.sort(np.concatenate([starts, starts_of_minute])),
+        rng.integers(users, size=count),
+        rng.choice([int(each) for each in _WEIGHTS], size=count, p=weights / weights.sum()),
+        rng.lognormal(22, 2, count).astype(np.int64),
     )
 
 

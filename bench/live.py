@@ -11,10 +11,10 @@ from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from bench.asking import administrator_token, path_of
 from bench.changing import Change, Pace, changing
 from bench.jobs import PROJECT, Jobs, make_jobs, to_body
-from bench.loading import load
+from bench.loading import filled_redis
 from bench.recount import WrongAnswerError
 from bench.run import Row, Run
-from bench.servers import RedisServer, environment_for, running_api, running_redis, usage
+from bench.servers import RedisServer, environment_for, running_api, usage
 from deploy.local.process import Child, ChildFailedError
 
 _JOBS = 30_000
@@ -117,8 +117,7 @@ def measure(run: Run) -> list[Row]:
 
 def _measure_way(run: Run, jobs: Jobs, rate: str, way: str) -> Row:
     run.say(f"stream: {rate}, {way}")
-    with running_redis(run.folder) as redis:
-        asyncio.run(load(redis.url, jobs.events()))
+    with filled_redis(run.folder, jobs) as redis:
         environment = environment_for(redis_port=redis.port)
         with running_api(run.folder, environment) as api, changing(run.folder, redis, jobs, _PACES[rate]) as change:
             url = f"http://127.0.0.1:{environment['STATS_HTTP_PORT']}"

@@ -1,15 +1,37 @@
 """Fills a store with events, in the batches of a consumer that is behind, without a broker."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Self
 
+from bench.jobs import Jobs
+from bench.servers import RedisServer, running_redis
 from consumers.policy import WorkerPolicy
 from deploy.local.plan import TOPIC
 from service.events.event import JobEvent
 from service.store.redis.client import create_writer_client
 from service.store.write.batch import fold
 from service.store.write.writer import Step, StoreWriter, StripeBatch
+
+SNAPSHOTS = "filled"
+"""The folder, in that of a run, of snapshots that its parts start from; every run begins without them."""
+
+
+@contextmanager
+def filled_redis(folder: Path, jobs: Jobs) -> Iterator[RedisServer]:
+    """A Redis that holds these jobs, started from a snapshot; the first part of a run that needs them writes it."""
+    snapshot = folder / SNAPSHOTS / f"{jobs.digest()}.rdb"
+    if not snapshot.exists():
+        snapshot.parent.mkdir(exist_ok=True)
+        with running_redis(folder) as redis:
+            asyncio.run(load(redis.url, jobs.events()))
+            redis.client.save()
+            (Path(str(redis.client.config_get("dir")["dir"])) / "dump.rdb").rename(snapshot)
+    with running_redis(folder, snapshot=snapshot) as redis:
+        yield redis
 
 
 async def load(redis_url: str, events: Iterable[JobEvent]) -> None:

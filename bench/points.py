@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.jobs import SPAN_MS, Jobs
+from bench.jobs import SPAN_MS, Integers, Jobs
 from bench.recount import WrongAnswerError
 from bench.streams import DAY_MS, FIRST_MS
 
@@ -17,7 +17,6 @@ ZONE = "Europe/Berlin"  # its days have 23, 24 or 25 hours
 QUARTER_MS = 900_000  # at multiples of which the days of every zone begin
 _STATUSES = 6
 
-Integers = NDArray[np.int64]
 PointSums = NDArray[np.int64]
 """A line for each point: the jobs in each state by its rank, then the bytes of input."""
 
@@ -88,11 +87,10 @@ class PointRecount:
     """What the points of these jobs must be, from running sums over the jobs in the order of their start times."""
 
     def __init__(self, jobs: Jobs) -> None:
-        self._starts_ms = np.array(jobs.starts_ms, np.int64)
+        self._starts_ms = jobs.starts_ms
         columns = np.zeros((_STATUSES + 1, len(jobs) + 1), np.int64)
-        statuses = np.array(jobs.statuses)
         for status in range(_STATUSES):
-            columns[status, 1:] = statuses == status
+            columns[status, 1:] = jobs.statuses == status
         columns[_STATUSES, 1:] = jobs.sizes_bytes
         self._running = columns.cumsum(axis=1)
 

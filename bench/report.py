@@ -44,10 +44,14 @@ def table_of(rows: Sequence[Row]) -> Lines:
     """A line for each figure and a column for each row, or the other way if rows are many."""
     figures = [name for name in rows[0] if name not in {"measured", VOID}]
     names = [f"{row['measured']}{' (void)' if is_void(row) else ''}" for row in rows]
-    cells = [[f"{row[name]:,}" for name in figures] for row in rows]
+    cells = [[_cell(row[name]) for name in figures] for row in rows]
     if len(rows) > len(figures) or len(rows) > _MANY_ROWS:
         return [["measured", *figures], *([name, *line] for name, line in zip(names, cells, strict=True))]
     return [["figure", *names], *([name, *line] for name, *line in zip(figures, *cells, strict=True))]
+
+
+def _cell(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:,}"
 
 
 def goals_of(goals: Sequence[Goal]) -> Lines:

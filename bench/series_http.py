@@ -1,6 +1,5 @@
 """How long a time series takes over HTTP, beside a constant body of the same size, for a single client."""
 
-import asyncio
 import json
 import random
 from contextlib import ExitStack
@@ -13,11 +12,11 @@ import numpy as np
 from bench.asking import ApiClient
 from bench.constant import running_constant
 from bench.jobs import PROJECT, SPAN_MS, Jobs, make_jobs
-from bench.loading import load
+from bench.loading import filled_redis
 from bench.points import ZONE, PointRecount
 from bench.recount import Bounds, WrongAnswerError
 from bench.run import Row, Run, percentile
-from bench.servers import RedisServer, environment_for, running_api, running_redis, usage
+from bench.servers import RedisServer, environment_for, running_api, usage
 from bench.streams import DAY_MS, FIRST_MS
 from deploy.local.process import Child
 from service.events.event import JobStatus
@@ -73,8 +72,7 @@ def _ratio(row: Row, figure: str) -> float:
 
 
 def _measure_jobs(run: Run, title: str, jobs: Jobs) -> list[Row]:
-    with running_redis(run.folder) as redis:
-        asyncio.run(load(redis.url, jobs.events()))
+    with filled_redis(run.folder, jobs) as redis:
         environment = environment_for(redis_port=redis.port)
         with running_api(run.folder, environment) as api, ApiClient(int(environment["STATS_HTTP_PORT"])) as client:
             served = _Served(redis, api, client, PointRecount(jobs))

@@ -141,10 +141,12 @@ def running_kafka(folder: Path, say: Callable[[str], None]) -> Iterator[int]:
 
 
 @contextmanager
-def running_redis(folder: Path, options: Sequence[str] = ()) -> Iterator[RedisServer]:
-    """An empty Redis, which writes nothing to disk unless its options say so."""
+def running_redis(folder: Path, options: Sequence[str] = (), snapshot: Path | None = None) -> Iterator[RedisServer]:
+    """A Redis, empty or with what a snapshot has, which writes nothing to disk unless its options say so."""
     port = free_port()
     with tempfile.TemporaryDirectory(dir=folder) as data:
+        if snapshot is not None:
+            (Path(data) / "dump.rdb").hardlink_to(snapshot)
         child = start_redis(find_redis(), port, Path(data), folder / "redis.log", options)
         with stopping(child), Redis(host="127.0.0.1", port=port, protocol=2) as client:
             yield RedisServer(child, port, client)

@@ -1,6 +1,5 @@
 """What API processes that share a port spend on a request, and what they would answer with a core for each."""
 
-import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -9,22 +8,21 @@ from statistics import median
 from bench import wrk
 from bench.asking import ApiClient, administrator_token, path_of
 from bench.jobs import PROJECT, Jobs, make_jobs
-from bench.loading import load
+from bench.loading import filled_redis
 from bench.ranges import random_range
 from bench.run import Row, Run
-from bench.servers import RedisServer, cpu_seconds, environment_for, running_api, running_redis
+from bench.servers import RedisServer, cpu_seconds, environment_for, running_api
 from deploy.local.process import Child
 from deploy.local.servers import free_port
 
 _PROCESSES = (1, 2, 4)
-_URLS = 50_000
+_URLS = 20_000
 
 
 def measure(run: Run) -> list[Row]:
     """Random ranges of 20 users; a row for each number of processes."""
     jobs = make_jobs(run.count(300_000, 2_000), 20)
-    with running_redis(run.folder) as redis:
-        asyncio.run(load(redis.url, jobs.events()))
+    with filled_redis(run.folder, jobs) as redis:
         passes = [[_load(run, redis, jobs, processes) for processes in _PROCESSES] for _ in range(run.repeats)]
     return [_middle(same) for same in zip(*passes, strict=True)]
 

@@ -23,7 +23,6 @@ class Load:
     seconds: float
     p50_ms: float
     p99_ms: float
-    p999_ms: float
 
 
 def find_wrk() -> str:

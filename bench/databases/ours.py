@@ -11,10 +11,10 @@ import numpy as np
 from bench.asking import ApiClient
 from bench.databases.asking import Database
 from bench.jobs import PROJECT, Counts, Jobs, from_body
-from bench.loading import load
+from bench.loading import filled_redis
 from bench.points import Points, PointSums
 from bench.recount import Bounds
-from bench.servers import environment_for, running_api, running_redis
+from bench.servers import environment_for, running_api
 from service.store.contract import Series, StatisticsStore
 from service.store.read.client import create_reader_store
 
@@ -22,8 +22,7 @@ from service.store.read.client import create_reader_store
 @contextmanager
 def serving(folder: Path, jobs: Jobs) -> Iterator[Database]:
     """The service, holding these jobs."""
-    with running_redis(folder) as redis, asyncio.Runner() as runner:
-        runner.run(load(redis.url, jobs.events()))
+    with filled_redis(folder, jobs) as redis, asyncio.Runner() as runner:
         environment = environment_for(redis_port=redis.port)
         with (
             running_api(folder, environment),

@@ -72,7 +72,7 @@ def serving(folder: Path, jobs: Jobs) -> Iterator[Database]:
 async def _fill(port: int, jobs: Jobs) -> Any:
     connection = await asyncpg.connect(host="127.0.0.1", port=port, user=_USER, database="postgres")
     await connection.execute(_TABLE)
-    columns = (repeat(PROJECT), jobs.starts_ms, jobs.users, jobs.statuses, jobs.sizes_bytes, range(len(jobs)))
+    columns = (repeat(PROJECT), *jobs.columns(), range(len(jobs)))
     await connection.copy_records_to_table("jobs", records=zip(*columns, strict=False))
     await connection.execute(_INDEX)
     await connection.execute("VACUUM ANALYZE jobs")
