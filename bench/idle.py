@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 
 from bench.run import Row, Run, percentile
-from bench.servers import RedisServer, cpu_seconds, environment_for, running_kafka, running_module, running_redis
+from bench.servers import RedisServer, Usage, environment_for, running_kafka, running_module, running_redis, usage
+from bench.waiting import WAITED, Watch, until_quiet
 from deploy.local.plan import TOPIC
 from deploy.local.process import Child, is_ready, wait_until
 from deploy.local.servers import create_topics
@@ -15,9 +16,10 @@ from service.store.layout.keys import STRIPES, claims_key, head_key
 
 _PARTITIONS = (4, 128, 512)
 _JOIN_SECONDS = 120.0
-_SETTLING_SECONDS = 10
-_SECONDS = 20  # of each measurement
+_SETTLING_SECONDS = 5
+_SECONDS = 10  # of each measurement, first of costs, then of ages
 _ASK_SECONDS = 0.01
+_MOST_WAITED_PERCENT = 10.0
 _GOAL_KIB, _GOAL_COMMANDS, _GOAL_AGE_MS = 20.0, 200.0, 1_000.0
 
 
@@ -28,8 +30,8 @@ class _Reading:
     at_seconds: float
     log_bytes: int
     commands: int
-    consumer_cpu_seconds: float
-    redis_cpu_seconds: float
+    consumer: Usage
+    redis: Usage
 
 
 def measure(run: Run) -> list[Row]:
@@ -39,7 +41,7 @@ def measure(run: Run) -> list[Row]:
     most = rows[-1]
     run.keep(f"idle, {most['measured']}: KiB of log a second", float(most["log_kib_per_second"]), _GOAL_KIB)
     run.keep(f"idle, {most['measured']}: commands a second", float(most["commands_per_second"]), _GOAL_COMMANDS)
-    run.keep(f"idle, {most['measured']}: as-of at most, ms", float(most["as_of_age_max_ms"]), _GOAL_AGE_MS)
+    run.keep(f"idle, {most['measured']}: as-of at most, ms", float(most["as_of_age_max_ms"]), _GOAL_AGE_MS, of=[most])
     return rows
 
 
@@ -57,12 +59,18 @@ def _measure(run: Run, port: int, partitions: int) -> Row:
             wait_until(consumer, lambda: is_ready(metrics_port), "get ready", _JOIN_SECONDS)
             run.say(f"idle: {partitions} partitions")
             time.sleep(run.count(_SETTLING_SECONDS, 2))
-            before = _read(redis, consumer)
-            time.sleep(run.count(_SECONDS, 2))
-            after = _read(redis, consumer)
-            ages_ms = _ages_ms(redis, run.count(_SECONDS, 2))
+            row = until_quiet(run, _MOST_WAITED_PERCENT, lambda: _measure_for_seconds(run, partitions, redis, consumer))
             consumer.check()
-    return _row(partitions, before, after, ages_ms)
+    return row
+
+
+def _measure_for_seconds(run: Run, partitions: int, redis: RedisServer, consumer: Child) -> Row:
+    seconds = run.count(_SECONDS, 2)
+    watch, before = Watch(), _read(redis, consumer)
+    time.sleep(seconds)
+    after = _read(redis, consumer)
+    ages_ms = _ages_ms(redis, seconds)
+    return _row(partitions, before, after, ages_ms, watch.percent())
 
 
 def _read(redis: RedisServer, consumer: Child) -> _Reading:
@@ -70,8 +78,8 @@ def _read(redis: RedisServer, consumer: Child) -> _Reading:
         time.monotonic(),
         int(redis.client.info("persistence")["aof_current_size"]),
         int(redis.client.info("stats")["total_commands_processed"]),
-        cpu_seconds(consumer),
-        redis.cpu_seconds(),
+        usage(consumer),
+        usage(redis.child),
     )
 
 
@@ -88,7 +96,7 @@ def _ages_ms(redis: RedisServer, seconds: float) -> list[float]:
     return ages_ms
 
 
-def _row(partitions: int, before: _Reading, after: _Reading, ages_ms: list[float]) -> Row:
+def _row(partitions: int, before: _Reading, after: _Reading, ages_ms: list[float], waited: float) -> Row:
     seconds = after.at_seconds - before.at_seconds
     own_commands = 3  # INFO: two of the last reading before, one of this one
     return {
@@ -97,8 +105,7 @@ def _row(partitions: int, before: _Reading, after: _Reading, ages_ms: list[float
         "commands_per_second": round((after.commands - before.commands - own_commands) / seconds, 1),
         "as_of_age_p50_ms": round(percentile(ages_ms, 50)),
         "as_of_age_max_ms": round(max(ages_ms)),
-        "consumer_cpu_ms_per_second": round(
-            (after.consumer_cpu_seconds - before.consumer_cpu_seconds) / seconds * 1000, 1
-        ),
-        "redis_cpu_ms_per_second": round((after.redis_cpu_seconds - before.redis_cpu_seconds) / seconds * 1000, 1),
+        WAITED: waited,
+        "consumer_cpu_ms_per_second": round((after.consumer - before.consumer).cpu_seconds / seconds * 1000, 1),
+        "redis_cpu_ms_per_second": round((after.redis - before.redis).cpu_seconds / seconds * 1000, 1),
     }

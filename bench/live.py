@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 
@@ -15,6 +16,7 @@ from bench.loading import filled_redis
 from bench.recount import WrongAnswerError
 from bench.run import Row, Run
 from bench.servers import RedisServer, environment_for, running_api, usage
+from bench.waiting import WAITED, Watch, until_quiet
 from deploy.local.process import Child, ChildFailedError
 
 _JOBS = 30_000
@@ -23,6 +25,7 @@ _CLIENTS_OF_A_CALLER = 10  # a caller may have 16 streams
 _PACES = {"10 events a second": Pace(1, 0.1), "1,000 events a second": Pace(20, 0.02)}
 _STREAMS, _POLLING = "100 streams", "100 that poll"
 _SECONDS = 10
+_MOST_WAITED_PERCENT = 20.0
 _LIMIT_SECONDS = 30.0
 _MOST_A_SECOND = 4
 _POLL_SECONDS = 0.02
@@ -76,7 +79,6 @@ class _Served:
 
 async def _count(served: _Served, clients: _Clients) -> dict[str, float]:
     """What has been done so far."""
-    api = usage(served.api)
     async with clients.session.get("/metrics") as response:
         lines = [line for line in (await response.text()).splitlines() if line.startswith("stats_stream_")]
     metrics = {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
@@ -86,8 +88,7 @@ async def _count(served: _Served, clients: _Clients) -> dict[str, float]:
         "looks": metrics["stats_stream_looks_total"],
         "questions": metrics["stats_stream_questions_total"],
         "redis_reads": served.redis.client.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"],
-        "api_cpu_ms": api.cpu_seconds * 1000,
-        "api_waited_ms": api.waited_seconds * 1000,
+        "api_cpu_ms": usage(served.api).cpu_seconds * 1000,
         "redis_cpu_ms": served.redis.cpu_seconds() * 1000,
     }
 
@@ -105,13 +106,18 @@ def _check_status(status: int) -> None:
 def measure(run: Run) -> list[Row]:
     """A row for each rate of events and way of clients."""
     jobs = make_jobs(run.count(_JOBS, 2_000), 20)
-    rows = {(rate, way): _measure_way(run, jobs, rate, way) for rate in _PACES for way in (_STREAMS, _POLLING)}
+    rows = {
+        (rate, way): until_quiet(run, _MOST_WAITED_PERCENT, partial(_measure_way, run, jobs, rate, way))
+        for rate in _PACES
+        for way in (_STREAMS, _POLLING)
+    }
     for rate in _PACES:
         streams, polling = rows[rate, _STREAMS], rows[rate, _POLLING]
         for figure in ("looks", "questions"):
-            run.keep(f"stream, {rate}: {figure} a second", float(streams[f"{figure}_per_second"]), _MOST_A_SECOND)
+            value = float(streams[f"{figure}_per_second"])
+            run.keep(f"stream, {rate}: {figure} a second", value, _MOST_A_SECOND, of=[streams])
         cpu_ratio = float(streams["api_cpu_ms_per_second"]) / float(polling["api_cpu_ms_per_second"])
-        run.keep(f"stream, {rate}: CPU of the API by that of polling", cpu_ratio, 1)
+        run.keep(f"stream, {rate}: CPU of the API by that of polling", cpu_ratio, 1, of=[streams, polling])
     return list(rows.values())
 
 
@@ -133,15 +139,18 @@ async def _count_clients(served: _Served, way: str, count_seconds: int) -> Row:
         ask = clients.listen if way == _STREAMS else clients.poll
         tasks = [group.create_task(ask(number)) for number in range(_CLIENTS)]
         await _all_have(clients, bool)
-        before, began = await _count(served, clients), time.monotonic()
+        watch, before, began = Watch(), await _count(served, clients), time.monotonic()
         await asyncio.sleep(count_seconds)
-        after, seconds = await _count(served, clients), time.monotonic() - began
+        after, seconds, waited = await _count(served, clients), time.monotonic() - began, watch.percent()
         jobs = await asyncio.to_thread(served.change.stop)
         last = to_body(jobs.count((None, None)))
         await _all_have(clients, lambda newest: json.loads(newest) == last)
         for task in tasks:
             task.cancel()
-    return {f"{name}_per_second": round((after[name] - before[name]) / seconds, 2) for name in before}
+    return {
+        **{f"{name}_per_second": round((after[name] - before[name]) / seconds, 2) for name in before},
+        WAITED: waited,
+    }
 
 
 async def _all_have(clients: _Clients, is_right: Callable[[bytes], bool]) -> None:
