@@ -49,12 +49,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Where a run writes, the share of the full size that it has, how often it repeats, and whom it tells."""
+    """Where a run writes, its share of the full size, how often it passes over each stream, and whom it tells.
+
+    A row that does not count is measured again, `tries` times in all, see bench.waiting.
+    """
 
     folder: Path
     scale: float
     repeats: int
     say: Callable[[str], None]
+    tries: int = 3
     goals: list[Goal] = field(default_factory=list)
 
     def reach(self, name: str, value: float, at_least: float, of: Iterable[Row] = ()) -> None:

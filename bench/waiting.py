@@ -10,7 +10,6 @@ from bench.run import VOID, Row, Run
 from bench.servers import Usage, usage_of_all
 
 WAITED = "waited_percent"
-TRIES = 3
 
 
 class Watch:
@@ -28,7 +27,7 @@ class Watch:
 
 
 def until_quiet(run: Run, most_percent: float, measure: Callable[[], Row]) -> Row:
-    """Measures up to three times, until the row's `waited_percent` is low enough; the quietest is void if none is."""
+    """Measures until the row's `waited_percent` is low enough, `run.tries` times at most; then the quietest is void."""
     [row] = all_until_quiet(run, most_percent, lambda: [measure()])
     return row
 
@@ -36,7 +35,7 @@ def until_quiet(run: Run, most_percent: float, measure: Callable[[], Row]) -> Ro
 def all_until_quiet(run: Run, most_percent: float, measure: Callable[[], Sequence[Row]]) -> list[Row]:
     """The same for rows that are measured together, by the one that waited most."""
     tries: list[tuple[float, Sequence[Row]]] = []
-    for _ in range(TRIES):
+    for _ in range(run.tries):
         rows = measure()
         percent = max(float(row[WAITED]) for row in rows)
         if percent <= most_percent:
