@@ -55,8 +55,8 @@ simulate: $(VENV)/.ready-test ## break a simulated system in virtual time: MINUT
 kubernetes: $(VENV)/.ready-test ## try the chart on a Kubernetes of one node, as root: ten minutes
 	@$(BIN)/python -m tests.kubernetes
 
-bench: $(VENV)/.ready-bench ## measure speed, memory and latency; takes about an hour
-	@$(BIN)/python -m bench --repeats 3
+bench: $(VENV)/.ready-bench ## measure speed, memory and latency: half an hour
+	@$(BIN)/python -m bench
 
 # uv asks where pip does.
 UV = UV_DEFAULT_INDEX=$${UV_DEFAULT_INDEX:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)} $(BIN)/uv

@@ -55,7 +55,7 @@ _PARTS: dict[str, Callable[[Run], list[Row]]] = {
     "recovery": recovery.measure,
 }
 _FILE_WIDTH = 200  # of tables that are not printed to a terminal
-_BY_NAME_ONLY = {"memory-10-million", "recovery"}
+_BY_NAME_ONLY = ("ingest-peers", "memory-10-million", "recovery")
 
 
 def main() -> int:
@@ -68,7 +68,7 @@ def main() -> int:
         help=f"any of {', '.join(_PARTS)}; all by default, but {', '.join(_BY_NAME_ONLY)}",
     )
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full size; 0.02 is a smoke test")
-    parser.add_argument("--repeats", type=int, default=2, help="passes over each stream; medians are reported")
+    parser.add_argument("--repeats", type=int, default=1, help="passes over each stream; medians are reported")
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - _PARTS.keys()
     if unknown or not 0 < arguments.scale <= 1 or arguments.repeats < 1:

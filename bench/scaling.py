@@ -21,9 +21,12 @@ from bench.streams import HISTORY, transitions
 from deploy.local.process import Child, is_ready
 from deploy.local.servers import free_port
 
-_CONSUMERS = (1, 2, 4, 6)
-_PRIMARIES = (1, 2, 3)
+_ONE, _TWO = (1, 1), (2, 1)
+_SIZES = (_ONE, _TWO, (4, 1), (1, 3), (2, 3), (4, 3))
+"""Numbers of consumers and of primaries."""
+_COMPARED_PASSES = 3  # of one consumer and of two, by turns
 _PARTITIONS = 12  # each number of consumers has equal shares
+_MOST_BY_ONE = 1.05
 _READY_POLL_SECONDS = 0.01
 
 
@@ -38,21 +41,23 @@ class _Pass:
 
 
 def measure(run: Run) -> list[Row]:
-    """The history; a row for each number of consumers and of primaries."""
+    """The history; a row for each number of consumers and of primaries, medians over the passes."""
     stream = list(transitions(run.sized(HISTORY)))
     recount = Recount(stream)
     port = free_port()
-    rows = []
+    passes: dict[tuple[int, int], list[_Pass]] = {size: [] for size in _SIZES}
     with running_broker(run.folder, port) as broker:
         run.say(f"scaling: publishing {len(stream):,} events")
         topic = Topic(broker, port, asyncio.run(publish(f"127.0.0.1:{port}", stream, _PARTITIONS)))
         del stream
-        for primaries in _PRIMARIES:
-            for consumers in _CONSUMERS:
-                run.say(f"scaling: consumers {consumers}, primaries {primaries}")
-                passes = [_pass(run, topic, recount, consumers, primaries) for _ in range(run.repeats)]
-                rows.append(_row(consumers, primaries, topic.published.total, passes))
-    return rows
+        for turn in range(max(run.repeats, _COMPARED_PASSES)):
+            for size in _SIZES if turn < run.repeats else (_ONE, _TWO):
+                run.say(f"scaling: consumers {size[0]}, primaries {size[1]}, pass {turn + 1}")
+                passes[size].append(_pass(run, topic, recount, *size))
+    pairs = zip(passes[_ONE], passes[_TWO], strict=True)
+    by_one = median(sum(two.consumers) / sum(one.consumers) for one, two in pairs)
+    run.keep("scaling: CPU of two consumers by one's", by_one, _MOST_BY_ONE)
+    return [_row(*size, topic.published.total, passes[size]) for size in _SIZES]
 
 
 def _pass(run: Run, topic: Topic, recount: Recount, consumers: int, primaries: int) -> _Pass:

@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -36,14 +36,15 @@ class Peer:
 
 
 _PEERS = (
-    Peer("loop", "loop", most_records=30_000),
+    Peer("loop", "loop", most_records=15_000),
     Peer("pipelined", "pipelined"),
     Peer("script", "script"),
     Peer("Quix Streams", "quix", "quixstreams"),
-    Peer("Faust", "faust_agent", "faust-streaming", most_records=150_000),
+    Peer("Faust", "faust_agent", "faust-streaming", most_records=60_000),
 )
 
 
+_STREAMS = (replace(HISTORY, jobs=DAY.jobs), DAY)
 _GOALS = {"Quix Streams": 7, "Faust": 7, "script": 2}
 
 
@@ -63,7 +64,7 @@ class _Pass:
 def measure(run: Run) -> list[Row]:
     """For both streams a row for the floor, our consumer and each peer."""
     pythons = {peer.name: _python(run, peer) for peer in _PEERS}
-    return [row for spec in (HISTORY, DAY) for row in _measure_stream(run, run.sized(spec), pythons)]
+    return [row for spec in _STREAMS for row in _measure_stream(run, run.sized(spec), pythons)]
 
 
 def _python(run: Run, peer: Peer) -> Path:
