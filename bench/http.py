@@ -1,7 +1,7 @@
 """What one API process can answer under wrk, beside its floors: a constant body, and a body made of ready sums."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -22,6 +22,7 @@ _FEW, _MANY = 20, (1_000, 5_000)
 _URLS = 20_000  # more than a turn asks for, so that none is asked twice
 _FLOOR_URLS = 1_000
 _CHECKED = 20
+_REPEATED, _RANDOM, _CHANGING = "repeated", "random ranges", "random ranges, changing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ def measure(run: Run) -> list[Row]:
         few = alternate(
             bench.run,
             bench.redis,
-            {"constant": bench.constant(), "repeated": bench.repeated(), "random ranges": bench.ours(random_range)},
+            {"constant": bench.constant(), _REPEATED: bench.repeated(), _RANDOM: bench.ours(random_range)},
         )
         changed = _while_changing(bench)
     rows = rows_of(few) + rows_of(changed)
-    _state_goals(run, few, changed)
+    _state_goals(run, few, changed, rows)
     for users in _MANY:
         with _filled(run, make_jobs(count, run.count(users, _FEW))) as bench:
             contenders = {
@@ -80,7 +81,8 @@ def measure(run: Run) -> list[Row]:
             }
             rows += rows_of(turns := alternate(bench.run, bench.redis, contenders))
     built, _, years = turns.values()
-    run.keep(f"http, {_MANY[-1]:,} users: CPU of 2 years by built", 1 / median(ratios(built, years)[1]), 2)
+    by_built = 1 / median(ratios(built, years)[1])
+    run.keep(f"http, {_MANY[-1]:,} users: CPU of 2 years by built", by_built, 2, of=(rows[-3], rows[-1]))
     return rows
 
 
@@ -106,23 +108,20 @@ def _check(bench: _Bench, jobs: Jobs) -> None:
 def _while_changing(bench: _Bench) -> Turns:
     """At the end the answers must have every change."""
     with changing(bench.run.folder, bench.redis, bench.jobs) as change:
-        contenders = {"constant, changing": bench.constant(), "random, changing": bench.ours(random_range)}
+        contenders = {"constant, changing": bench.constant(), _CHANGING: bench.ours(random_range)}
         turns = alternate(bench.run, bench.redis, contenders)
         jobs = change.stop()
     _check(bench, jobs)
     return turns
 
 
-def _state_goals(run: Run, few: Turns, changed: Turns) -> None:
-    floor, repeated, ranges = few.values()
-    changing_floor, changing_ranges = changed.values()
-    goals = [
-        ("repeated", floor, repeated, 0.75),
-        ("random ranges", floor, ranges, 0.16),
-        ("random ranges, changing", changing_floor, changing_ranges, 0.15),
-    ]
-    for name, base, ours, limit in goals:
-        rates, cpu = ratios(base, ours)
-        run.reach(f"http, {name}: rate by a constant body's", median(rates), limit)
-        run.reach(f"http, {name}: a constant body's CPU by ours", median(cpu), limit)
-    run.keep("http, random ranges: Redis CPU, us", median(turn.redis_cpu_us for turn in ranges), 100)
+def _state_goals(run: Run, few: Turns, changed: Turns, rows: Sequence[Row]) -> None:
+    by_name = {row["measured"]: row for row in rows}
+    for turns, name, limit in ((few, _REPEATED, 0.75), (few, _RANDOM, 0.16), (changed, _CHANGING, 0.15)):
+        floor = next(iter(turns))
+        rates, cpu = ratios(turns[floor], turns[name])
+        of = [by_name[floor], by_name[name]]
+        run.reach(f"http, {name}: rate by a constant body's", median(rates), limit, of)
+        run.reach(f"http, {name}: a constant body's CPU by ours", median(cpu), limit, of)
+    row = by_name[_RANDOM]
+    run.keep(f"http, {_RANDOM}: Redis CPU, us", float(row["redis_cpu_us_per_request"]), 100, of=[row])

@@ -10,11 +10,13 @@ from statistics import median
 from bench import wrk
 from bench.asking import administrator_token
 from bench.jobs import PROJECT
-from bench.run import Row, Run
+from bench.run import VOID, Row, Run
 from bench.servers import RedisServer, usage
+from bench.waiting import WAITED
 from deploy.local.process import Child
 
 _TURNS, _TURN_SECONDS = 5, 2
+_MOST_WAITED_PERCENT = 30.0  # of its time: wrk and Redis have the same cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,11 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a request took in one turn, in microseconds of CPU and of waiting for a core."""
+    """The microseconds of CPU that a request took in one turn, and how much of it the server waited for a core."""
 
     load: wrk.Load
     cpu_us: float
-    waited_us: float
+    waited_percent: float
     redis_cpu_us: float
 
     @property
@@ -64,7 +66,7 @@ def _take_turn(run: Run, redis: RedisServer, contender: Contender, seconds: int)
     load = wrk.ask(run.folder, contender.port, paths, administrator_token(PROJECT), seconds)
     used, redis_cpu = usage(contender.server) - used, redis.cpu_seconds() - redis_cpu
     us = 1e6 / load.requests
-    return Turn(load, used.cpu_seconds * us, used.waited_seconds * us, redis_cpu * us)
+    return Turn(load, used.cpu_seconds * us, used.waited_seconds / load.seconds * 100, redis_cpu * us)
 
 
 def ratios(floor: Sequence[Turn], ours: Sequence[Turn]) -> tuple[list[float], list[float]]:
@@ -84,17 +86,19 @@ def _row(name: str, floor: Sequence[Turn], turns: Sequence[Turn]) -> Row:
         return round(median(map(read, turns)), digits)
 
     rates, cpu = ratios(floor, turns)
-    return {
+    waited_percent = middle(lambda turn: turn.waited_percent)
+    row: Row = {
         "measured": name,
         "requests_per_second": middle(lambda turn: turn.rate, None),
         "p50_ms": middle(lambda turn: turn.load.p50_ms, 2),
         "p99_ms": middle(lambda turn: turn.load.p99_ms, 2),
-        "server_waited_us_per_request": middle(lambda turn: turn.waited_us),
+        WAITED: waited_percent,
         "server_cpu_us_per_request": middle(lambda turn: turn.cpu_us),
         "redis_cpu_us_per_request": middle(lambda turn: turn.redis_cpu_us),
         "rate_by_floor": _spread(rates),
         "floor_cpu_by_cpu": _spread(cpu),
     }
+    return row | ({VOID: True} if waited_percent > _MOST_WAITED_PERCENT else {})
 
 
 def _spread(ratios: Sequence[float]) -> str:

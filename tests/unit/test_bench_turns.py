@@ -5,7 +5,7 @@ from bench.wrk import Load
 
 
 def _turn(requests: int, cpu_us: float) -> Turn:
-    return Turn(Load(requests, 2.0, 1.0, 3.0), cpu_us, waited_us=5.0, redis_cpu_us=7.0)
+    return Turn(Load(requests, 2.0, 1.0, 3.0), cpu_us, waited_percent=5.0, redis_cpu_us=7.0)
 
 
 _FLOOR = [_turn(1_000, 50.0), _turn(2_000, 60.0), _turn(4_000, 70.0)]
@@ -26,7 +26,7 @@ def test_a_row_has_medians_and_the_spread_of_its_ratios() -> None:
         "requests_per_second": 250,
         "p50_ms": 1.0,
         "p99_ms": 3.0,
-        "server_waited_us_per_request": 5.0,
+        "waited_percent": 5.0,
         "server_cpu_us_per_request": 100.0,
         "redis_cpu_us_per_request": 7.0,
         "rate_by_floor": "0.25 (0.25 to 0.5)",
