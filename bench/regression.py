@@ -33,11 +33,14 @@ _ROUNDS, _QUESTIONS_A_ROUND, _SERIES_A_ROUND = 15, 40, 4
 _LEAST_SHARES = {
     "floor_by_consumer_cpu": 0.75,
     "floor_by_redis_cpu": 0.75,
-    "constant_by_question_cpu": 0.75,
+    "constant_by_question_cpu": 0.65,
     "question_by_series_cpu": 0.75,
     "jobs_per_kib": 0.95,
 }
-"""What must be left of what is recorded. Runs of the same code beside much other work came down to 0.88."""
+"""What must be left of what is recorded. Runs of the same code beside much other work come down to 0.88.
+
+The ratio of a constant body and a question, which needs more of the caches, comes down to 0.74.
+"""
 
 
 def measure(run: Run) -> dict[str, float]:
