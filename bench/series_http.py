@@ -22,9 +22,10 @@ from bench.waiting import WAITED, Watch, until_quiet
 from deploy.local.process import Child
 from service.events.event import JobStatus
 
-_JOBS = 3_000_000
 _LEAST_JOBS = 2_000
-_FEW, _MANY = 20, 5_000
+_FEW = 20
+_SIZES = ((3_000_000, _FEW), (300_000, 5_000))
+"""Numbers of jobs and of users. So many jobs of so many users as of few would take minutes to write."""
 _HOUR_MS = 3_600_000
 _QUESTIONS = 100
 _WARMING = 5
@@ -56,8 +57,8 @@ class _Served:
 def measure(run: Run) -> list[Row]:
     """A row for each number of users and kind of series."""
     rows = []
-    for users in (_FEW, _MANY):
-        jobs = make_jobs(run.count(_JOBS, _LEAST_JOBS), run.count(users, _FEW))
+    for size, users in _SIZES:
+        jobs = make_jobs(run.count(size, _LEAST_JOBS), run.count(users, _FEW))
         title = f"{len(jobs):,} jobs, {jobs.user_count:,} users"
         run.say(f"series-http: applying {title}")
         rows += _measure_jobs(run, title, jobs)
