@@ -1,41 +1,56 @@
-"""`python -m bench.pressing BOOTSTRAP_SERVERS EVENTS_PER_SECOND SECONDS`: publishes events at a steady rate.
+"""`python -m bench.pressing BOOTSTRAP_SERVERS EVENTS_PER_SECOND SECONDS SLOTS`: publishes events at a steady rate.
 
-The batches are made beforehand, so that publishing takes as little of the machine as can be. It prints a line when it
-begins, and at the end by how many milliseconds its worst batch was late.
+So many times a second a batch goes to each partition: to all at once, or smoothly, one partition after the other, if
+the slots are more than a hundred a second. The batches are made beforehand, so that publishing takes as little of the
+machine as can be. It prints a line when it begins, and at the end by how many milliseconds its worst batch was late.
 """
 
 import asyncio
+import gc
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bench.streams import StreamSpec, transitions
 from deploy.local.plan import PARTITIONS, TOPIC
 
-_SLOTS_PER_SECOND = 20
+_SMOOTH_SLOTS = 100
 _BATCH_BYTES = 8 * 1024 * 1024  # a slot's events of a partition, whatever the rate
 
 
-def _slots(producer: AIOKafkaProducer, events_per_second: int, seconds: int) -> Iterator[list[tuple[int, object]]]:
-    """For each slot the batches of the partitions, with a history's events in their order."""
-    events = max(1, events_per_second // _SLOTS_PER_SECOND)
-    stream = transitions(StreamSpec("pressing", -(-events * seconds * _SLOTS_PER_SECOND // 3), 730, seed=2))
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A batch of a partition, and when it is due, in seconds after the beginning."""
+
+    seconds: float
+    partition: int
+    batch: BatchBuilder
+
+
+def _plan(producer: AIOKafkaProducer, events_per_second: int, seconds: int, slots_per_second: int) -> Iterator[_Due]:
+    """All batches, with a history's events in their order."""
+    events = max(1, events_per_second // slots_per_second)
+    stream = transitions(StreamSpec("pressing", -(-events * seconds * slots_per_second // 3), 730, seed=2))
+    apart_seconds = 1 / slots_per_second / PARTITIONS if slots_per_second > _SMOOTH_SLOTS else 0.0
     number = 0
-    for _ in range(seconds * _SLOTS_PER_SECOND):
+    for slot in range(seconds * slots_per_second):
         batches = [producer.create_batch() for _ in range(PARTITIONS)]
         for _ in range(events):
             number += 1
             key, value = next(stream).record(f"{number:032x}")
             batches[crc32(key) % PARTITIONS].append(key=key, value=value, timestamp=None)
-        for batch in batches:
+        for partition, batch in enumerate(batches):
             batch.close()
-        yield [(partition, batch) for partition, batch in enumerate(batches) if batch.record_count()]
+            if batch.record_count():
+                yield _Due(slot / slots_per_second + partition * apart_seconds, partition, batch)
 
 
-async def press(bootstrap_servers: str, events_per_second: int, seconds: int) -> float:
+async def press(bootstrap_servers: str, events_per_second: int, seconds: int, slots_per_second: int) -> float:
     """Publishes for so long; returns the greatest lateness in seconds."""
     async with AIOKafkaProducer(
         bootstrap_servers=bootstrap_servers,
@@ -43,20 +58,22 @@ async def press(bootstrap_servers: str, events_per_second: int, seconds: int) ->
         max_batch_size=_BATCH_BYTES,
         max_request_size=_BATCH_BYTES * PARTITIONS,
     ) as producer:
-        slots = list(_slots(producer, events_per_second, seconds))
+        plan = list(_plan(producer, events_per_second, seconds, slots_per_second))
+        gc.collect()
+        gc.freeze()  # a look at all the batches takes a tenth of a second
         print("pressing", flush=True)
         started = time.monotonic()
         late_seconds = 0.0
         sent: list[asyncio.Future[object]] = []
-        for number, batches in enumerate(slots):
-            due_seconds = number / _SLOTS_PER_SECOND - (time.monotonic() - started)
-            await asyncio.sleep(max(0.0, due_seconds))
-            late_seconds = max(late_seconds, -due_seconds)
-            for partition, batch in batches:
-                sent.append(await producer.send_batch(batch, TOPIC, partition=partition))
+        for due in plan:
+            wait_seconds = due.seconds - (time.monotonic() - started)
+            if wait_seconds > 0:
+                await asyncio.sleep(wait_seconds)
+            late_seconds = max(late_seconds, -wait_seconds)
+            sent.append(await producer.send_batch(due.batch, TOPIC, partition=due.partition))
         await asyncio.gather(*sent)
         return late_seconds
 
 
 if __name__ == "__main__":
-    print(round(asyncio.run(press(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))) * 1000))
+    print(round(asyncio.run(press(sys.argv[1], *map(int, sys.argv[2:]))) * 1000))

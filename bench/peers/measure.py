@@ -16,7 +16,7 @@ from bench.peers.venvs import interpreter
 from bench.publishing import publish
 from bench.recount import Recount
 from bench.run import Row, Run
-from bench.servers import cpu_seconds, environment_for, running_broker, running_redis, stopping
+from bench.servers import Usage, cpu_seconds, environment_for, running_broker, running_redis, stopping
 from bench.streams import DAY, HISTORY, StreamSpec, transitions
 from deploy.local.process import Child, start_child
 from deploy.local.servers import free_port
@@ -115,7 +115,10 @@ def _run_peer(run: Run, topic: Topic, recount: PeerRecount, peer: Peer, python: 
         result = json.loads(result_path.read_bytes())
         taken = {int(partition): records for partition, records in result["records"].items()}
         recount.check(redis.client, taken)
-    return _Pass(sum(taken.values()), Figures(result["seconds"], result["cpu_seconds"], broker_cpu, redis_cpu))
+    return _Pass(
+        sum(taken.values()),
+        Figures(result["seconds"], Usage(result["cpu_seconds"]), Usage(broker_cpu), Usage(redis_cpu)),
+    )
 
 
 def _wait_for_result(child: Child, path: Path, timeout_seconds: float) -> None:
@@ -137,6 +140,6 @@ def _row(measured: str, passes: Sequence[_Pass], ours: Sequence[_Pass]) -> Row:
         "events": passes[0].events,
         "events_per_second": round(median(each.rate for each in passes)),
         "ours_is_times_as_fast": round(median(our.rate / each.rate for each, our in zip(passes, ours, strict=True)), 2),
-        "process_cpu_us_per_event": middle_us(lambda each: each.consumer_cpu_seconds),
-        "redis_cpu_us_per_event": middle_us(lambda each: each.redis_cpu_seconds),
+        "process_cpu_us_per_event": middle_us(lambda each: each.consumer.cpu_seconds),
+        "redis_cpu_us_per_event": middle_us(lambda each: each.redis.cpu_seconds),
     }
