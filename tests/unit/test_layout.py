@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.events.event import MAX_MS, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
-from service.store.layout.jobs import PACKED_JOB_BYTES, pack_deletion, pack_job
+from service.store.layout.jobs import PACKED_JOB_BYTES, pack_jobs
 from service.store.layout.nodes import (
     ENTRY_BYTES,
     ROW_BYTES,
@@ -24,6 +24,7 @@ from service.store.layout.records import (
     entry_of,
     job_hash,
     job_key,
+    job_keys,
     parse_record,
     place_of,
 )
@@ -53,7 +54,7 @@ def test_a_packed_job_is_its_key_its_hash_and_its_record(
         start_time_ms=start_ms,
         input_size_bytes=size_bytes,
     )
-    packed = pack_job(sent)
+    packed = pack_jobs([sent])
     assert (len(packed), packed[:JOB_BYTES]) == (PACKED_JOB_BYTES, job_key("job"))
     record = packed[-RECORD_BYTES:]
     contribution = start_ms, size_bytes, user_key("user"), status
@@ -63,13 +64,36 @@ def test_a_packed_job_is_its_key_its_hash_and_its_record(
     assert parse_entry(entry_of(record)) == contribution
 
 
+_UUID = "0b6f9a52-4a0c-4c3e-8d55-6f1f2b7f6a10"
+_NEARLY = [
+    _UUID,
+    _UUID.upper(),
+    _UUID[:-1],
+    f"0{_UUID}",
+    _UUID[1:],
+    f"{_UUID}0",
+    f"-{_UUID[:-1]}",
+    f"{_UUID[:9]}-{_UUID[9:-1]}",
+    _UUID.replace("-", "0"),
+    f"g{_UUID[1:]}",
+    "job",
+]
+
+
+@example([_UUID[:-1], f"0{_UUID}"])
+@given(st.lists(st.sampled_from(_NEARLY) | st.uuids().map(str), max_size=5))
+def test_keys_of_many_jobs_are_the_key_of_each(job_ids: list[str]) -> None:
+    """Whatever is next to a UUID in its canonical form, or nearly one."""
+    assert job_keys(job_ids) == b"".join(map(job_key, job_ids))
+
+
 def test_a_packed_deletion_is_a_record_that_contributes_nothing() -> None:
     """It is greater than the record of any event."""
-    record = parse_record(pack_deletion(JobDeletion("project", "job"))[-RECORD_BYTES:])
+    record = parse_record(pack_jobs([JobDeletion("project", "job")])[-RECORD_BYTES:])
     assert record is not None
     assert record.is_deleted
     assert record.sequence == 2**32 - 1
-    of_event = parse_record(pack_job(event(1))[_RECORD])
+    of_event = parse_record(pack_jobs([event(1)])[_RECORD])
     assert of_event is not None
     assert record.version > of_event.version
 
@@ -83,7 +107,7 @@ def test_widths_are_those_of_whole_items() -> None:
 @pytest.mark.parametrize("status", [6, 8, 255])
 def test_no_record(status: int) -> None:
     """A status that there is not, a time or size that no event has, another length."""
-    packed = pack_job(event(1))[_RECORD]
+    packed = pack_jobs([event(1)])[_RECORD]
     assert parse_record(packed[:31] + bytes([status])) is None
     assert parse_record(packed[:17] + b"\xff" + packed[18:]) is None
     assert parse_record(packed[:24] + b"\xff" + packed[25:]) is None
@@ -110,7 +134,7 @@ def test_rows(jobs: int, size_bytes: int, marker: bytes) -> None:
 
 def test_leaf() -> None:
     """A leaf's entries come back in their order."""
-    entries = [entry_of(pack_job(event(job))[_RECORD]) for job in range(3)]
+    entries = [entry_of(pack_jobs([event(job)])[_RECORD]) for job in range(3)]
     assert split_leaf(pack_leaf(entries)) == entries
     assert split_leaf(pack_leaf([])) == []
 

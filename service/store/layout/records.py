@@ -1,6 +1,8 @@
 """Makes job keys, parses records, and says which record hash holds a job's. Pure; docs/store.md describes each byte."""
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
@@ -20,16 +22,41 @@ def job_key(job_id: str) -> bytes:
     return blake2b(job_id.encode(), digest_size=16).digest()
 
 
+def job_keys(job_ids: Sequence[str]) -> bytes:
+    """Returns the keys of many jobs, one after the other; for UUIDs in less than a third of the time that each takes.
+
+    They are UUIDs in their canonical form if all have 36 characters, hyphens in the four places alone, and hexadecimal
+    digits that come back as they were.
+    """
+    text, count = "".join(job_ids), len(job_ids)
+    digits = text.replace("-", "")
+    hyphens = "-" * count
+    if (
+        len(digits) == 32 * count
+        and set(map(len, job_ids)) == {36}
+        and text[8::36] == text[13::36] == text[18::36] == text[23::36] == hyphens
+    ):
+        with suppress(ValueError):
+            keys = bytes.fromhex(digits)
+            if keys.hex() == digits:
+                return keys
+    return b"".join([job_key(job_id) for job_id in job_ids])
+
+
 def job_hash(key: bytes) -> int:
     """Returns the 32-bit hash of a job's key, which says in which record hash its record lies.
 
     The script computes the same. The bits are folded so that UUIDs which count up in any of their bytes spread as well
     as random ones.
     """
-    a, b, c, d = _HASHED.unpack(key)
-    x: int = a ^ b ^ c ^ d
-    x ^= x >> 16
-    return x ^ x >> 8
+    return job_hashes(key)[0]
+
+
+def job_hashes(keys: bytes) -> list[int]:
+    """Returns the hash of each of these keys, which lie one after the other."""
+    folded = [a ^ b ^ c ^ d for a, b, c, d in _HASHED.iter_unpack(keys)]
+    folded = [x ^ x >> 16 for x in folded]
+    return [x ^ x >> 8 for x in folded]
 
 
 JOB_BYTES = 16

@@ -9,7 +9,7 @@ from functools import lru_cache
 from struct import Struct
 
 from service.events.event import JobDeletion, JobEvent, is_newer
-from service.store.layout.jobs import PACKED_JOB_BYTES, pack_deletion, pack_job
+from service.store.layout.jobs import PACKED_JOB_BYTES, pack_jobs
 from service.store.layout.keys import stripe_of
 from service.store.layout.projects import naming_digest, user_key
 
@@ -72,10 +72,7 @@ class _Project:
 
     def packed(self, project_id: str) -> ProjectBatch:
         users = b"".join([pack_user(user_id, *named) for user_id, named in self.users.items()])
-        jobs = b"".join(
-            [pack_job(event) if isinstance(event, JobEvent) else pack_deletion(event) for event in self.jobs.values()]
-        )
-        return ProjectBatch(project_id, users, jobs)
+        return ProjectBatch(project_id, users, pack_jobs(self.jobs.values()))
 
 
 class Fold:
