@@ -1,8 +1,8 @@
-"""`python -m bench.pressing BOOTSTRAP_SERVERS EVENTS_PER_SECOND SECONDS SLOTS`: publishes events at a steady rate.
+"""`python -m bench.pressing BOOTSTRAP_SERVERS EVENTS_PER_SECOND SECONDS bursts|smooth`: publishes at a steady rate.
 
-So many times a second a batch goes to each partition: to all at once, or smoothly, one partition after the other, if
-the slots are more than a hundred a second. The batches are made beforehand, so that publishing takes as little of the
-machine as can be. It prints a line when it begins, and at the end by how many milliseconds its worst batch was late.
+In bursts a batch goes to each partition 20 times a second; smoothly one batch every five milliseconds, to one partition
+after the other. The batches are made beforehand, so that publishing takes as little of the machine as can be. It prints
+a line when it begins, and at the end by how many milliseconds its worst batch was late.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from bench.streams import StreamSpec, transitions
 from deploy.local.plan import PARTITIONS, TOPIC
 
-_SMOOTH_SLOTS = 100
+_SLOTS_PER_SECOND = {"bursts": 20, "smooth": 50}
 _BATCH_BYTES = 8 * 1024 * 1024  # a slot's events of a partition, whatever the rate
 
 
@@ -32,11 +32,12 @@ class _Due:
     batch: BatchBuilder
 
 
-def _plan(producer: AIOKafkaProducer, events_per_second: int, seconds: int, slots_per_second: int) -> Iterator[_Due]:
+def _plan(producer: AIOKafkaProducer, events_per_second: int, seconds: int, how: str) -> Iterator[_Due]:
     """All batches, with a history's events in their order."""
+    slots_per_second = _SLOTS_PER_SECOND[how]
     events = max(1, events_per_second // slots_per_second)
     stream = transitions(StreamSpec("pressing", -(-events * seconds * slots_per_second // 3), 730, seed=2))
-    apart_seconds = 1 / slots_per_second / PARTITIONS if slots_per_second > _SMOOTH_SLOTS else 0.0
+    apart_seconds = 1 / slots_per_second / PARTITIONS if how == "smooth" else 0.0
     number = 0
     for slot in range(seconds * slots_per_second):
         batches = [producer.create_batch() for _ in range(PARTITIONS)]
@@ -50,7 +51,7 @@ def _plan(producer: AIOKafkaProducer, events_per_second: int, seconds: int, slot
                 yield _Due(slot / slots_per_second + partition * apart_seconds, partition, batch)
 
 
-async def press(bootstrap_servers: str, events_per_second: int, seconds: int, slots_per_second: int) -> float:
+async def press(bootstrap_servers: str, events_per_second: int, seconds: int, how: str) -> float:
     """Publishes for so long; returns the greatest lateness in seconds."""
     async with AIOKafkaProducer(
         bootstrap_servers=bootstrap_servers,
@@ -58,7 +59,7 @@ async def press(bootstrap_servers: str, events_per_second: int, seconds: int, sl
         max_batch_size=_BATCH_BYTES,
         max_request_size=_BATCH_BYTES * PARTITIONS,
     ) as producer:
-        plan = list(_plan(producer, events_per_second, seconds, slots_per_second))
+        plan = list(_plan(producer, events_per_second, seconds, how))
         gc.collect()
         gc.freeze()  # a look at all the batches takes a tenth of a second
         print("pressing", flush=True)
@@ -76,4 +77,4 @@ async def press(bootstrap_servers: str, events_per_second: int, seconds: int, sl
 
 
 if __name__ == "__main__":
-    print(round(asyncio.run(press(sys.argv[1], *map(int, sys.argv[2:]))) * 1000))
+    print(round(asyncio.run(press(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])) * 1000))
