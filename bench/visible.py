@@ -7,10 +7,11 @@ import asyncio
 import random
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from pathlib import Path
-from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
 
@@ -27,6 +28,7 @@ from bench.servers import (
 )
 from bench.streams import StreamSpec, Transition, transitions
 from bench.timeline import Probe, medians_ms, now_seconds
+from bench.waiting import WAITED, Watch, until_quiet
 from deploy.local.plan import PARTITIONS, TOPIC
 from deploy.local.process import Child, is_ready, wait_until
 from deploy.local.servers import create_topics
@@ -34,6 +36,7 @@ from deploy.local.servers import create_topics
 _GOALS_MS = {25: 50.0, 50: 75.0}  # by percent of the capacity
 _EVENTS_PER_SECOND = 20
 _SLOWEST_SHARE = 20  # the slowest twentieth
+_MOST_WAITED_PERCENT = 25.0  # of the time that passed: consumer, API and Redis together
 _VISIBLE_SECONDS = 20.0
 _PRESSING_SECONDS = 20
 _LIMIT_SECONDS = 120.0
@@ -50,15 +53,12 @@ class _Running:
     others: tuple[Child, ...]
     client: ApiClient
     timeline: Path
+    seeds: Iterator[int] = field(default_factory=count)  # of probes: each set of them has a project of its own
 
     @property
     def bootstrap_servers(self) -> str:
         """The broker's address."""
         return f"127.0.0.1:{self.port}"
-
-    def waited_seconds(self) -> float:
-        """How long consumer, API and Redis have waited for a core so far."""
-        return usage(self.consumer, *self.others).waited_seconds
 
 
 def measure(run: Run) -> list[Row]:
@@ -76,18 +76,20 @@ def measure(run: Run) -> list[Row]:
             metrics_port = int(environment["STATS_METRICS_PORT"])
             wait_until(consumer, lambda: is_ready(metrics_port), "get ready", _JOIN_SECONDS)
             running = _Running(port, consumer, (api, redis.child), client, timeline)
-            rows = [_at_rest(run, running)]
+            rows = [until_quiet(run, _MOST_WAITED_PERCENT, lambda: _at_rest(run, running))]
             for share, goal_ms in _GOALS_MS.items():
                 for name in ("bursts", "smooth"):
-                    rows.append(_under_load(run, running, share, name, capacity))
-                    run.keep(f"visible at {share} %, {name}: p99, ms", float(rows[-1]["p99_ms"]), goal_ms)
+                    load = partial(_under_load, run, running, share, name, capacity)
+                    row = until_quiet(run, _MOST_WAITED_PERCENT, load)
+                    rows.append(row)
+                    run.keep(f"visible at {share} %, {name}: p99, ms", float(row["p99_ms"]), goal_ms, [row])
     return rows
 
 
 def _at_rest(run: Run, running: _Running) -> Row:
     jobs = run.count(200, 20)
     run.say(f"visible at rest: publishing {jobs} events")
-    return _measured(running, {"measured": "at rest", "offered_events_per_second": 0}, _events("rest", jobs))
+    return _measured(running, {"measured": "at rest", "offered_events_per_second": 0}, _events(running, jobs))
 
 
 def _under_load(run: Run, running: _Running, share: int, name: str, capacity: float) -> Row:
@@ -103,7 +105,7 @@ def _under_load(run: Run, running: _Running, share: int, name: str, capacity: fl
         running_module(run.folder, "bench.pressing", environment_for(), arguments, output) as pressing,
     ):
         wait_until(pressing, lambda: path.stat().st_size > 0, "begin", _LIMIT_SECONDS)
-        events = _events(f"{share} %, {name}", seconds * _EVENTS_PER_SECOND)
+        events = _events(running, seconds * _EVENTS_PER_SECOND)
         row = _measured(running, row, events, lambda: pressing.process.poll() is None)
         try:
             code = pressing.process.wait(_LIMIT_SECONDS)
@@ -116,15 +118,15 @@ def _under_load(run: Run, running: _Running, share: int, name: str, capacity: fl
 
 def _measured(running: _Running, row: Row, events: list[Transition], goes_on: Callable[[], bool] = lambda: True) -> Row:
     """The row, with what these events as probes say, one after the other as long as it goes on."""
-    began, waited_seconds = now_seconds(), running.waited_seconds()
+    watch = Watch(lambda: usage(running.consumer, *running.others))
     probes = asyncio.run(_publish_and_ask(running, events, goes_on))
-    waited_ms = (running.waited_seconds() - waited_seconds) / (now_seconds() - began) * 1000
+    waited_percent = watch.percent()
     delays_ms = [probe.delay_ms for probe in probes]
     slowest = sorted(probes, key=lambda probe: probe.delay_ms)[-max(1, len(probes) // _SLOWEST_SHARE) :]
     return {
         **row,
         "events": len(probes),
-        "waited_ms_per_second": round(waited_ms),
+        WAITED: waited_percent,
         "p50_ms": round(percentile(delays_ms, 50), 1),
         "p99_ms": round(percentile(delays_ms, 99), 1),
         "max_ms": round(max(delays_ms), 1),
@@ -132,9 +134,9 @@ def _measured(running: _Running, row: Row, events: list[Transition], goes_on: Ca
     }
 
 
-def _events(seed: str, jobs: int) -> list[Transition]:
+def _events(running: _Running, jobs: int) -> list[Transition]:
     """The first events of so many jobs of a project of their own."""
-    stream = transitions(StreamSpec("probes", jobs, 1, projects=1, seed=crc32(seed.encode())))
+    stream = transitions(StreamSpec("probes", jobs, 1, projects=1, seed=next(running.seeds)))
     return [each for each in stream if each.sequence == 1]
 
 

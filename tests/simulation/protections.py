@@ -68,10 +68,6 @@ PROTECTIONS: Mapping[str, Sequence[Change]] = {
     ],
     # a fetch counts as one to the end that brought nothing, though the partition goes on
     "high-watermark": [(_FETCH, "if is_handed_out and state.position >= highwater:", "if is_handed_out:")],
-    # a fetch behind records that are not handed out yet counts as one that has read them
-    "handed-out": [
-        (_FETCH, "if is_handed_out and state.position >= highwater:", "if offsets[tp] >= highwater:"),
-    ],
     # a leader is trusted that may not know its end yet
     "leader": [("consumers.kafka.leadership:Leadership.is_trusted", "return told_by == node and", "return True or")],
     # records that were compacted away count as read, though what replaces them is still to come

@@ -14,7 +14,7 @@ from tests.simulation.without import texts_without
 FOUND = {
     "replay": (1, "", "in check"),
     "high-watermark": (2, "0", "in _check_grown"),
-    "leader": (25, "5", "in _check_grown"),
+    "leader": (25, "5", "in check"),
     "mark": (3, "2", "in check"),
 }
 
