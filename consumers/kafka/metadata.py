@@ -216,7 +216,7 @@ async def read_cleanup_policy(
     shuffle: Callable[[list[int]], None] = random.shuffle,
 ) -> str:
     """Returns the topic's `cleanup.policy`, "" if no broker may tell us. Raises KafkaError."""
-    resource = (ConfigResourceType.TOPIC, topic, [_CLEANUP_POLICY])
+    resource = (ConfigResourceType.TOPIC, topic, None)  # all settings: tansu ends the connection where one is named
     response = await _ask_any(client, DescribeConfigsRequest([resource]), patience_seconds, shuffle)
     entries = [entry for described in response.resources for entry in described[4]]
     return next((entry[1] for entry in entries if entry[0] == _CLEANUP_POLICY), "")
