@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from unittest.mock import Mock
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -14,7 +13,10 @@ from service.store.errors import LayoutError, StoreUnavailableError
 from service.store.layout.heads import LAYOUT_VERSION, Head, pack_head
 from service.store.layout.keys import head_key, project_prefix, stripe_of
 from service.store.layout.projects import Meta, pack_meta
+from service.store.layout.tree import Shape
 from service.store.read.client import create_reader_client
+from service.store.read.known import KnownShape
+from service.store.read.learning import Learning
 from service.store.read.metrics import QueryMetrics
 from service.store.read.reader import RedisStatisticsStore
 from service.store.read.watched import WatchedStore
@@ -140,18 +142,16 @@ async def test_a_store_that_is_away() -> None:
     assert (watched.reasons(), watched.classes()) == ({"away": 1}, {"failed": 1})
 
 
-async def test_a_project_that_changes_all_the_time(store: Store, client: Redis) -> None:
+async def test_a_project_that_changes_all_the_time(
+    store: Store, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Under each read it has another shape."""
     await store.apply([event(1)])
+
+    async def change(*_: object) -> KnownShape:
+        return KnownShape(b"", Shape())
+
+    monkeypatch.setattr(Learning, "shape", change)
     watched = Watched(client)
-    reader = watched.store._store
-    assert isinstance(reader, RedisStatisticsStore)
-    learning = Mock(wraps=reader._learning)
-    reader._learning = learning
-
-    async def change(*_: object) -> object:
-        return Mock(shape_id=b"", shape=reader._known.of("project").shape.shape)
-
-    learning.shape = change
     await watched.ask()
     assert (watched.reasons(), watched.classes()) == ({"changed": 1}, {"failed": 1})
