@@ -11,7 +11,8 @@
   asks whether a request is under way hears of it (`_shorten`).
 - Versions other than 1.0 and 1.1 are refused: the library would answer `HTTP/2.0 200 OK`.
 - A client that does not take its answer, or does not end the head of its request, loses the connection after a time:
-  the library would wait for ever, or for as long as it keeps idle connections.
+  the library would wait for ever, or for as long as it keeps idle connections. So does who leaves a rest of an answer
+  for which nobody waits, or of a connection that has been closed (`_await_taking`).
 - A client that ends its side after a request gets its answer (`eof_received`).
 - An answer that is sent piece by piece ends as soon as its client has gone, and has no time by which it must be sent
   (`finish_response`).
@@ -123,6 +124,8 @@ class Connection(web.RequestHandler):
         "_shortened",
         "_stopping",
         "_streamed",
+        "_taking_timer",
+        "_underlying",
         "_untaken",
         "_untaken_since",
     )
@@ -157,16 +160,23 @@ class Connection(web.RequestHandler):
         self._streamed: Streamed | None = None  # that is being sent
         self._untaken = (0, 0)  # requests begun, bytes that wait for the client
         self._untaken_since = 0.0
+        self._taking_timer: asyncio.TimerHandle | None = None
+        self._underlying: asyncio.Transport | None = None  # until it has ended: the library forgets what it has closed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins to wait for a request. The loop calls it, once."""
+        if isinstance(transport, asyncio.Transport):
+            self._underlying = transport
         super().connection_made(transport)
         self._await_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Ends the connection. The loop calls it, once."""
         super().connection_lost(exc)
+        self._underlying = None
         self._stop_head_timer()
+        if self._taking_timer is not None:
+            self._taking_timer.cancel()
         self._note_client_ended()
         self._leave_stream()
         self._lost()
@@ -273,6 +283,7 @@ class Connection(web.RequestHandler):
                 self._shortened = message  # until the client has taken it
                 self._draining = self._loop.create_task(self._drain(is_last=is_last))
                 return
+            self._await_taking()
             if is_last:
                 self.force_close()
         self._wake()
@@ -284,16 +295,31 @@ class Connection(web.RequestHandler):
                 await self._drain_helper()
         except TimeoutError:
             self._cut_off()
+            return
         except ConnectionError:
             return
         self._shortened = None
-        if is_last:
+        self._await_taking()
+        if is_last or self._close:  # the client has ended its side meanwhile, with no other request
             self.force_close()
         self._wake()
 
+    def _await_taking(self) -> None:
+        """Sees to it that the client takes the rest of an answer, if it has not yet: nobody waits for a small rest."""
+        if self._taking_timer is None and self._unsent_here():
+            self.is_stalled(0)  # from now on
+            self._taking_timer = self._loop.call_later(self._policy.send_seconds, self._look_at_taking)
+
+    def _look_at_taking(self) -> None:
+        self._taking_timer = None
+        if self._unsent_here() and self.is_stalled(self._policy.send_seconds):
+            self._cut_off()
+        else:
+            self._await_taking()
+
     def _cut_off(self) -> None:
-        if isinstance(self.transport, asyncio.Transport):
-            self.transport.abort()
+        if self._underlying is not None:
+            self._underlying.abort()
         _log.debug("the client took no answer in time")
 
     def _wake(self) -> None:
@@ -345,22 +371,21 @@ class Connection(web.RequestHandler):
     def abandon(self) -> None:
         """Ends the connection at once, with the request under way and all that is not sent."""
         task = self._task_handler
-        if isinstance(self.transport, asyncio.Transport):
-            self.transport.abort()
+        if self._underlying is not None:
+            self._underlying.abort()
         if task is not None:
             task.cancel()
 
     def _unsent_bytes(self) -> int:
         """Returns how many bytes the client's machine has not taken, those that the kernel holds for it too."""
-        if not isinstance(self.transport, asyncio.Transport):
+        if self._underlying is None:
             return 0
         held = array.array("i", [0])
-        fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, held)
-        return self.transport.get_write_buffer_size() + held[0]
+        fcntl.ioctl(self._underlying.get_extra_info("socket").fileno(), termios.TIOCOUTQ, held)
+        return self._underlying.get_write_buffer_size() + held[0]
 
     def _unsent_here(self) -> bool:
-        transport = self.transport
-        return isinstance(transport, asyncio.WriteTransport) and transport.get_write_buffer_size() > 0
+        return self._underlying is not None and self._underlying.get_write_buffer_size() > 0
 
     def _is_waiting(self) -> bool:
         """Returns whether no request is under way."""
@@ -418,6 +443,13 @@ class Connection(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Sends an answer; cuts off a client that does not take it in time. aiohttp awaits it."""
+        finished = await self._finish(request, resp, start_time)
+        self._await_taking()
+        return finished
+
+    async def _finish(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
         if isinstance(resp, web.HTTPException):  # an `Expect` that aiohttp refuses before any middleware
             resp = self._error(from_http_exception(resp), request, take_over(request))
         if (self._half_closed or self._stopping.is_set()) and not self._messages and not self._held:
@@ -468,8 +500,8 @@ class Connection(web.RequestHandler):
         finally:
             self._streamed = None
             await streamed.close()
-        if has_gone and isinstance(self.transport, asyncio.Transport):
-            self.transport.abort()
+        if has_gone and self._underlying is not None:
+            self._underlying.abort()
         return finished, has_gone
 
     def _leave_stream(self) -> None:
