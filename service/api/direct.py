@@ -73,12 +73,15 @@ class Direct:
         return self._turns.enter(turn) and self._take(_Asked(message, question, turn, began_seconds, tell))
 
     def _take(self, asked: _Asked) -> bool:
-        """Begins to answer a question that has its turn; tells whether it does."""
-        if self._store.answer_again(*asked.question, partial(self._answer_again, asked)):
-            return True
+        """Begins to answer a question that has its turn; tells whether it does.
+
+        The store is not asked for a caller above its limit: the usual way refuses it.
+        """
         if self._limiter.take(asked.turn) > 0:
             self._turns.give_back(asked.turn)
             return False
+        if self._store.answer_again(*asked.question, partial(self._answer_again, asked)):
+            return True
         self._authenticator.note_known()
         reading = asyncio.create_task(self._read(asked))
         self._reading.add(reading)
@@ -89,7 +92,8 @@ class Direct:
         """Tells of an answer that was remembered, which is small."""
         body_bytes = len(found.body) if isinstance(found, Answer) else None
         self._turns.end(asked.turn, body_bytes, found if isinstance(found, Exception) else None)
-        if found is None or self._limiter.take(asked.turn) > 0:
+        if found is None:
+            self._limiter.give_back(asked.turn)  # the usual way counts it
             asked.tell(None)
             return
         self._authenticator.note_known()

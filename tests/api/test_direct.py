@@ -274,6 +274,7 @@ async def test_too_many_requests_are_refused(connect: Connect) -> None:
         for store.holds in (True, False, True, True):
             client.writer.write(ASK)
             statuses.append((await client.answer())[0])
+        assert (store.again, len(store.asked)) == (2, 1)  # the store is not asked for what is refused
     assert statuses == [200, 200, 200, 429]
 
 
