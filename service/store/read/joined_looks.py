@@ -69,5 +69,6 @@ class JoinedLooks:
             failed = error
         finally:
             close()
+        loop = asyncio.get_running_loop()
         for hear in joined:
-            hear(view, failed)
+            loop.call_soon(hear, view, failed)  # each by itself: what one raises keeps no other from hearing
