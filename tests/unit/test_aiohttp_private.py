@@ -8,7 +8,7 @@ from aiohttp import base_protocol, helpers, http_writer, web, web_protocol, web_
 
 
 def test_the_library_is_the_one_that_was_read() -> None:
-    """Whoever updates aiohttp reads our aiohttp_private.py against it, and then writes the new digest here."""
+    """Whoever updates aiohttp reads our package aiohttp_private against it, and then writes the new digest here."""
     read: list[Any] = [web_protocol, base_protocol, web_server.Server.shutdown]
     read += [web.StreamResponse._prepare_headers, web.Response._start, web.Response.write_eof]
     read += [http_writer._py_serialize_headers, helpers.rfc822_formatted_time]
