@@ -120,7 +120,10 @@ def test_ids() -> None:
 
 def test_projects_are_forgotten_for_others() -> None:
     """What is known of those asked for longest ago goes first; that of the very last stays, however large it is."""
-    projects = KnownProjects(1_300_000)
+    of_names, of_shape = Known(), Known()
+    of_names.names.update(users(1_000))
+    of_shape.shape = shape(1_000)
+    projects = KnownProjects(3 * of_names.size_bytes + of_shape.size_bytes - 1)  # a byte less than they are to hold
     for project_id in "abc":
         projects.of(project_id).names.update(users(1_000))
         projects.weigh(project_id)
@@ -132,7 +135,7 @@ def test_projects_are_forgotten_for_others() -> None:
     projects.of("a").names.update(users(10_000))
     projects.weigh("a")
     assert len(projects.of("a").names) == 10_000
-    assert projects.size_bytes == first.size_bytes > 1_300_000
+    assert projects.size_bytes == first.size_bytes > 4 * of_names.size_bytes
     assert projects.of("d").shape.packed == b""
     assert projects.size_bytes == Known().size_bytes
 
