@@ -116,7 +116,7 @@ async def test_a_leader_that_hung_drops_what_it_took_too_late(cluster: Cluster) 
         assert not late.done()
     finally:
         cluster.nodes.wake(leader)
-    assert (await late)[0] == NOT_LEADER
+    assert (await late)[0] in {NOT_LEADER, TIMED_OUT}  # whichever it notices first when it wakes
 
     async def has_followed() -> bool:
         fetched = await cluster.fetch(tp, node=leader)
