@@ -9,7 +9,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from service.http.metrics import METRICS, HttpMetrics, exposition
-from service.http.middleware import create_middleware
+from service.http.middleware import Outermost, create_middleware
 from service.http.responses import json_response
 from service.http.server import serving
 
@@ -65,7 +65,7 @@ def _application(registry: CollectorRegistry, not_ready: NotReady, pulse: Pulse)
         return _answer({"status": "ready"})
 
     http_metrics = HttpMetrics(registry)
-    application = web.Application(middlewares=[create_middleware(http_metrics)])
+    application = web.Application(middlewares=[create_middleware(http_metrics, Outermost())])
     application[METRICS] = http_metrics
     application.add_routes([web.get("/metrics", metrics), web.get("/healthz", healthz), web.get("/readyz", readyz)])
     return application

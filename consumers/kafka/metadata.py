@@ -161,7 +161,10 @@ class TopicState:
 
 
 async def _ask_any(
-    client: AIOKafkaClient, request: Any, patience_seconds: float, shuffle: Callable[[list[int]], None]
+    client: AIOKafkaClient,
+    request: Any,
+    patience_seconds: float = 1.0,
+    shuffle: Callable[[list[int]], None] = random.shuffle,
 ) -> Any:
     """Asks one broker after the other, until one answers; all but the last have `patience_seconds`.
 
@@ -209,14 +212,9 @@ async def find_topic(client: AIOKafkaClient, topic: str) -> TopicState | None:
         return None
 
 
-async def read_cleanup_policy(
-    client: AIOKafkaClient,
-    topic: str,
-    patience_seconds: float = 1.0,
-    shuffle: Callable[[list[int]], None] = random.shuffle,
-) -> str:
+async def read_cleanup_policy(client: AIOKafkaClient, topic: str) -> str:
     """Returns the topic's `cleanup.policy`, "" if no broker may tell us. Raises KafkaError."""
     resource = (ConfigResourceType.TOPIC, topic, None)  # all settings: tansu ends the connection where one is named
-    response = await _ask_any(client, DescribeConfigsRequest([resource]), patience_seconds, shuffle)
+    response = await _ask_any(client, DescribeConfigsRequest([resource]))
     entries = [entry for described in response.resources for entry in described[4]]
     return next((entry[1] for entry in entries if entry[0] == _CLEANUP_POLICY), "")

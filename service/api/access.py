@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter
 from service.api.rate_limit import RateLimiter
 from service.api.turns import Turns
 from service.auth.caller import Authenticator, Caller, IdentityUnavailableError, InvalidTokenError
+from service.http.asking import Asking
 from service.http.connections import party
 from service.http.errors import FORBIDDEN, TOO_MANY, ApiError
 from service.store.contract import StatisticsStore
@@ -44,7 +45,12 @@ async def admit(request: web.Request) -> Caller:
 
     Raises InvalidTokenError, IdentityUnavailableError, and ApiError for another project's token or too many requests.
     """
-    caller = _known(request) or await _identify(request)
+    authenticator = request.app[AUTHENTICATOR]
+    caller = known_caller(authenticator, request)
+    if caller is None:
+        caller = await _identify(request)
+    else:
+        authenticator.note_known()
     if caller.project_id != request.match_info["project_id"]:
         raise ApiError(FORBIDDEN)
     _take(request, LIMITER, (caller.project_id, caller.user_id))
@@ -63,14 +69,10 @@ async def admit_anywhere(request: web.Request) -> tuple[Caller, str]:
     return caller, caller.project_id
 
 
-def _known(request: web.Request) -> Caller | None:
-    """Returns the caller of a request whose one token is known to be good."""
+def known_caller(authenticator: Authenticator, request: Asking) -> Caller | None:
+    """Returns the caller of a request whose one token is known to be good; it is for the asker to note that it was."""
     tokens = request.headers.getall(TOKEN, ())
-    authenticator = request.app[AUTHENTICATOR]
-    caller = authenticator.known(tokens[0]) if len(tokens) == 1 else None
-    if caller is not None:
-        authenticator.note_known()
-    return caller
+    return authenticator.known(tokens[0]) if len(tokens) == 1 else None
 
 
 async def _identify(request: web.Request) -> Caller:

@@ -55,7 +55,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     """
     metrics = HttpMetrics(registry)
     outermost = Outermost(policy, limiter.monotonic_seconds, give_up)
-    middlewares = [create_middleware(metrics, policy=policy, outermost=outermost)]
+    middlewares = [create_middleware(metrics, outermost)]
     if tracer is not None:
         middlewares.insert(0, trace_requests(tracer, policy.prefix))
     app = web.Application(middlewares=middlewares)

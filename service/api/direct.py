@@ -13,7 +13,7 @@ from typing import NamedTuple
 from aiohttp import hdrs, web
 from aiohttp.http import RawRequestMessage
 
-from service.api.access import AUTHENTICATOR, LIMITER, STORE, TOKEN, TURNS
+from service.api.access import AUTHENTICATOR, LIMITER, STORE, TURNS, known_caller
 from service.api.csv_answers import wants_csv
 from service.api.parameters import plain_interval
 from service.api.resources.statistics import HEADERS, PATH, note_freshness, path_of_statistics
@@ -64,8 +64,7 @@ class Direct:
         match, interval = self._match(path), plain_interval(query)
         if match is None or interval is None or not self._outermost.is_usual(message):
             return False
-        tokens = message.headers.getall(TOKEN, ())
-        caller = self._authenticator.known(tokens[0]) if len(tokens) == 1 else None
+        caller = known_caller(self._authenticator, message)
         if caller is None or caller.project_id != match[1] or wants_csv(message):
             return False
         question = _Question(match[1], *interval, None if caller.is_administrator else caller.user_id)

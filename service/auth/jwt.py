@@ -112,10 +112,8 @@ class JwtAuthenticator:
 
     def known(self, token: str) -> Caller | None:
         """See Authenticator.known. Like `authenticate` it looks at the token's times, and at the key, each time."""
-        known = self._verified.get(sha256(token.encode(errors="surrogateescape")).digest())
+        known = self._remembered(token)
         if known is None or self._keys.current(known.key_id, known.key.algorithm_name) is not known.key:
-            return None
-        if not self._is_time_of(known.claims):
             return None
         return known.claims.caller
 
@@ -125,12 +123,15 @@ class JwtAuthenticator:
 
     def knows(self, token: str) -> bool:
         """Returns whether the token has been verified, and its time has come and is not over."""
-        known = self._verified.get(sha256(token.encode(errors="surrogateescape")).digest())
-        return known is not None and self._is_time_of(known.claims)
+        return self._remembered(token) is not None
 
     async def ping(self) -> None:
         """Raises IdentityUnavailableError unless there are keys to verify with."""
         await self._keys.ping()
+
+    def _remembered(self, token: str) -> _Verified | None:
+        known = self._verified.get(sha256(token.encode(errors="surrogateescape")).digest())
+        return known if known is not None and self._is_time_of(known.claims) else None
 
     def _is_time_of(self, claims: Claims) -> bool:
         return claims.not_before <= self._unix_time_seconds() < claims.expires_at

@@ -99,8 +99,7 @@ class KeystoneAuthenticator:
 
     def knows(self, token: str) -> bool:
         """Returns whether Keystone has told of a caller with this token, and its answer still holds."""
-        known = self._callers.get(sha256(token.encode(errors="surrogateescape")).digest())
-        return known is not None and self._monotonic_seconds() < known.until
+        return self.known(token) is not None
 
     async def ping(self) -> None:
         """Raises IdentityUnavailableError unless Keystone checks tokens for this service now."""

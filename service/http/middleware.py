@@ -53,14 +53,19 @@ def is_host(value: str) -> bool:
 
 
 class Outermost:
-    """What is done around the answers to all requests, whichever way they go."""
+    """What is done around the answers to all requests, whichever way they go.
+
+    It calls `give_up` when the store is of another layout version: this process must not read it, and has to end. A
+    program whose handlers do not ask the store gives none. By `monotonic_seconds` failures are told of once a minute.
+    """
 
     def __init__(
         self,
-        policy: HttpPolicy,
-        monotonic_seconds: Callable[[], float],
+        policy: HttpPolicy = DEFAULT_POLICY,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
         give_up: Callable[[LayoutError], None] | None = None,
     ) -> None:
+        self.prefix = policy.prefix
         self._challenge = policy.challenge
         self._give_up = give_up
         self.failures = Failures(monotonic_seconds)
@@ -88,20 +93,9 @@ class Outermost:
             self.cors.admit(message, response)
 
 
-def create_middleware(
-    metrics: HttpMetrics,
-    give_up: Callable[[LayoutError], None] | None = None,
-    policy: HttpPolicy = DEFAULT_POLICY,
-    monotonic_seconds: Callable[[], float] = time.monotonic,
-    outermost: Outermost | None = None,
-) -> Middleware:
-    """Returns the outermost middleware: it turns every exception of a handler into an answer of the API.
-
-    It calls `give_up` when the store is of another layout version: this process must not read it, and has to end. A
-    program whose handlers do not ask the store gives none. By `monotonic_seconds` failures are told of once a minute.
-    """
-    outermost = outermost or Outermost(policy, monotonic_seconds, give_up)
-    failures, cors = outermost.failures, outermost.cors
+def create_middleware(metrics: HttpMetrics, outermost: Outermost) -> Middleware:
+    """Returns the outermost middleware: it turns every exception of a handler into an answer of the API."""
+    failures, cors, prefix = outermost.failures, outermost.cors, outermost.prefix
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -115,16 +109,16 @@ def create_middleware(
             else:
                 response = await handler(request)
         except Exception as error:  # noqa: BLE001 - nothing may reach aiohttp's own error pages; 5xx are logged
-            response = outermost.failed(error, request, route_of(request, policy.prefix))
+            response = outermost.failed(error, request, route_of(request, prefix))
         else:
             if failures.are_there:
-                failures.answered(route_of(request, policy.prefix))
+                failures.answered(route_of(request, prefix))
         finish(response, request_id)
         outermost.admit(request, response)
         duration_seconds = time.perf_counter() - started_at
-        metrics.answered(route_of(request, policy.prefix), request.method, response.status, duration_seconds)
+        metrics.answered(route_of(request, prefix), request.method, response.status, duration_seconds)
         if _log.isEnabledFor(logging.DEBUG):
-            fields: dict[str, object] = {"method": request.method, "route": route_of(request, policy.prefix)}
+            fields: dict[str, object] = {"method": request.method, "route": route_of(request, prefix)}
             fields |= {"status": response.status, "duration_seconds": round(duration_seconds, 6)}
             _log.debug("answered", extra=fields)
         return response

@@ -111,8 +111,7 @@ PROTECTIONS: Mapping[str, Sequence[Change]] = {
     "look-before": [("service.store.read.joined_looks:JoinedLooks._look", "mget(tag, keys, close)", "mget(tag, keys)")],
     # the API looks, and gives a remembered answer though something was written
     "stamp": [
-        ("service.store.read.reader:RedisStatisticsStore._remembered", "if look.stamp == remembered.stamp", "if True"),
-        ("service.store.read.reader:RedisStatisticsStore.answer_again", "view.look.stamp == remembered.stamp", "True"),
+        ("service.store.read.reader:RedisStatisticsStore._still", "if look.stamp == remembered.stamp", "if True"),
     ],
     # the API adds up nodes by a shape that is no longer the project's
     "shape": [

@@ -107,7 +107,7 @@ class Connection(Shortening):
     ) -> tuple[web.StreamResponse, bool]:
         if isinstance(resp, web.HTTPException):  # an `Expect` that aiohttp refuses before any middleware
             resp = self._error(from_http_exception(resp), request, take_over(request))
-        if (self._half_closed or self._stopping.is_set()) and not self._messages and not self._held:
+        if self._is_last():
             resp.force_close()
         if self._refused and not self._messages:
             return await self._finish_last(request, resp, start_time)

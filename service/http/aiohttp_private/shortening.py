@@ -55,6 +55,10 @@ class Shortening(Reading):
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         return True
 
+    def _is_last(self) -> bool:
+        """Tells whether the connection ends with the answer under way: nothing has come after it, or may."""
+        return (self._half_closed or self._stopping.is_set()) and not self._messages and not self._held
+
     def _answer_shortened(self, answer: Whole | None) -> None:
         """Sends the answer of the shortcut; None: the request goes the usual way."""
         message, self._shortened = self._shortened, None
@@ -67,7 +71,7 @@ class Shortening(Reading):
             self._parser.message_consumed()
             self._manager.requests_count += 1
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-            is_last = (self._half_closed or self._stopping.is_set()) and not self._messages and not self._held
+            is_last = self._is_last()
             answer.keep_alive = not is_last
             self.transport.write(bytes_of(message, answer))
             if self._paused:

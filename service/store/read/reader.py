@@ -144,7 +144,7 @@ class RedisStatisticsStore:
             if view is None:
                 tell(error and _named(error, project_id, _DOING))
             else:
-                tell(self._answer(view.look, remembered, "looked") if view.look.stamp == remembered.stamp else None)
+                tell(self._still(view.look, remembered))
 
         self._known.of(project_id)
         self._looks.tell(project_id, self._live_of(project_id).generation, hear)
@@ -171,8 +171,7 @@ class RedisStatisticsStore:
         """Returns the answer that was given before, if nothing has been written to the project since."""
         if remembered is None:
             return None
-        look = (await self._join_look(question.project_id)).look
-        return self._answer(look, remembered, "looked") if look.stamp == remembered.stamp else None
+        return self._still((await self._join_look(question.project_id)).look, remembered)
 
     async def _asked(self, question: Question, known: Known) -> Answer:
         """Asks until what the keys were chosen by - generation, horizon, shape, names - is what the reply says."""
@@ -208,7 +207,7 @@ class RedisStatisticsStore:
         """Returns a view. With `is_alone` it shares its MGET with no other question. Raises as read_view."""
         return await self._read_view(self._read_alone if is_alone else self._shared.mget, project_id, asked)
 
-    async def _look_alone(self, project_id: str, _known: Known, asked: Asked) -> View:
+    async def _look_alone(self, project_id: str, asked: Asked) -> View:
         return await self._look(project_id, asked, is_alone=True)
 
     async def _read_view(self, mget: Mget, project_id: str, asked: Asked) -> View:
@@ -219,6 +218,10 @@ class RedisStatisticsStore:
     async def _read_alone(self, _tag: str, keys: list[str]) -> list[Any]:
         strings: list[Any] = await self._client.mget(keys)
         return strings
+
+    def _still(self, look: Look, remembered: Remembered) -> Answer | None:
+        """Returns an answer that was given before, if by this look it holds."""
+        return self._answer(look, remembered, "looked") if look.stamp == remembered.stamp else None
 
     def _answer(self, look: Look, made: Remembered, how: How) -> Answer:
         head, as_of_ms = look.head, self._as_of_ms(look)

@@ -39,7 +39,7 @@ class SeriesReader:
 
     def __init__(
         self,
-        look: Callable[[str, Known, Asked], Awaitable[View]],
+        look: Callable[[str, Asked], Awaitable[View]],
         live: Callable[[str], Live],
         learning: Learning,
         bodies: Bodies,
@@ -80,7 +80,7 @@ class SeriesReader:
         project_id, sums = question.project_id, SeriesSums(plan.borders_ms)
         piece, at = plan.nodes.part(slice(0, keys)), keys
         wants_namings = question.user_name is not None and known.wants_namings
-        first = view = await self._look(project_id, known, plan.asked(piece, wants_namings=wants_namings))
+        first = view = await self._look(project_id, plan.asked(piece, wants_namings=wants_namings))
         while await self._is_as_planned(project_id, known, plan, view) and view.look.stamp == first.look.stamp:
             if view.meta is None:
                 is_nothing = await self._bodies.is_nothing(project_id, view, doubts)
@@ -98,7 +98,7 @@ class SeriesReader:
                 keys = max(_LEAST_KEYS, len(piece) * _PIECE_BYTES // size_bytes)
             piece, at = plan.nodes.part(slice(at, at + keys)), at + keys
             # Redis reads the next piece while this one is added up
-            _, view = await side_by_side(adding, self._look(project_id, known, plan.asked(piece)))
+            _, view = await side_by_side(adding, self._look(project_id, plan.asked(piece)))
         return None
 
     async def _is_as_planned(self, project_id: str, known: Known, plan: Plan, view: View) -> bool:
