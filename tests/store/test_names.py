@@ -169,9 +169,9 @@ def test_names_stay_sorted_however_they_come(updates: list[dict[str, str]]) -> N
         known |= update
         assert names.lacking(parse_namings(data)) == []
         leaf = b"L" + b"".join(bytes(14) + user_key(user) + b"\0" for user in known)
-        summing = Summing(names.users, NodeMemory(0))
+        summing = Summing(names.users, range(0), NodeMemory(0))
         summing.add(["leaf"], [leaf], 1)
-        sums = summing.result(range(0))
+        sums = summing.result()
         body = json.loads(administrator_body(sums, names))
         assert [each["user_name"] for each in body["users"]] == sorted(known.values())
         by_key = sorted(known, key=user_key_number)

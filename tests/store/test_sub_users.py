@@ -3,7 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
-from service.store.layout.nodes import ENTRY_BYTES, ROW_BYTES
+from service.store.layout.nodes import ROW_BYTES
 from service.store.layout.projects import user_key
 from service.store.read.reader import RedisStatisticsStore
 from service.store.read.sums import only_user
@@ -27,16 +27,16 @@ def test_numbers_of_an_entry_that_look_like_a_user_key_are_no_user(shift: int) -
     """A key is one only at its own place in an entry, also where numbers before or after it look the same."""
     other, lookalike = user_key("other"), bytes(shift) + KEY
     entries = [entry(other, lookalike), entry(KEY, lookalike), entry(KEY, b""), entry(other, b"")]
-    assert only_user(b"".join(entries), ENTRY_BYTES, KEY) == entries[1] + entries[2]
+    assert only_user(b"L" + b"".join(entries), KEY) == entries[1:3]
 
 
-@pytest.mark.parametrize("width", ROW_BYTES.values(), ids=["narrow", "wide"])
+@pytest.mark.parametrize("marker", ROW_BYTES, ids=["narrow", "wide"])
 @pytest.mark.parametrize("shift", [*range(9), 28])
-def test_numbers_of_a_row_that_look_like_a_user_key_are_no_user(shift: int, width: int) -> None:
+def test_numbers_of_a_row_that_look_like_a_user_key_are_no_user(shift: int, marker: bytes) -> None:
     """The same of a row of either width, also where a row ends with the first bytes of the key."""
-    other, lookalike = user_key("other"), bytes(shift) + KEY
+    other, lookalike, width = user_key("other"), bytes(shift) + KEY, ROW_BYTES[marker]
     rows = [row(other, lookalike, width), row(KEY, lookalike, width), row(other, b"", width)]
-    assert only_user(b"".join(rows), width, KEY) == rows[1]
+    assert only_user(marker + b"".join(rows), KEY) == rows[1:2]
 
 
 async def test_user_whose_key_is_another_users_sees_nothing(store: Store) -> None:

@@ -2,13 +2,20 @@
 
 import tracemalloc
 
+import numpy as np
 import pytest
 
 from service.store.layout.nodes import Row, pack_leaf, pack_rows
 from service.store.read.node_memory import NodeMemory
+from service.store.read.node_rows import COLUMNS, Entries, Rows
 from service.store.read.users import Users
 
 KEYS = list(range(100, 500))
+
+
+def entry(start_ms: int, key: int) -> bytes:
+    """A running job of the user with this key."""
+    return start_ms.to_bytes(7, "little") + bytes(7) + key.to_bytes(6, "little") + b"\1"
 
 
 def node(jobs: int, keys: list[int] = KEYS) -> bytes:
@@ -21,9 +28,9 @@ def test_a_node_is_decoded_once(user_count: int) -> None:
     """It is found again by its key as long as its string is the same, also in another object."""
     keys = KEYS[:user_count]
     memory, users = NodeMemory(10**6), Users(keys)
-    first = memory.rows("n:1", node(1, keys), users)
-    assert memory.rows("n:1", bytes(bytearray(node(1, keys))), users) is first
-    assert memory.rows("n:2", node(1, keys), users) is not first
+    first = memory.node("n:1", node(1, keys), users)
+    assert memory.node("n:1", bytes(bytearray(node(1, keys))), users) is first
+    assert memory.node("n:2", node(1, keys), users) is not first
 
 
 @pytest.mark.parametrize("user_count", [10, 400])
@@ -31,12 +38,12 @@ def test_a_node_that_differs_in_one_byte_is_decoded_anew(user_count: int) -> Non
     """The last byte of its string decides as well as the first."""
     keys = KEYS[:user_count]
     memory, users, string = NodeMemory(10**6), Users(keys), node(1, keys)
-    memory.rows("n:1", string, users)
-    changed = memory.rows("n:1", string[:-1] + b"\1", users)
-    assert changed is not None
+    memory.node("n:1", string, users)
+    changed = memory.node("n:1", string[:-1] + b"\1", users)
+    assert isinstance(changed, Rows)
     assert changed.cells[-1].tolist() == [1, 0, 0, 0, 0, 0, 1, 1 << 16, 0]
-    again = memory.rows("n:1", string, users)
-    assert again is not None
+    again = memory.node("n:1", string, users)
+    assert isinstance(again, Rows)
     assert again.cells[-1].tolist() == [1, 0, 0, 0, 0, 0, 1, 0, 0]
 
 
@@ -44,25 +51,32 @@ def test_a_node_is_decoded_anew_for_other_users() -> None:
     """Users that come between the others move their places."""
     memory = NodeMemory(10**6)
     string = node(1, KEYS[5:8])
-    places = [memory.rows("n:1", string, Users(keys)) for keys in (KEYS, [1, *KEYS], KEYS)]
-    assert [rows and rows.places is not None and rows.places.tolist() for rows in places] == [
-        [5, 6, 7],
-        [6, 7, 8],
-        [5, 6, 7],
-    ]
+    for keys, places in ((KEYS, [5, 6, 7]), ([1, *KEYS], [6, 7, 8]), (KEYS, [5, 6, 7])):
+        rows = memory.node("n:1", string, Users(keys))
+        assert isinstance(rows, Rows)
+        assert rows.places is not None
+        assert rows.places.tolist() == places
 
 
-def test_leaves_of_large_projects_are_not_remembered() -> None:
-    """They are few jobs beside many users; a leaf of a small project is."""
-    string = pack_leaf([bytes(14) + KEYS[0].to_bytes(6, "little") + b"\1"])
-    assert NodeMemory(10**6).rows("n:1", string, Users(KEYS)) is None
-    assert NodeMemory(10**6).rows("n:1", string, Users(KEYS[:64])) is not None
+@pytest.mark.parametrize("user_count", [10, 400])
+def test_a_leaf_is_decoded_in_the_order_of_starts(user_count: int) -> None:
+    """However its entries lie in it, an interval has those that start in it; the leaf is decoded once."""
+    memory, users = NodeMemory(10**6), Users(KEYS[:user_count])
+    starts_ms = [5, 3, 9, 3, 7]
+    string = pack_leaf([entry(start_ms, KEYS[start_ms]) for start_ms in starts_ms])
+    leaf = memory.node("n:1", string, users)
+    assert memory.node("n:1", bytes(bytearray(string)), users) is leaf
+    assert isinstance(leaf, Entries)
+    for inside, jobs in ((True, {3: 2, 5: 1}), (False, {7: 1, 9: 1})):
+        total = np.zeros((user_count, COLUMNS), np.int64)
+        leaf.add_part(total, 1, np.array((3, 7)), inside=inside)
+        assert {user: count for user, count in enumerate(total[:, 1].tolist()) if count} == jobs
 
 
 @pytest.mark.parametrize(
     ("user_count", "rows"),
-    [(20, 20), (400, 1), (400, 99), (400, 100), (400, 400)],
-    ids=["small", "few", "some", "many", "all"],
+    [(20, 20), (400, 1), (400, 99), (400, 100), (400, 400), (20, 0), (400, 0)],
+    ids=["small", "few", "some", "many", "all", "leaf", "leaf of many"],
 )
 def test_bytes_are_counted_honestly(user_count: int, rows: int) -> None:
     """A full memory takes what it says, by a tenth more or less, and never more than it may say."""
@@ -72,7 +86,9 @@ def test_bytes_are_counted_honestly(user_count: int, rows: int) -> None:
         before, _ = tracemalloc.get_traced_memory()
         memory = NodeMemory(most)
         for number in range(20_000):
-            memory.rows(f"{{s00}}:{number:032x}:n:21:{number:07}", node(number % 251, KEYS[:rows]), users)
+            leaf = pack_leaf([entry(number + at, KEYS[at % user_count]) for at in range(80)])
+            string = node(number % 251, KEYS[:rows]) if rows else leaf
+            memory.node(f"{{s00}}:{number:032x}:n:21:{number:07}", string, users)
             if memory.size_bytes > most * 0.99 and number > 10:
                 break
         taken = tracemalloc.get_traced_memory()[0] - before

@@ -84,9 +84,9 @@ def parse_node(node: bytes, wants: bool | None) -> list[Row]:
 
 def sums_of_one(string: bytes, users: Users) -> Sums:
     """The sums of a single node."""
-    summing = Summing(users, NodeMemory(10**6))
+    summing = Summing(users, INTERVAL, NodeMemory(10**6))
     summing.add(["n:1"], [string], 1)
-    return summing.result(INTERVAL)
+    return summing.result()
 
 
 def assert_equal(sums: Sums, users: Sequence[bytes], totals: Totals) -> None:
@@ -116,17 +116,17 @@ def test_sums_are_those_of_a_recount(seed: int, user_count: int) -> None:
         for cut, each in zip(cuts, leaves, strict=True):
             if each is not None:
                 count(totals, each, cut.sign, cut.inside)
-        summing = Summing(users, memory)
+        summing = Summing(users, INTERVAL, memory)
         for sign, some in ((1, whole), (-1, taken)):
             summing.add([key for key, _ in some], [node for _, node in some], sign)
-        summing.add_parts(cuts, leaves)
-        assert_equal(summing.result(INTERVAL), keys, totals)
+        summing.add_parts(cuts, [f"c:{number}" for number in range(2)], leaves)
+        assert_equal(summing.result(), keys, totals)
         user = rnd.choice(keys)
-        one = SummingOne(user)
+        one = SummingOne(user, INTERVAL)
         one.add([node for _, node in whole], 1)
         one.add([node for _, node in taken], -1)
         one.add_parts(cuts, leaves)
-        assert_equal(one.result(INTERVAL), [user], totals)
+        assert_equal(one.result(), [user], totals)
 
 
 @pytest.mark.parametrize("user_count", [3, 100])
@@ -134,10 +134,10 @@ def test_more_is_taken_off_than_is_there(user_count: int) -> None:
     """Such sums are damage, not numbers below zero."""
     rnd = Random(1)
     keys = user_keys(rnd, user_count)
-    summing = Summing(Users([int.from_bytes(key, "little") for key in keys]), NodeMemory(10**6))
+    summing = Summing(Users([int.from_bytes(key, "little") for key in keys]), INTERVAL, NodeMemory(10**6))
     summing.add(["n:1"], [pack_rows([Row(keys[-1], (0, 0, 1, 0, 0, 0), 0)], is_wide=False)], -1)
     with pytest.raises(DamagedError, match="counts less than is taken off it"):
-        summing.result(INTERVAL)
+        summing.result()
 
 
 @pytest.mark.parametrize("user_count", [0, 3, 100])

@@ -12,6 +12,7 @@ ENTRY_FIELDS = {
     "user": ("<u8", 13),
     "status": ("u1", 20),
 }
+START_IN_ENTRY = slice(0, 7)
 USER_IN_ENTRY = 14
 
 # user key, numbers of jobs by status, words of the sum of bytes; a narrow row ends with a middle word of three bytes

@@ -7,12 +7,12 @@ import numpy as np
 
 from service.store.layout.nodes import has_rows
 from service.store.read.bounded import Bounded
-from service.store.read.node_rows import COLUMNS, Rows, add_entries, parse_entries, parse_rows
+from service.store.read.node_rows import COLUMNS, Entries, Rows, parse_entries, parse_rows
 from service.store.read.users import Users
 
-_SMALL_USERS = 64  # in a project with no more users, all nodes are remembered, with a row for every user
-_DENSE = 4  # in a larger one, those with rows have a row for every user if they have rows of so large a part of them
-_NODE_BYTES = 620  # that a node takes beside its string and its cells: its key, and objects
+_SMALL_USERS = 64  # in a project with no more users, nodes with rows have one for every user
+_DENSE = 4  # in a larger one, those that have rows of so large a part of them
+_NODE_BYTES = 620  # that a node takes beside its string and its numbers: its key, and objects
 
 
 class NodeMemory:
@@ -22,45 +22,30 @@ class NodeMemory:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._nodes: Bounded[str, tuple[bytes, int, Rows]] = Bounded(max_bytes)
+        self._nodes: Bounded[str, tuple[bytes, int, Rows | Entries]] = Bounded(max_bytes)
 
     @property
     def size_bytes(self) -> int:
         """Returns how many bytes are taken now."""
         return self._nodes.size_bytes
 
-    def rows(self, key: str, string: bytes, users: Users) -> Rows | None:
-        """Returns the rows of the node under a key; None for a leaf of a project with many users.
-
-        Such a leaf has few jobs beside the users: to decode it with others is as fast as to remember it.
-        Raises DamagedError.
-        """
+    def node(self, key: str, string: bytes, users: Users) -> Rows | Entries:
+        """Returns what the node under a key says: entries if it is a leaf. Raises DamagedError."""
         known = self._nodes.get(key)
         if known is not None and known[1] == users.number and known[0] == string:
             return known[2]
-        is_small = len(users) <= _SMALL_USERS
-        if not is_small and not has_rows(string):
-            return None
-        rows = _small(string, users) if is_small else _large(string, users)
-        self._nodes.put(key, (string, users.number, rows), _NODE_BYTES + len(string) + rows.size_bytes)
-        return rows
+        node = _rows(string, users) if has_rows(string) else parse_entries(string[1:], users)
+        self._nodes.put(key, (string, users.number, node), _NODE_BYTES + len(string) + node.size_bytes)
+        return node
 
 
-def _small(string: bytes, users: Users) -> Rows:
-    cells = np.zeros((len(users), COLUMNS), np.int64)
-    if has_rows(string):
-        keys, some = parse_rows(string)
-        cells[users.places(keys)] = some
-    else:
-        add_entries(cells, parse_entries(string[1:]), 1, users)
-    return Rows(cells)
-
-
-def _large(string: bytes, users: Users) -> Rows:
+def _rows(string: bytes, users: Users) -> Rows:
     keys, some = parse_rows(string)
     places = users.places(keys)
-    if len(places) * _DENSE < len(users):
+    is_small = len(users) <= _SMALL_USERS
+    if not is_small and len(places) * _DENSE < len(users):
         return Rows(some, places)
-    cells = np.zeros((len(users), COLUMNS), np.uint32)  # half the memory of wider numbers
+    # large projects: half the memory of wider numbers
+    cells = np.zeros((len(users), COLUMNS), np.int64 if is_small else np.uint32)
     cells[places] = some
     return Rows(cells)

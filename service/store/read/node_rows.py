@@ -17,6 +17,7 @@ from service.store.redis.views import DamagedError
 
 STATUSES = 6
 LOW, MIDDLE, HIGH, COLUMNS = 6, 7, 8, 9
+THREE = 3  # cells that an entry adds to: its status, and two words of its size
 _NARROW = b"r"
 _BYTE, _USER, _SEVEN_BYTES = np.uint64(8), np.uint64((1 << 48) - 1), np.uint64((1 << 56) - 1)
 _THREE_BYTES = np.uint32((1 << 24) - 1)
@@ -32,6 +33,50 @@ class Rows(NamedTuple):
     def size_bytes(self) -> int:
         """Returns the bytes that the numbers take."""
         return self.cells.nbytes + (0 if self.places is None else self.places.nbytes)
+
+    def add(self, total: Numbers, sign: int) -> None:
+        """Adds the rows to the cells of all users, or by the sign subtracts them."""
+        change = np.add if sign > 0 else np.subtract
+        if self.places is None:
+            change(total, self.cells, total)
+        else:
+            some = total.take(self.places, 0)  # half the time of += with an index
+            total[self.places] = change(some, self.cells, some)
+
+
+class Entries(NamedTuple):
+    """The entries of a leaf, in the order of their starts: the cells that each adds to, and the numbers that it adds.
+
+    Each has THREE of both; cells are counted through all rows of all users.
+    """
+
+    starts_ms: Numbers
+    cells: Places
+    numbers: Numbers
+
+    @property
+    def size_bytes(self) -> int:
+        """Returns the bytes that the numbers take."""
+        return self.starts_ms.nbytes + self.cells.nbytes + self.numbers.nbytes
+
+    def add(self, total: Numbers, sign: int) -> None:
+        """Adds all entries to the cells of all users, or by the sign subtracts them."""
+        self._add(total, sign, 0, len(self.starts_ms))
+
+    def add_part(self, total: Numbers, sign: int, edges_ms: Numbers, *, inside: bool) -> None:
+        """Adds, or by the sign subtracts, those that start in the interval between two edges, or outside of it."""
+        first, last = self.starts_ms.searchsorted(edges_ms).tolist()
+        if inside:
+            self._add(total, sign, first, last)
+        else:
+            self._add(total, sign, 0, first)
+            self._add(total, sign, last, len(self.starts_ms))
+
+    def _add(self, total: Numbers, sign: int, first: int, last: int) -> None:
+        if first < last:
+            part = slice(first * THREE, last * THREE)
+            change = np.add if sign > 0 else np.subtract
+            change.at(total.reshape(-1), self.cells[part], self.numbers[part])
 
 
 def _item_type(fields: Mapping[str, tuple[str, int]], size_bytes: int) -> "np.dtype[np.void]":
@@ -56,27 +101,19 @@ def parse_rows(string: bytes) -> tuple[Numbers, NDArray[np.uint32]]:
     return (rows["user"] & _USER).view(np.int64), cells
 
 
-def parse_entries(packed: bytes) -> NDArray[np.void]:
-    """Returns packed entries, given without the marker of a leaf, as items for the functions below."""
-    return np.frombuffer(packed, _ENTRY)
-
-
-def starts_ms(entries: NDArray[np.void]) -> Numbers:
-    """Returns the start of each entry."""
-    starts: Numbers = (_column(entries, "start") & _SEVEN_BYTES).view(np.int64)
-    return starts
-
-
-def add_entries(total: Numbers, entries: NDArray[np.void], sign: int, users: Users) -> None:
-    """Adds entries to the cells of their users, or by the sign subtracts them. Raises DamagedError."""
-    statuses = _column(entries, "status")
+def parse_entries(packed: bytes, users: Users) -> Entries:
+    """Returns packed entries, given without the marker of a leaf. Raises DamagedError."""
+    items = np.frombuffer(packed, _ENTRY)
+    statuses = _column(items, "status")
     if statuses.max(initial=0) >= STATUSES:
         raise DamagedError("n", "has a leaf with a job in no status")
-    at = users.places((_column(entries, "user") >> _BYTE & _USER).view(np.int64)) * COLUMNS
-    cells, change = total.reshape(-1), np.add if sign > 0 else np.subtract
-    change.at(cells, at + statuses, 1)
-    change.at(cells, at + LOW, _column(entries, "low").astype(np.int64))
-    change.at(cells, at + MIDDLE, (_column(entries, "middle") & _THREE_BYTES).astype(np.int64))
+    at = users.places((_column(items, "user") >> _BYTE & _USER).view(np.int64)) * COLUMNS
+    cells, numbers = np.empty((len(items), THREE), np.intp), np.ones((len(items), THREE), np.int64)
+    cells[:, 0], cells[:, 1], cells[:, 2] = at + statuses, at + LOW, at + MIDDLE
+    numbers[:, 1], numbers[:, 2] = _column(items, "low"), _column(items, "middle") & _THREE_BYTES
+    starts_ms = (_column(items, "start") & _SEVEN_BYTES).view(np.int64)
+    order = starts_ms.argsort()
+    return Entries(starts_ms[order], cells[order].reshape(-1), numbers[order].reshape(-1))
 
 
 def _column(items: NDArray[np.void], name: str) -> NDArray[Any]:

@@ -3,21 +3,20 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.store.layout.nodes import ENTRY_BYTES, ROW_BYTES, has_rows
-from service.store.layout.widths import USER_IN_ENTRY
+from service.store.layout.nodes import ENTRY_BYTES, ROW_BYTES
+from service.store.layout.widths import START_IN_ENTRY, USER_IN_ENTRY
 from service.store.read.cover import Cut
 from service.store.read.node_memory import NodeMemory
-from service.store.read.node_rows import COLUMNS, LOW, STATUSES, add_entries, parse_entries, parse_rows, starts_ms
+from service.store.read.node_rows import COLUMNS, LOW, STATUSES, Entries, parse_entries, parse_rows
 from service.store.read.users import Numbers, Users
 from service.store.redis.views import DamagedError
 
 _HALF_WORD = 1 << 30  # a middle word below this, shifted by 32 bits and with the low word added, fits into 63 bits
-_USER_OFFSET = {**dict.fromkeys(ROW_BYTES.values(), 0), ENTRY_BYTES: USER_IN_ENTRY}
+_USER_OFFSET = {**dict.fromkeys(ROW_BYTES.values(), 0), ENTRY_BYTES: USER_IN_ENTRY}  # by the width of an item
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +33,15 @@ class Sums:
         return int(low.sum()) + (int(high.sum()) << 32)
 
 
-class Leaf(NamedTuple):
-    """Entries that are added, or by the sign subtracted: all of them, or those inside of the interval, or outside."""
-
-    entries: bytes
-    sign: int
-    inside: bool | None = None
-
-
 class _Summing:
     """Adds up the strings of nodes. Its methods raise DamagedError."""
 
     def __init__(self, users: Users) -> None:
         self._users = users
         self._total = np.zeros((len(users), COLUMNS), np.int64)
-        self._leaves: list[Leaf] = []
 
-    def result(self, interval: range) -> Sums:
-        """Returns the sums of what was added, for the interval that cuts leaves."""
-        if self._leaves:
-            self._add_leaves(interval)
+    def result(self) -> Sums:
+        """Returns the sums of what was added."""
         whole = self._total.T.copy()
         jobs, (low, middle, high) = whole[:STATUSES], whole[LOW:]
         if high.any() or middle.max(initial=0) >= _HALF_WORD:
@@ -65,95 +53,76 @@ class _Summing:
             raise DamagedError("n", "has a node that counts less than is taken off it")
         return Sums(jobs, size_bytes)
 
-    def _add_leaves(self, interval: range) -> None:
-        for sign in (1, -1):
-            leaves = [leaf for leaf in self._leaves if leaf.sign == sign]
-            if not leaves:
-                continue
-            entries = parse_entries(b"".join([leaf.entries for leaf in leaves]))
-            starts = starts_ms(entries)
-            is_counted = (starts >= interval.start) & (starts < interval.stop)
-            first = 0
-            for packed, _, inside in leaves:
-                last = first + len(packed) // ENTRY_BYTES
-                if inside is None:
-                    is_counted[first:last] = True
-                elif not inside:
-                    is_counted[first:last] ^= True
-                first = last
-            add_entries(self._total, entries[is_counted], sign, self._users)
-
 
 class Summing(_Summing):
-    """Adds up the strings of nodes for all users of a project."""
+    """Adds up the strings of nodes for all users of a project; the edges of the interval cut leaves."""
 
-    def __init__(self, users: Users, memory: NodeMemory) -> None:
+    def __init__(self, users: Users, interval: range, memory: NodeMemory) -> None:
         super().__init__(users)
-        self._memory = memory
+        self._edges_ms = np.array((interval.start, interval.stop), np.int64)
+        self._node = memory.node
 
     def add(self, keys: Iterable[str], strings: Iterable[bytes | None], sign: int) -> None:
         """Adds the whole nodes under these keys, or by the sign subtracts them; None is a node that is not there."""
-        total, users, rows_of = self._total, self._users, self._memory.rows
-        change = total.__iadd__ if sign > 0 else total.__isub__
+        total, users, node = self._total, self._users, self._node
         for key, string in zip(keys, strings, strict=True):
             if string:
-                rows = rows_of(key, string, users)
-                if rows is None:
-                    self._leaves.append(Leaf(string[1:], sign))
-                elif rows.places is None:
-                    change(rows.cells)
-                else:
-                    some = total.take(rows.places, 0)  # half the time of += with an index
-                    total[rows.places] = (
-                        np.add(some, rows.cells, some) if sign > 0 else np.subtract(some, rows.cells, some)
-                    )
+                node(key, string, users).add(total, sign)
 
-    def add_parts(self, cuts: Iterable[Cut], strings: Iterable[bytes | None]) -> None:
+    def add_parts(self, cuts: Iterable[Cut], keys: Iterable[str], strings: Iterable[bytes | None]) -> None:
         """Adds, or by the sign subtracts, the entries that count of the leaves that the interval's edges cut."""
-        pairs = zip(cuts, strings, strict=True)
-        self._leaves += [Leaf(string[1:], cut.sign, cut.inside) for cut, string in pairs if string]
+        for cut, key, string in zip(cuts, keys, strings, strict=True):
+            if string:
+                leaf = self._node(key, string, self._users)
+                assert isinstance(leaf, Entries)  # noqa: S101 - rows are never cut
+                leaf.add_part(self._total, cut.sign, self._edges_ms, inside=cut.inside)
 
 
 class SummingOne(_Summing):
     """Adds up the strings of nodes for one user, given by its key, and for nobody else."""
 
-    def __init__(self, user: bytes) -> None:
+    def __init__(self, user: bytes, interval: range) -> None:
         super().__init__(Users([int.from_bytes(user, "little")]))
         self._user = user
-        self._rows: defaultdict[tuple[bytes, int], list[bytes]] = defaultdict(list)  # by marker and sign
+        self._interval = interval
+        self._items: defaultdict[tuple[bytes, int], list[bytes]] = defaultdict(list)  # by marker and sign
 
     def add(self, strings: Iterable[bytes | None], sign: int) -> None:
         """Adds whole nodes, or by the sign subtracts them; None is a node that is not there."""
         for string in strings:
-            if string and has_rows(string):
-                marker = string[:1]
-                self._rows[marker, sign].append(only_user(string[1:], ROW_BYTES[marker], self._user))
-            elif string:
-                self._leaves.append(Leaf(self._entries(string), sign))
+            if string:
+                self._items[string[:1], sign] += only_user(string, self._user)
 
     def add_parts(self, cuts: Iterable[Cut], strings: Iterable[bytes | None]) -> None:
         """Adds, or by the sign subtracts, the entries that count of the leaves that the interval's edges cut."""
-        pairs = zip(cuts, strings, strict=True)
-        self._leaves += [Leaf(self._entries(string), cut.sign, cut.inside) for cut, string in pairs if string]
+        for cut, string in zip(cuts, strings, strict=True):
+            if string:
+                parts = self._items[string[:1], cut.sign]
+                parts += [each for each in only_user(string, self._user) if self._is_inside(each) == cut.inside]
 
-    def result(self, interval: range) -> Sums:
-        """Returns the sums of what was added, for the interval that cuts leaves."""
-        for (marker, sign), rows in self._rows.items():
-            _, cells = parse_rows(marker + b"".join(rows))
-            self._total += sign * cells.sum(axis=0, dtype=np.int64)
-        return super().result(interval)
+    def result(self) -> Sums:
+        """Returns the sums of what was added."""
+        for (marker, sign), items in self._items.items():
+            if marker in ROW_BYTES:
+                _, cells = parse_rows(marker + b"".join(items))
+                self._total += sign * cells.sum(axis=0, dtype=np.int64)
+            else:
+                parse_entries(b"".join(items), self._users).add(self._total, sign)
+        return super().result()
 
-    def _entries(self, leaf: bytes) -> bytes:
-        return only_user(leaf[1:], ENTRY_BYTES, self._user)
+    def _is_inside(self, entry: bytes) -> bool:
+        return int.from_bytes(entry[START_IN_ENTRY], "little") in self._interval
 
 
-def only_user(items: bytes, width: int, user: bytes) -> bytes:
-    """Returns the items of one user from a node's items of this width, without the marker."""
+def only_user(node: bytes, user: bytes) -> list[bytes]:
+    """Returns the items of one user from a node's string."""
+    width = ROW_BYTES.get(node[:1], ENTRY_BYTES)
     offset = _USER_OFFSET[width]
     found = []
-    at = items.find(user)
+    at = node.find(user, 1)
     while at >= 0:
-        if (at - offset) % width == 0:
-            found.append(items[at - offset : at - offset + width])
-        at = items.find(user, at + 1)
-    return b"".join(found)
+        first = at - offset
+        if first % width == 1:
+            found.append(node[first : first + width])
+        at = node.find(user, at + 1)
+    return found

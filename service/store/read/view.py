@@ -53,19 +53,19 @@ class View(NamedTuple):
 
     def sums(self, users: Users, memory: NodeMemory) -> Sums:
         """Returns the sums of all users of the project. Raises DamagedError."""
-        summing, (added, taken, cut) = Summing(users, memory), self._parts()
+        summing, (added, taken, cut) = Summing(users, self.asked.interval, memory), self._parts()
         summing.add(self.keys[added], self.nodes[added], 1)
         summing.add(self.keys[taken], self.nodes[taken], -1)
-        summing.add_parts(self.asked.cover.cuts, self.nodes[cut])
-        return summing.result(self.asked.interval)
+        summing.add_parts(self.asked.cover.cuts, self.keys[cut], self.nodes[cut])
+        return summing.result()
 
     def sums_of(self, user: bytes) -> Sums:
         """Returns the sums of the user with this key alone. Raises DamagedError."""
-        summing, (added, taken, cut) = SummingOne(user), self._parts()
+        summing, (added, taken, cut) = SummingOne(user, self.asked.interval), self._parts()
         summing.add(self.nodes[added], 1)
         summing.add(self.nodes[taken], -1)
         summing.add_parts(self.asked.cover.cuts, self.nodes[cut])
-        return summing.result(self.asked.interval)
+        return summing.result()
 
     def _parts(self) -> tuple[slice, slice, slice]:
         """Returns where the nodes are that are added whole, those that are taken off whole, and those that are cut."""
