@@ -50,8 +50,8 @@ def _building(counts: Counts) -> Callable[[web.Request], Awaitable[web.Response]
     """A handler that makes a body of these counts."""
     names = Names(b"", {user_key(user_id(user)): _packed(user) for user in counts})
     by_key = [counts[user] for user in sorted(counts, key=lambda user: user_number(user_id(user)))]
-    *jobs, size_bytes = np.array(by_key, np.int64).T.copy()
-    sums = Sums(np.array(jobs), size_bytes)
+    columns = np.array(by_key, np.int64).T.copy()
+    sums = Sums(columns[:-1], columns[-1], columns.sum(axis=1).tolist())
 
     async def answer_built(_request: web.Request) -> web.Response:
         return json_response(administrator_body(sums, names))

@@ -1,12 +1,12 @@
 """Answers plain questions for statistics past the library's task, router and handlers, which cost more than the rest.
 
-It takes the usual request of a caller whose token is known. All others go the usual way, and so does one whose
-remembered answer holds no more: `get_statistics` answers them. Both ways give the same bytes.
+It takes the usual request of a caller whose token is known. All others go the usual way: `get_statistics` answers them.
+Both ways give the same bytes.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -20,12 +20,12 @@ from service.api.resources.statistics import HEADERS, PATH, note_freshness, path
 from service.http.correlation import take_over
 from service.http.metrics import METRICS
 from service.http.middleware import Outermost
-from service.http.representations import GZIP, as_it_is, represent_by
+from service.http.representations import COMPRESSED_FROM_BYTES, GZIP, as_it_is, represent_by
 from service.http.responses import finish
 from service.http.whole import Whole
 from service.store.contract import Answer
 
-Tell = Callable[[Whole | None], None]
+Tell = Callable[[Whole], None]
 
 
 class _Question(NamedTuple):
@@ -55,7 +55,7 @@ class Direct:
         self._gzip = app[GZIP]
         self._outermost = outermost
         self._match = path_of_statistics(prefix).fullmatch
-        self._reading: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[None]] = set()
 
     def begin(self, message: RawRequestMessage, tell: Tell) -> bool:
         """Tells whether a request is answered here; then calls `tell` once, later."""
@@ -79,23 +79,30 @@ class Direct:
         if self._limiter.take(asked.turn) > 0:
             self._turns.give_back(asked.turn)
             return False
-        if self._store.answer_again(*asked.question, partial(self._answer_again, asked)):
-            return True
         self._authenticator.note_known()
-        reading = asyncio.create_task(self._read(asked))
-        self._reading.add(reading)
-        reading.add_done_callback(self._reading.discard)
+        reading = self._store.ask(*asked.question, partial(self._hear, asked))
+        if reading is not None:
+            self._work(asked, reading)
         return True
 
-    def _answer_again(self, asked: _Asked, found: Answer | Exception | None) -> None:
-        """Tells of an answer that was remembered, which is small."""
+    def _hear(self, asked: _Asked, found: Answer | Exception | None) -> None:
+        """Tells of an answer that needs no task, and else begins one."""
+        if found is None:
+            self._work(asked, self._store.read(*asked.question))
+        elif isinstance(found, Answer) and len(found.body) >= COMPRESSED_FROM_BYTES:
+            self._work(asked, _given(found))
+        else:
+            self._answer(asked, found)
+
+    def _work(self, asked: _Asked, reading: Awaitable[Answer]) -> None:
+        working = asyncio.create_task(self._represent(asked, reading))
+        self._working.add(working)
+        working.add_done_callback(self._working.discard)
+
+    def _answer(self, asked: _Asked, found: Answer | Exception) -> None:
+        """Tells of an answer that is never compressed, or of an error."""
         body_bytes = len(found.body) if isinstance(found, Answer) else None
         self._turns.end(asked.turn, body_bytes, found if isinstance(found, Exception) else None)
-        if found is None:
-            self._limiter.give_back(asked.turn)  # the usual way counts it
-            asked.tell(None)
-            return
-        self._authenticator.note_known()
         request_id = take_over(asked.message)
         try:
             if isinstance(found, Exception):
@@ -106,13 +113,13 @@ class Direct:
             response = Whole.of(self._outermost.failed(error, asked.message, PATH))
         self._tell(asked, request_id, response)
 
-    async def _read(self, asked: _Asked) -> None:
+    async def _represent(self, asked: _Asked, reading: Awaitable[Answer]) -> None:
         """Tells of an answer that has to be read, or is large."""
         request_id = take_over(asked.message)
         answer_bytes: int | None = None
         failed: Exception | None = None
         try:
-            answer = await self._store.read(*asked.question)
+            answer = await reading
             answer_bytes = len(answer.body)
             response = await represent_by(self._gzip, asked.message, answer.body, answer.digest, HEADERS)
             note_freshness(response, answer, asked.question.start_ms or 0)
@@ -129,3 +136,7 @@ class Direct:
         seconds = time.perf_counter() - asked.began_seconds
         self._metrics.answered(PATH, hdrs.METH_GET, response.status, seconds)
         asked.tell(response)
+
+
+async def _given(answer: Answer) -> Answer:
+    return answer

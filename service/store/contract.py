@@ -1,14 +1,15 @@
 """The interface by which the API reads statistics. RedisStatisticsStore and WatchedStore implement it."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from service.events.event import JobStatus
 
 How = Literal["looked", "read", "reread", "series"]
-"""How an answer was had: it was remembered, and a look has shown that it holds; read at once; or read several times, as
-what the first read was chosen by was not known, or had changed. A `series` is told apart."""
+"""How an answer was had: it was remembered, or all that it is made of, and a look has shown that this holds; read at
+once; or read several times, as what the first read was chosen by was not known, or had changed. A `series` is told
+apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,6 @@ class StoreTotals:
     size_bytes: int
 
 
-SMALL_BYTES = 16_384
-"""Answers below it are given again by `answer_again`."""
-
-
 class StatisticsStore(Protocol):
     """A store that answers questions; each answer is made from one atomic view of the project."""
 
@@ -90,17 +87,18 @@ class StatisticsStore(Protocol):
         """
         ...
 
-    def answer_again(
+    def ask(
         self,
         project_id: str,
         start_ms: int | None,
         end_ms: int | None,
         user_id: str | None,
         tell: Callable[[Answer | Exception | None], None],
-    ) -> bool:
-        """Tells whether what `read` would answer is remembered, and small; then calls `tell` once, later, with it.
+    ) -> Coroutine[Any, Any, Answer] | None:
+        """Returns what is to be awaited for what `read` returns; or None, and calls `tell` once, later, with that.
 
-        It calls `tell` with None if the answer holds no more, and with what `read` would raise.
+        None is for answers that are remembered, or all that they are made of: they cost less than a task. It calls
+        `tell` with None if they hold no more, and with what `read` would raise.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,17 +98,17 @@ class FakeStore:
         body = ProjectStatistics(users=users, **totals).model_dump_json(exclude_none=True).encode()
         return Answer(body, digest_of(body), self.as_of_ms, self.horizon_ms, self.gaps, stamp=self.written)
 
-    def answer_again(
+    def ask(
         self,
         project_id: str,
         start_ms: int | None,
         end_ms: int | None,
         user_id: str | None,
         tell: Callable[[Answer | Exception | None], None],
-    ) -> bool:
-        """As `read`, for a question that it was asked before."""
-        if (project_id, start_ms, end_ms, user_id) not in self.asked or self.users > 50:
-            return False
+    ) -> Coroutine[Any, Any, Answer] | None:
+        """As `read`; it tells of the answer to a question that it was asked before."""
+        if (project_id, start_ms, end_ms, user_id) not in self.asked:
+            return self.read(project_id, start_ms, end_ms, user_id)
 
         async def look() -> None:
             try:
@@ -117,7 +117,7 @@ class FakeStore:
                 tell(error)
 
         self.looking = asyncio.create_task(look())
-        return True
+        return None
 
     async def standing(self, project_id: str) -> Standing:
         """As the answer stands."""

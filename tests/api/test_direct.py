@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from service.auth.jwt import JwtAuthenticator, SecretKey
 from service.auth.jwt_claims import ClaimsPolicy
 from service.http.aiohttp_private import ConnectionPolicy
 from service.http.representations import COMPRESSED_FROM_BYTES
-from service.store.contract import SMALL_BYTES, Answer
+from service.store.contract import Answer
 from service.store.errors import StoreUnavailableError
 from tests.api.support import ADMIN_ROLES, PATH, SECRET, Api, Clock, FakeStore, as_caller, served, token
 
@@ -27,19 +29,20 @@ class AgainStore(FakeStore):
     again: int = 0  # answers given again
     holds: bool = True
     is_held: bool = False
+    padding: int = 0  # bytes more that each of them has
     told: list[Callable[[], None]] = field(default_factory=list)
     was_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def answer_again(
+    def ask(
         self,
         project_id: str,
         start_ms: int | None,
         end_ms: int | None,
         user_id: str | None,
         tell: Callable[[Answer | Exception | None], None],
-    ) -> bool:
+    ) -> Coroutine[Any, Any, Answer] | None:
         """Tells of the answer in the next turn of the loop, or when a test says so."""
-        body = b'{"again":true}'
+        body = b'{"again":true}' + b" " * self.padding
 
         def say() -> None:
             self.again += self.holds
@@ -51,7 +54,7 @@ class AgainStore(FakeStore):
         else:
             asyncio.get_running_loop().call_soon(say)
         self.was_asked.set()
-        return True
+        return None
 
 
 @pytest.fixture
@@ -176,7 +179,7 @@ async def test_a_token_that_ends_meanwhile_is_refused() -> None:
 
 
 async def test_an_answer_that_holds_no_more_is_read_anew(store: AgainStore, client: Client) -> None:
-    """The request goes the usual way, before those that came behind it."""
+    """Before those that came behind it are answered."""
     store.holds = False
     client.writer.write(ASK + b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" + ASK)
     first, second, third = [await client.answer() for _ in range(3)]
@@ -291,9 +294,15 @@ async def test_it_counts_as_any_other(store: AgainStore, api: Api, client: Clien
     assert f"stats_http_request_duration_seconds_count{{{route}}} 3.0" in text
 
 
-def test_small_answers_are_never_compressed() -> None:
-    """What is given again goes as it is, whatever the client accepts."""
-    assert SMALL_BYTES <= COMPRESSED_FROM_BYTES
+async def test_a_large_answer_is_compressed(store: AgainStore, client: Client) -> None:
+    """For a client that takes it so, as on the usual way."""
+    store.padding = COMPRESSED_FROM_BYTES
+    client.writer.write(ASK)
+    assert await client.answer() == (200, AGAIN[1] + b" " * store.padding)
+    client.writer.write(f"{QUESTION}Accept-Encoding: gzip\r\n\r\n".encode())
+    status, body = await client.answer()
+    assert (status, zlib.decompress(body, wbits=31)) == (200, AGAIN[1] + b" " * store.padding)
+    assert store.again == 2
 
 
 async def test_a_fault_is_answered(store: AgainStore, client: Client) -> None:

@@ -13,14 +13,14 @@ class Interposed:
         self._client = client
         self.before_hmget: Callable[[], Awaitable[object]] | None = None
         self.fetched: list[int] = []
-        self.mgets = 0
+        self.keys: list[list[str]] = []  # of each MGET
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
     async def mget(self, keys: list[str]) -> Any:
         """Reads strings."""
-        self.mgets += 1
+        self.keys.append(keys)
         return await self._client.mget(keys)
 
     async def hmget(self, key: str, fields: list[bytes]) -> Any:

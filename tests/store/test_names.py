@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from service.store.errors import StoreUnavailableError
+from service.store.layout.heads import Live
 from service.store.layout.keys import project_prefix
 from service.store.layout.projects import NAMING_BYTES, naming_digest, user_key
+from service.store.read.answer_cache import Stamp
 from service.store.read.answers import administrator_body
+from service.store.read.cover import Cover
 from service.store.read.names import Names, parse_namings
 from service.store.read.node_memory import NodeMemory
 from service.store.read.reader import RedisStatisticsStore
-from service.store.read.sums import Summing
+from service.store.read.sums import sum_nodes
 from tests.oracle import Oracle
 from tests.store.interposed import Interposed
 from tests.store.support import Event, Store, event
@@ -71,13 +74,13 @@ async def test_only_changed_names_are_fetched(store: Store, between: Interposed,
     assert sum(between.fetched) == USERS
     for turn in range(1, 6):
         between.fetched.clear()
-        between.mgets = 0
+        between.keys.clear()
         changes = [named(turn, f"renamed{turn}", 2_000 + turn), named(USERS + turn, f"new{turn}")]
         events += changes
         await store.apply(changes)
         assert (await ask(reader))[0] == Oracle(events).answer("project")
         assert between.fetched == [2]
-        assert between.mgets <= 3  # the shape may have changed as well
+        assert len(between.keys) <= 3  # the shape may have changed as well
     between.fetched.clear()
     await store.apply([event("another", user_id="user7", user_name="name7")])
     await ask(reader)
@@ -169,9 +172,8 @@ def test_names_stay_sorted_however_they_come(updates: list[dict[str, str]]) -> N
         known |= update
         assert names.lacking(parse_namings(data)) == []
         leaf = b"L" + b"".join(bytes(14) + user_key(user) + b"\0" for user in known)
-        summing = Summing(names.users, range(0), NodeMemory(0))
-        summing.add(["leaf"], [leaf], 1)
-        sums = summing.result()
+        [entries] = NodeMemory(0).nodes(["leaf"], [leaf], names.users, Stamp(b"", Live()))
+        sums = sum_nodes(names.users, Cover([(0, [0])]), range(0), [entries])
         body = json.loads(administrator_body(sums, names))
         assert [each["user_name"] for each in body["users"]] == sorted(known.values())
         by_key = sorted(known, key=user_key_number)

@@ -135,7 +135,7 @@ async def test_fault_of_the_store_is_told_with_its_remedy(store: Store) -> None:
     assert [letter.offset for letter in letters] == [40, 42]
     assert letters[0].detail.startswith("DRIFT no such contribution in ")
     assert letters[0].detail.endswith("verify --repair`, then `python -m consumers replay-dead-letters`")
-    await assert_equals_oracle(store, [untouched], [("project", 100, None, None)])
+    await assert_equals_oracle(store, [untouched], [("project", 100, None, "user")])
 
 
 async def test_remedy_for_an_event_that_was_sent_back_before(store: Store) -> None:

@@ -41,7 +41,7 @@ async def test_a_look_is_one_command(store: Store) -> None:
     reader = RedisStatisticsStore(between)  # type: ignore[arg-type]
     for _ in range(3):
         await reader.standing("project")
-    assert (between.mgets, between.fetched) == (3, [])
+    assert (len(between.keys), between.fetched) == (3, [])
 
 
 async def test_what_is_damaged_or_of_another_layout_has_no_standing(store: Store) -> None:

@@ -5,8 +5,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from service.store.layout.heads import Live
 from service.store.layout.nodes import Row, pack_leaf, pack_rows
-from service.store.read.node_memory import NodeMemory
+from service.store.read.answer_cache import Stamp
+from service.store.read.node_memory import Node, NodeMemory
 from service.store.read.node_rows import COLUMNS, Entries, Rows
 from service.store.read.users import Users
 
@@ -23,14 +25,20 @@ def node(jobs: int, keys: list[int] = KEYS) -> bytes:
     return pack_rows([Row(key.to_bytes(6, "little"), (jobs,) + (0,) * 5, 1) for key in keys], is_wide=False)
 
 
+def node_of(memory: NodeMemory, key: str, string: bytes, users: Users) -> Node:
+    """What a node says that is read alone; each has a stamp of its own."""
+    [found] = memory.nodes([key], [string], users, Stamp(key.encode(), Live()))
+    return found
+
+
 @pytest.mark.parametrize("user_count", [10, 400])
 def test_a_node_is_decoded_once(user_count: int) -> None:
     """It is found again by its key as long as its string is the same, also in another object."""
     keys = KEYS[:user_count]
     memory, users = NodeMemory(10**6), Users(keys)
-    first = memory.node("n:1", node(1, keys), users)
-    assert memory.node("n:1", bytes(bytearray(node(1, keys))), users) is first
-    assert memory.node("n:2", node(1, keys), users) is not first
+    first = node_of(memory, "n:1", node(1, keys), users)
+    assert node_of(memory, "n:1", bytes(bytearray(node(1, keys))), users) is first
+    assert node_of(memory, "n:2", node(1, keys), users) is not first
 
 
 @pytest.mark.parametrize("user_count", [10, 400])
@@ -38,11 +46,11 @@ def test_a_node_that_differs_in_one_byte_is_decoded_anew(user_count: int) -> Non
     """The last byte of its string decides as well as the first."""
     keys = KEYS[:user_count]
     memory, users, string = NodeMemory(10**6), Users(keys), node(1, keys)
-    memory.node("n:1", string, users)
-    changed = memory.node("n:1", string[:-1] + b"\1", users)
+    node_of(memory, "n:1", string, users)
+    changed = node_of(memory, "n:1", string[:-1] + b"\1", users)
     assert isinstance(changed, Rows)
     assert changed.cells[-1].tolist() == [1, 0, 0, 0, 0, 0, 1, 1 << 16, 0]
-    again = memory.node("n:1", string, users)
+    again = node_of(memory, "n:1", string, users)
     assert isinstance(again, Rows)
     assert again.cells[-1].tolist() == [1, 0, 0, 0, 0, 0, 1, 0, 0]
 
@@ -52,7 +60,7 @@ def test_a_node_is_decoded_anew_for_other_users() -> None:
     memory = NodeMemory(10**6)
     string = node(1, KEYS[5:8])
     for keys, places in ((KEYS, [5, 6, 7]), ([1, *KEYS], [6, 7, 8]), (KEYS, [5, 6, 7])):
-        rows = memory.node("n:1", string, Users(keys))
+        rows = node_of(memory, "n:1", string, Users(keys))
         assert isinstance(rows, Rows)
         assert rows.places is not None
         assert rows.places.tolist() == places
@@ -64,13 +72,29 @@ def test_a_leaf_is_decoded_in_the_order_of_starts(user_count: int) -> None:
     memory, users = NodeMemory(10**6), Users(KEYS[:user_count])
     starts_ms = [5, 3, 9, 3, 7]
     string = pack_leaf([entry(start_ms, KEYS[start_ms]) for start_ms in starts_ms])
-    leaf = memory.node("n:1", string, users)
-    assert memory.node("n:1", bytes(bytearray(string)), users) is leaf
+    leaf = node_of(memory, "n:1", string, users)
+    assert node_of(memory, "n:1", bytes(bytearray(string)), users) is leaf
     assert isinstance(leaf, Entries)
     for inside, jobs in ((True, {3: 2, 5: 1}), (False, {7: 1, 9: 1})):
         total = np.zeros((user_count, COLUMNS), np.int64)
         leaf.add_part(total, 1, np.array((3, 7)), inside=inside)
         assert {user: count for user, count in enumerate(total[:, 1].tolist()) if count} == jobs
+
+
+def test_nodes_are_held_while_all_of_them_were_read_with_the_stamp() -> None:
+    """Of a stamp that is the very same, and for the same users; a node that is not there is held as well."""
+    memory, users, keys = NodeMemory(10**6), Users(KEYS), ["n:1", "n:2", "n:3"]
+    stamp, same = Stamp(b"write", Live()), Stamp(b"write", Live())
+    nodes = memory.nodes(keys, [node(1), None, node(2)], users, stamp)
+    assert nodes[1] is None
+    held = memory.held(keys, users, stamp)
+    assert held is not None
+    assert [each is known for each, known in zip(held, nodes, strict=True)] == [True] * 3
+    assert memory.held([*keys, "n:4"], users, stamp) is None
+    assert memory.held(keys, Users(KEYS), stamp) is None
+    assert memory.held(keys, users, same) is None
+    memory.nodes(["n:2"], [None], users, same)
+    assert memory.held(keys, users, stamp) is None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +112,7 @@ def test_bytes_are_counted_honestly(user_count: int, rows: int) -> None:
         for number in range(20_000):
             leaf = pack_leaf([entry(number + at, KEYS[at % user_count]) for at in range(80)])
             string = node(number % 251, KEYS[:rows]) if rows else leaf
-            memory.node(f"{{s00}}:{number:032x}:n:21:{number:07}", string, users)
+            node_of(memory, f"{{s00}}:{number:032x}:n:21:{number:07}", string, users)
             if memory.size_bytes > most * 0.99 and number > 10:
                 break
         taken = tracemalloc.get_traced_memory()[0] - before

@@ -4,6 +4,7 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 from service.store.layout.heads import Live
@@ -15,6 +16,7 @@ from service.store.read.cache_bytes import CacheBytes
 from service.store.read.known import Known, KnownProjects, KnownShape
 from service.store.read.learning import ID_BYTES
 from service.store.read.names import Names
+from service.store.read.sums import Sums
 
 
 class Taken:
@@ -75,16 +77,22 @@ def test_answers(body_bytes: int) -> None:
         assert taken.size_bytes == pytest.approx(cache.size_bytes, rel=0.15)
 
 
+def everybody(names: Names) -> Sums:
+    """A job of each user."""
+    jobs = np.ones((6, len(names)), np.int64)
+    return Sums(jobs, jobs[0], [len(names)] * 7)
+
+
 @pytest.mark.parametrize("name", ["user", "użytkownik", "\U0001f9ec" * 30])
 def test_names(name: str) -> None:
     """Texts of other scripts take more; the copies in the order of answers count."""
     known, changed = users(3_000, name=name), users(100, 2_950, name="renamed")
     with traced() as taken:
         names = Names(b"", known)
-        names.listed_names()
+        names.listed(everybody(names))
         assert taken.size_bytes == pytest.approx(names.size_bytes, rel=0.15)
         names.update(changed)
-        names.listed_names()
+        names.listed(everybody(names))
         assert taken.size_bytes == pytest.approx(names.size_bytes, rel=0.15)
     assert names.size_bytes == Names(b"", known | changed).size_bytes
 

@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.store.layout.heads import Live
 from service.store.layout.nodes import Row, pack_leaf, pack_rows, parse_entry
-from service.store.read.cover import Cut
+from service.store.read.answer_cache import Stamp
+from service.store.read.cover import Cover, Cut
 from service.store.read.node_memory import NodeMemory
-from service.store.read.sums import Summing, SummingOne, Sums
+from service.store.read.sums import Sums, sum_nodes, sum_user
 from service.store.read.users import UnknownUserError, Users
 from service.store.redis.views import DamagedError
 
+STAMP = Stamp(b"", Live())
 INTERVAL = range(1 << 20, 1 << 30)
 Totals = dict[bytes, list[int]]
 
@@ -84,16 +87,21 @@ def parse_node(node: bytes, wants: bool | None) -> list[Row]:
 
 def sums_of_one(string: bytes, users: Users) -> Sums:
     """The sums of a single node."""
-    summing = Summing(users, INTERVAL, NodeMemory(10**6))
-    summing.add(["n:1"], [string], 1)
-    return summing.result()
+    return sum_strings(users, Cover(added=[(0, [1])]), [string], NodeMemory(10**6))
+
+
+def sum_strings(users: Users, nodes: Cover, strings: Sequence[bytes | None], memory: NodeMemory) -> Sums:
+    """The sums of the nodes of a cover, which are remembered by their numbers, or those that cut."""
+    runs = [*nodes.added, *nodes.taken, *((-1, [cut.node[1]]) for cut in nodes.cuts)]
+    keys = [f"n:{level}:{index}" for level, indexes in runs for index in indexes]
+    return sum_nodes(users, nodes, INTERVAL, memory.nodes(keys, strings, users, STAMP))
 
 
 def assert_equal(sums: Sums, users: Sequence[bytes], totals: Totals) -> None:
     """The sums of these users are those, and so is the sum of all."""
     expected = [totals.get(user, [0] * 7) for user in users]
     assert [list(row) for row in zip(*sums.jobs.tolist(), sums.size_bytes.tolist(), strict=True)] == expected
-    assert sums.total_bytes == sum(row[6] for row in expected)
+    assert list(sums.totals) == [sum(row[column] for row in expected) for column in range(7)]
 
 
 @given(st.integers(0, 2**32), st.sampled_from((1, 3, 64, 65, 150)))
@@ -102,31 +110,25 @@ def test_sums_are_those_of_a_recount(seed: int, user_count: int) -> None:
     rnd = Random(seed)
     keys = user_keys(rnd, user_count)
     users, memory = Users([int.from_bytes(key, "little") for key in keys]), NodeMemory(rnd.choice((0, 50_000, 10**7)))
-    nodes = {f"n:{number}": rnd.choice((node_of_rows, leaf))(rnd, keys) for number in range(8)}
+    nodes = [rnd.choice((node_of_rows, leaf))(rnd, keys) for _ in range(8)]
     for _ in range(4):
-        nodes[rnd.choice(list(nodes))] = node_of_rows(rnd, keys)
+        nodes[rnd.randrange(8)] = node_of_rows(rnd, keys)
         totals: Totals = {}
-        whole = [(key, nodes[key]) for key in rnd.sample(list(nodes), 6)]
+        whole = rnd.sample(range(8), 6)
         taken = rnd.sample(whole, 3)
         cuts = [Cut((0, number), 1, rnd.random() < 0.5) for number in range(2)]
         leaves = [rnd.choice((leaf(rnd, keys), None)) for _ in cuts]
         for sign, some in ((1, whole), (-1, taken)):
-            for _, node in some:
-                count(totals, node, sign)
+            for number in some:
+                count(totals, nodes[number], sign)
         for cut, each in zip(cuts, leaves, strict=True):
             if each is not None:
                 count(totals, each, cut.sign, cut.inside)
-        summing = Summing(users, INTERVAL, memory)
-        for sign, some in ((1, whole), (-1, taken)):
-            summing.add([key for key, _ in some], [node for _, node in some], sign)
-        summing.add_parts(cuts, [f"c:{number}" for number in range(2)], leaves)
-        assert_equal(summing.result(), keys, totals)
+        asked = Cover([(0, whole)], [(0, taken[:1]), (0, taken[1:])], cuts)
+        strings = [*(nodes[number] for number in (*whole, *taken)), *leaves]
+        assert_equal(sum_strings(users, asked, strings, memory), keys, totals)
         user = rnd.choice(keys)
-        one = SummingOne(user, INTERVAL)
-        one.add([node for _, node in whole], 1)
-        one.add([node for _, node in taken], -1)
-        one.add_parts(cuts, leaves)
-        assert_equal(one.result(), [user], totals)
+        assert_equal(sum_user(user, asked, INTERVAL, strings), [user], totals)
 
 
 @pytest.mark.parametrize("user_count", [3, 100])
@@ -134,10 +136,10 @@ def test_more_is_taken_off_than_is_there(user_count: int) -> None:
     """Such sums are damage, not numbers below zero."""
     rnd = Random(1)
     keys = user_keys(rnd, user_count)
-    summing = Summing(Users([int.from_bytes(key, "little") for key in keys]), INTERVAL, NodeMemory(10**6))
-    summing.add(["n:1"], [pack_rows([Row(keys[-1], (0, 0, 1, 0, 0, 0), 0)], is_wide=False)], -1)
+    users = Users([int.from_bytes(key, "little") for key in keys])
+    string = pack_rows([Row(keys[-1], (0, 0, 1, 0, 0, 0), 0)], is_wide=False)
     with pytest.raises(DamagedError, match="counts less than is taken off it"):
-        summing.result()
+        sum_strings(users, Cover(taken=[(0, [1])]), [string], NodeMemory(10**6))
 
 
 @pytest.mark.parametrize("user_count", [0, 3, 100])

@@ -34,9 +34,6 @@ class ConnectionPolicy:
 class Shortcut(Protocol):
     """Answers some requests without the task, the router and the handlers that others need."""
 
-    def __call__(self, message: RawRequestMessage, tell: Callable[[Whole | None], None], /) -> bool:
-        """Tells whether it takes a request; then it calls `tell` once, later, with an answer.
-
-        It calls `tell` with None if it has no answer after all, so that the request goes the usual way.
-        """
+    def __call__(self, message: RawRequestMessage, tell: Callable[[Whole], None], /) -> bool:
+        """Tells whether it takes a request; then it calls `tell` once, later, with an answer."""
         ...

@@ -59,28 +59,25 @@ class Shortening(Reading):
         """Tells whether the connection ends with the answer under way: nothing has come after it, or may."""
         return (self._half_closed or self._stopping.is_set()) and not self._messages and not self._held
 
-    def _answer_shortened(self, answer: Whole | None) -> None:
-        """Sends the answer of the shortcut; None: the request goes the usual way."""
+    def _answer_shortened(self, answer: Whole) -> None:
+        """Sends the answer of the shortcut."""
         message, self._shortened = self._shortened, None
         assert message is not None  # noqa: S101 - it answers once
         if self.transport is None or self.transport.is_closing() or self._parser is None or self._manager is None:
             return
-        if answer is None:
-            self._messages.appendleft((message, EMPTY_PAYLOAD))
-        else:
-            self._parser.message_consumed()
-            self._manager.requests_count += 1
-            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-            is_last = self._is_last()
-            answer.keep_alive = not is_last
-            self.transport.write(bytes_of(message, answer))
-            if self._paused:
-                self._shortened = message  # until the client has taken it
-                self._draining = self._loop.create_task(self._drain(is_last=is_last))
-                return
-            self._await_taking()
-            if is_last:
-                self.force_close()
+        self._parser.message_consumed()
+        self._manager.requests_count += 1
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        is_last = self._is_last()
+        answer.keep_alive = not is_last
+        self.transport.write(bytes_of(message, answer))
+        if self._paused:
+            self._shortened = message  # until the client has taken it
+            self._draining = self._loop.create_task(self._drain(is_last=is_last))
+            return
+        self._await_taking()
+        if is_last:
+            self.force_close()
         self._wake()
 
     async def _drain(self, *, is_last: bool) -> None:

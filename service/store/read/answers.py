@@ -1,5 +1,7 @@
 """Makes the JSON body of an answer from sums per user. Pure, no I/O. Counts come in the order of status ranks."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from service.store.read.names import Names
@@ -49,14 +51,14 @@ def administrator_body(sums: Sums, names: Names) -> bytes:
     launching, running, canceling, failed, finished, cancelled = sums.jobs.take(positions, axis=1).tolist()
     size_bytes = sums.size_bytes.take(positions).tolist()
     users = list(map(_User, listed, launching, running, failed, finished, canceling, cancelled, size_bytes))
-    return _encode(_Statistics(users, *_totals(len(users), sums)))
+    return _encode(_Statistics(users, len(users), *_in_order(sums.totals)))
 
 
 def sub_user_body(sums: Sums) -> bytes:
     """Returns the body for a sub-user, from sums that count its jobs alone."""
-    return _encode(_Totals(*_totals(1, sums)))
+    return _encode(_Totals(1, *_in_order(sums.totals)))
 
 
-def _totals(users: int, sums: Sums) -> tuple[int, ...]:
-    launching, running, canceling, failed, finished, cancelled = sums.jobs.sum(axis=1).tolist()
-    return users, launching, running, failed, finished, canceling, cancelled, sums.total_bytes
+def _in_order(totals: Sequence[int]) -> tuple[int, ...]:
+    launching, running, canceling, failed, finished, cancelled, size_bytes = totals
+    return launching, running, failed, finished, canceling, cancelled, size_bytes

@@ -8,13 +8,15 @@ from service.store.layout.keys import project_prefix
 from service.store.layout.projects import Meta
 from service.store.read.answer_cache import Question
 from service.store.read.answers import administrator_body, sub_user_body
-from service.store.read.known import Known, KnownProjects
+from service.store.read.held import Held, body_of
+from service.store.read.known import Known, KnownProjects, Settled
 from service.store.read.learning import Learning
 from service.store.read.names import Names, parse_namings
 from service.store.read.node_checks import parsed
 from service.store.read.node_memory import NodeMemory
 from service.store.read.node_rows import STATUSES
-from service.store.read.sums import Sums
+from service.store.read.plan import Plan
+from service.store.read.sums import Sums, sum_user
 from service.store.read.view import View
 from service.store.redis.views import DamagedError
 
@@ -56,14 +58,32 @@ class Bodies:
         self._memory = memory
         self._key_of_user = key_of_user
 
-    async def of(self, question: Question, known: Known, view: View, doubts: Doubts) -> bytes | None:
-        """Returns the body for a view whose nodes are of the shape that the view's meta names."""
+    def held(self, question: Question, known: Known, plan: Plan) -> Held | None:
+        """Returns the nodes of a plan, if all are remembered as they were when the project was last read."""
+        settled, names = known.settled, known.names
+        if (
+            question.user_id is not None
+            or settled is None
+            or settled.stamp.live != plan.live
+            or settled.shape_id != plan.shape.shape_id
+            or settled.names_id != names.names_id
+        ):
+            return None
+        nodes = self._memory.held(plan.asked.keys, names.users, settled.stamp)
+        return None if nodes is None else Held(settled, plan.asked, names, names.users, nodes)
+
+    async def of(self, question: Question, known: Known, plan: Plan, view: View, doubts: Doubts) -> bytes | None:
+        """Returns the body for a view whose nodes are of the plan's shape, which the view's meta names."""
         if view.meta is None:
             return await self._of_nothing(question, view, doubts)
         if question.user_id is not None:
             return await self._of_user(question.project_id, question.user_id, view, view.meta, doubts)
         names = await self.names(question.project_id, known, view, view.meta, doubts)
-        return None if names is None else administrator_body(view.sums(names.users, self._memory), names)
+        if names is None:
+            return None
+        stamp = known.settle(Settled(view.look.stamp, plan.shape.shape_id, view.meta.names_id))
+        nodes = self._memory.nodes(plan.asked.keys, view.nodes, names.users, stamp)
+        return body_of(plan.asked, nodes, names)
 
     async def _of_nothing(self, question: Question, view: View, doubts: Doubts) -> bytes | None:
         is_nothing = await self.is_nothing(question.project_id, view, doubts)
@@ -78,7 +98,7 @@ class Bodies:
 
     async def _of_user(self, project_id: str, user_id: str, view: View, meta: Meta, doubts: Doubts) -> bytes | None:
         key = self._key_of_user(user_id)
-        sums = view.sums_of(key)
+        sums = sum_user(key, view.asked.cover, view.asked.interval, view.nodes)
         if not sums.jobs.any():
             return sub_user_body(sums)
         is_user = await self._learning.is_user(project_id, view.asked.generation, user_id, meta.names_id)
@@ -118,4 +138,4 @@ def _nothing(user_id: str | None) -> bytes:
 
 
 def _no_sums(users: int) -> Sums:
-    return Sums(np.zeros((STATUSES, users), np.int64), np.zeros(users, np.int64))
+    return Sums(np.zeros((STATUSES, users), np.int64), np.zeros(users, np.int64), [0] * (STATUSES + 1))

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from service.store.layout.projects import SHAPE_ENTRY_BYTES
 from service.store.layout.tree import Shape
+from service.store.read.answer_cache import Stamp
 from service.store.read.names import Names
 from service.store.read.series_levels import Levels
 
@@ -36,6 +38,14 @@ class KnownShape:
         return Levels.of(self.packed)
 
 
+class Settled(NamedTuple):
+    """What a project was when it was last read: its stamp, and the shape id and the names id that it then had."""
+
+    stamp: Stamp
+    shape_id: bytes
+    names_id: bytes
+
+
 @dataclass(slots=True)
 class Known:
     """What a reader remembers of one project. Reads overlap, so its fields may change during every await."""
@@ -43,6 +53,7 @@ class Known:
     shape: KnownShape = field(default_factory=lambda: KnownShape(b"", Shape()))
     names: Names = field(default_factory=Names)
     wants_namings: bool = True  # whether the last look saw another names id: the next read then asks for `t`, too
+    settled: Settled | None = None  # until a look has seen another stamp
     fetching_names: asyncio.Lock = field(default_factory=asyncio.Lock)
     _limits: set[asyncio.Timeout] = field(default_factory=set)  # of the questions that wait for names
     weighed_bytes: int = 0  # as KnownProjects counts it
@@ -51,6 +62,17 @@ class Known:
     def size_bytes(self) -> int:
         """Returns about how many bytes this takes."""
         return _PROJECT_BYTES + self.shape.size_bytes + self.names.size_bytes
+
+    def settle(self, settled: Settled) -> Stamp:
+        """Notes what a read has seen; returns its stamp, the same object for all reads that saw the same in a row."""
+        if settled != self.settled:
+            self.settled = settled
+        return self.settled.stamp
+
+    def unsettle(self, settled: Settled) -> None:
+        """Notes that the project is not as it was then any more."""
+        if self.settled is settled:
+            self.settled = None
 
     @asynccontextmanager
     async def limit(self) -> AsyncIterator[None]:

@@ -16,7 +16,7 @@ from service.store.redis.views import DamagedError
 
 Numbers = NDArray[np.uint64]
 
-_USER_BYTES = 170  # that a user takes beside the texts: a tuple, and items of lists and arrays
+_USER_BYTES = 178  # that a user takes beside the texts: a tuple, and items of lists and arrays
 _MANY = 8  # if more than one name in this many changes, all names are sorted anew
 
 
@@ -54,7 +54,7 @@ class Names:
     """
 
     def __init__(self, names_id: bytes = b"", users: Mapping[bytes, bytes] | None = None) -> None:
-        self._names: NDArray[np.object_] | None = None
+        self._names: tuple[NDArray[np.object_], list[str]] | None = None
         self._replace([])
         self.update(users or {})
         self.names_id = names_id
@@ -112,8 +112,12 @@ class Names:
 
     def listed(self, sums: Sums) -> tuple[NDArray[np.intp], list[str]]:
         """Returns the positions and the names of the users who have jobs, in the order of answers."""
-        have_jobs: NDArray[np.bool_] = sums.jobs.sum(axis=0)[self._order] > 0
-        return self._order[have_jobs], self.listed_names()[have_jobs].tolist()
+        jobs = np.add.reduce(sums.jobs)
+        names, every = self._listed_names()
+        if np.count_nonzero(jobs) == len(every):
+            return self._order, every
+        have_jobs: NDArray[np.bool_] = jobs[self._order] > 0
+        return self._order[have_jobs], names[have_jobs].tolist()
 
     def with_name(self, name: str) -> Callable[[Numbers], NDArray[np.bool_]]:
         """Returns what tells of user keys whether they are of users who have this name now.
@@ -125,13 +129,14 @@ class Names:
         has_name[self._order[first:last]] = True
         return lambda keys: has_name[users.places(keys.view(np.int64))]
 
-    def listed_names(self) -> NDArray[np.object_]:
-        """Returns all names in the order of answers; the array is made once after each change.
+    def _listed_names(self) -> tuple[NDArray[np.object_], list[str]]:
+        """Returns all names in the order of answers, twice; they are made once after each change.
 
         They are copies, which lie in memory in the order in which a body is made from them: that takes a quarter less.
         """
         if self._names is None:
-            self._names = np.array([user.name.encode().decode() for user in self._sorted], object)
+            names = [user.name.encode().decode() for user in self._sorted]
+            self._names = np.array(names, object), names
         return self._names
 
     def _replace(self, users: list[tuple[int, _User]]) -> None:

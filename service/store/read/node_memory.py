@@ -3,46 +3,85 @@
 Pure, no I/O.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
 import numpy as np
 
 from service.store.layout.nodes import has_rows
+from service.store.read.answer_cache import Stamp
 from service.store.read.bounded import Bounded
-from service.store.read.node_rows import COLUMNS, Entries, Rows, parse_entries, parse_rows
+from service.store.read.node_rows import COLUMNS, SMALL_USERS, Entries, Rows, parse_entries, parse_rows
 from service.store.read.users import Users
 
-_SMALL_USERS = 64  # in a project with no more users, nodes with rows have one for every user
-_DENSE = 4  # in a larger one, those that have rows of so large a part of them
-_NODE_BYTES = 620  # that a node takes beside its string and its numbers: its key, and objects
+_DENSE = 4  # in a project of many users, nodes with rows have one for every user if they are of so large a part of them
+_NODE_BYTES = 620  # that a node takes beside its string and its arrays: its key, a stamp, and objects
+
+
+Node: TypeAlias = Rows | Entries | None
+"""What a node says; None: it is not there."""
+
+
+@dataclass(slots=True)
+class _Remembered:
+    """A node's string, what it says to the users with this number, and the stamp that the project had last with it."""
+
+    string: bytes | None
+    users: int
+    node: Node
+    stamp: Stamp
 
 
 class NodeMemory:
     """Decodes nodes for one reader, and remembers those that it was asked for last, up to `max_bytes` bytes.
 
-    What is remembered of a node counts only while its string is the same, byte by byte.
+    What is remembered of a node counts while its string is the same, byte by byte, or the stamp of its project.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._nodes: Bounded[str, tuple[bytes, int, Rows | Entries]] = Bounded(max_bytes)
+        self._nodes: Bounded[str, _Remembered] = Bounded(max_bytes)
 
     @property
     def size_bytes(self) -> int:
         """Returns how many bytes are taken now."""
         return self._nodes.size_bytes
 
-    def node(self, key: str, string: bytes, users: Users) -> Rows | Entries:
-        """Returns what the node under a key says: entries if it is a leaf. Raises DamagedError."""
+    def nodes(self, keys: Sequence[str], strings: Iterable[bytes | None], users: Users, stamp: Stamp) -> list[Node]:
+        """Returns what the nodes under these keys say, whose strings were read with this stamp. Raises DamagedError."""
+        return [self._node(key, string, users, stamp) for key, string in zip(keys, strings, strict=True)]
+
+    def held(self, keys: Iterable[str], users: Users, stamp: Stamp) -> list[Node] | None:
+        """Returns what the nodes said with this stamp, the very object; None unless all of them are remembered."""
+        nodes, get, number = [], self._nodes.get, users.number
+        for key in keys:
+            known = get(key)
+            if known is None or known.stamp is not stamp or known.users != number:
+                return None
+            nodes.append(known.node)
+        return nodes
+
+    def _node(self, key: str, string: bytes | None, users: Users, stamp: Stamp) -> Node:
         known = self._nodes.get(key)
-        if known is not None and known[1] == users.number and known[0] == string:
-            return known[2]
-        node = _rows(string, users) if has_rows(string) else parse_entries(string[1:], users)
-        self._nodes.put(key, (string, users.number, node), _NODE_BYTES + len(string) + node.size_bytes)
+        if known is not None and known.users == users.number and known.string == string:
+            known.stamp = stamp
+            return known.node
+        node = _decode(string, users)
+        taken_bytes = len(string or b"") + (0 if node is None else node.size_bytes)
+        self._nodes.put(key, _Remembered(string, users.number, node, stamp), _NODE_BYTES + taken_bytes)
         return node
+
+
+def _decode(string: bytes | None, users: Users) -> Node:
+    if not string:
+        return None
+    return _rows(string, users) if has_rows(string) else parse_entries(string[1:], users)
 
 
 def _rows(string: bytes, users: Users) -> Rows:
     keys, some = parse_rows(string)
     places = users.places(keys)
-    is_small = len(users) <= _SMALL_USERS
+    is_small = len(users) <= SMALL_USERS
     if not is_small and len(places) * _DENSE < len(users):
         return Rows(some, places)
     # large projects: half the memory of wider numbers

@@ -17,6 +17,9 @@ from service.store.redis.views import DamagedError
 
 STATUSES = 6
 LOW, MIDDLE, HIGH, COLUMNS = 6, 7, 8, 9
+_ARRAY_BYTES = 110  # that an array takes beside its numbers
+SMALL_USERS = 64
+"""In a project with no more users, whole nodes are added with a row for every user."""
 THREE = 3  # cells that an entry adds to: its status, and two words of its size
 _NARROW = b"r"
 _BYTE, _USER, _SEVEN_BYTES = np.uint64(8), np.uint64((1 << 48) - 1), np.uint64((1 << 56) - 1)
@@ -31,8 +34,9 @@ class Rows(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """Returns the bytes that the numbers take."""
-        return self.cells.nbytes + (0 if self.places is None else self.places.nbytes)
+        """Returns the bytes that the arrays take."""
+        places_bytes = 0 if self.places is None else self.places.nbytes + _ARRAY_BYTES
+        return self.cells.nbytes + _ARRAY_BYTES + places_bytes
 
     def add(self, total: Numbers, sign: int) -> None:
         """Adds the rows to the cells of all users, or by the sign subtracts them."""
@@ -47,21 +51,27 @@ class Rows(NamedTuple):
 class Entries(NamedTuple):
     """The entries of a leaf, in the order of their starts: the cells that each adds to, and the numbers that it adds.
 
-    Each has THREE of both; cells are counted through all rows of all users.
+    Each has THREE of both; cells are counted through all rows of all users. `rows` are the sums of all entries, where
+    there are so few users that these are added faster.
     """
 
     starts_ms: Numbers
     cells: Places
     numbers: Numbers
+    rows: Rows | None
 
     @property
     def size_bytes(self) -> int:
-        """Returns the bytes that the numbers take."""
-        return self.starts_ms.nbytes + self.cells.nbytes + self.numbers.nbytes
+        """Returns the bytes that the arrays take, of which two are views of others."""
+        rows_bytes = 0 if self.rows is None else self.rows.size_bytes
+        return self.starts_ms.nbytes + self.cells.nbytes + self.numbers.nbytes + 5 * _ARRAY_BYTES + rows_bytes
 
     def add(self, total: Numbers, sign: int) -> None:
         """Adds all entries to the cells of all users, or by the sign subtracts them."""
-        self._add(total, sign, 0, len(self.starts_ms))
+        if self.rows is None:
+            self._add(total, sign, 0, len(self.starts_ms))
+        else:
+            self.rows.add(total, sign)
 
     def add_part(self, total: Numbers, sign: int, edges_ms: Numbers, *, inside: bool) -> None:
         """Adds, or by the sign subtracts, those that start in the interval between two edges, or outside of it."""
@@ -113,7 +123,12 @@ def parse_entries(packed: bytes, users: Users) -> Entries:
     numbers[:, 1], numbers[:, 2] = _column(items, "low"), _column(items, "middle") & _THREE_BYTES
     starts_ms = (_column(items, "start") & _SEVEN_BYTES).view(np.int64)
     order = starts_ms.argsort()
-    return Entries(starts_ms[order], cells[order].reshape(-1), numbers[order].reshape(-1))
+    entries = Entries(starts_ms[order], cells[order].reshape(-1), numbers[order].reshape(-1), None)
+    if len(users) > SMALL_USERS:
+        return entries
+    rows = np.zeros((len(users), COLUMNS), np.int64)
+    entries.add(rows, 1)
+    return entries._replace(rows=Rows(rows))
 
 
 def _column(items: NDArray[np.void], name: str) -> NDArray[Any]:

@@ -1,29 +1,30 @@
 """Reads statistics: one MGET over the nodes of a cover, checked against the shape that the cover was made for."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from redis.asyncio import Redis, RedisCluster
 
 from service.events.event import MAX_MS, JobStatus
 from service.runtime.digests import digest_of
-from service.store.contract import SMALL_BYTES, Answer, Freshness, How, Series, Standing, StoreTotals
+from service.store.contract import Answer, Freshness, How, Series, Standing, StoreTotals
 from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Live
-from service.store.layout.keys import STRIPES, head_key, project_prefix, stripe_of, stripe_tag, trial_key
+from service.store.layout.keys import STRIPES, head_key, stripe_of, stripe_tag, trial_key
 from service.store.layout.projects import user_key
 from service.store.layout.totals import Totals
 from service.store.read.answer_cache import AnswerCache, Question, Remembered
 from service.store.read.bodies import Bodies, Doubts
 from service.store.read.cache_bytes import DEFAULT_CACHE_BYTES, CacheBytes
-from service.store.read.cover import cover
+from service.store.read.held import Held
 from service.store.read.joined_looks import JoinedLooks
 from service.store.read.known import QUESTION_SECONDS, Known, KnownProjects
 from service.store.read.learning import Learning
-from service.store.read.node_checks import check_nodes
 from service.store.read.node_memory import NodeMemory
+from service.store.read.plan import Plan
 from service.store.read.series import SeriesReader
 from service.store.read.series_plan import SeriesQuestion
 from service.store.read.shared_read import SharedRead
@@ -37,6 +38,8 @@ from service.store.redis.shards import one_stripe_each
 from service.store.redis.views import DamagedError, parse_stored_head
 
 _DOING = "reading a project"
+_Again: TypeAlias = Callable[[Look], Answer | None]
+"""Makes an answer at a look; None: something was written to the project, and it has to be asked for."""
 _ATTEMPTS = 20  # a shape changes at splits only: to meet that many in a row, a read must be starved
 
 
@@ -121,34 +124,36 @@ class RedisStatisticsStore:
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
         """See StatisticsStore.read."""
-        question = _question(project_id, start_ms, end_ms, user_id)
-        known, remembered = self._known.of(project_id), self._answers.get(question)
-        with _reading(project_id, _DOING):  # the client ends each read that takes too long
-            return await self._remembered(question, remembered) or await self._asked(question, known)
+        question, known = _question(project_id, start_ms, end_ms, user_id), self._known.of(project_id)
+        return await self._read(question, known, self._begin(question, known))
 
-    def answer_again(
+    def ask(
         self,
         project_id: str,
         start_ms: int | None,
         end_ms: int | None,
         user_id: str | None,
         tell: Callable[[Answer | Exception | None], None],
-    ) -> bool:
-        """See StatisticsStore.answer_again."""
-        question = _question(project_id, start_ms, end_ms, user_id)
-        remembered = self._answers.get(question)
-        if remembered is None or len(remembered.body) >= SMALL_BYTES:
-            return False
+    ) -> Coroutine[Any, Any, Answer] | None:
+        """See StatisticsStore.ask."""
+        question, known = _question(project_id, start_ms, end_ms, user_id), self._known.of(project_id)
+        begun = self._begin(question, known)
+        if isinstance(begun, Plan):
+            return self._read(question, known, begun)
 
         def hear(view: View | None, error: Exception | None) -> None:
-            if view is None:
-                tell(error and _named(error, project_id, _DOING))
-            else:
-                tell(self._still(view.look, remembered))
+            found: Answer | Exception | None = None
+            try:
+                if error is not None:
+                    raise error  # noqa: TRY301 - to have it named
+                if view is not None:
+                    found = begun(view.look)
+            except Exception as failed:  # noqa: BLE001 - whatever it is
+                found = _named(failed, project_id)
+            tell(found)
 
-        self._known.of(project_id)
         self._looks.tell(project_id, self._live_of(project_id).generation, hear)
-        return True
+        return None
 
     async def series(
         self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
@@ -167,37 +172,48 @@ class RedisStatisticsStore:
             view = await RedisStatisticsStore._join_look(self, project_id)
         return Standing(view.look.stamp, self._as_of_ms(view.look))
 
-    async def _remembered(self, question: Question, remembered: Remembered | None) -> Answer | None:
-        """Returns the answer that was given before, if nothing has been written to the project since."""
-        if remembered is None:
-            return None
-        return self._still((await self._join_look(question.project_id)).look, remembered)
+    def _begin(self, question: Question, known: Known) -> _Again | Plan:
+        """Returns what makes the answer of a look, if all that it needs is remembered; else what is to be asked for."""
+        remembered = self._answers.get(question)
+        if remembered is not None:
+            return partial(self._still, remembered)
+        plan = self._plan(question, known)
+        held = self._bodies.held(question, known, plan)
+        return plan if held is None else partial(self._from_held, question, known, held)
 
-    async def _asked(self, question: Question, known: Known) -> Answer:
+    async def _read(self, question: Question, known: Known, begun: _Again | Plan) -> Answer:
+        with _reading(question.project_id, _DOING):  # the client ends each read that takes too long
+            if isinstance(begun, Plan):
+                return await self._asked(question, known, begun)
+            found = begun((await self._join_look(question.project_id)).look)
+            return found or await self._asked(question, known, self._plan(question, known))
+
+    async def _asked(self, question: Question, known: Known, plan: Plan) -> Answer:
         """Asks until what the keys were chosen by - generation, horizon, shape, names - is what the reply says."""
         project_id, doubts, began_seconds = question.project_id, Doubts(), self._monotonic_seconds()
         for attempt in range(_ATTEMPTS):
-            if attempt and self._monotonic_seconds() - began_seconds > QUESTION_SECONDS:
-                raise StoreUnavailableError(f"reading a project: no answer within {QUESTION_SECONDS:g} s")
-            shape, live = known.shape, self._live_of(project_id)
-            interval = range(max(question.start_ms, live.horizon_ms), question.end_ms)
-            nodes = cover(shape.shape, interval.start, interval.stop)
-            wants_namings = question.user_id is None and known.wants_namings
-            view = await self._look(project_id, Asked(live.generation, interval, nodes, wants_namings))
-            if view.look.head.live != live:
+            if attempt:
+                if self._monotonic_seconds() - began_seconds > QUESTION_SECONDS:
+                    raise StoreUnavailableError(f"reading a project: no answer within {QUESTION_SECONDS:g} s")
+                plan = self._plan(question, known)
+            view = await self._look(project_id, plan.asked)
+            if view.look.head.live != plan.live:
                 continue
             if view.meta is not None:
-                if view.meta.shape_id != shape.shape_id:
-                    await self._bodies.learn_shape(project_id, known, live.generation)
+                if view.meta.shape_id != plan.shape.shape_id:
+                    await self._bodies.learn_shape(project_id, known, plan.live.generation)
                     continue
-                check_nodes(project_prefix(project_id, live.generation), shape.shape, nodes, view.nodes)
-            body = await self._bodies.of(question, known, view, doubts)
+                plan.check(project_id, view)
+            body = await self._bodies.of(question, known, plan, view, doubts)
             if body is not None:
                 made = Remembered(view.look.stamp, body, digest_of(body))
                 if view.meta is not None:
                     self._answers.put(question, made)
                 return self._answer(view.look, made, "reread" if attempt else "read")
         raise StoreUnavailableError(f"project {project_id} changed under each of its reads", "changed")
+
+    def _plan(self, question: Question, known: Known) -> Plan:
+        return Plan.of(question, known, self._live_of(question.project_id))
 
     async def _join_look(self, project_id: str) -> View:
         """Returns a view of head and meta, which other questions share that came before it was asked for."""
@@ -219,9 +235,18 @@ class RedisStatisticsStore:
         strings: list[Any] = await self._client.mget(keys)
         return strings
 
-    def _still(self, look: Look, remembered: Remembered) -> Answer | None:
+    def _still(self, remembered: Remembered, look: Look) -> Answer | None:
         """Returns an answer that was given before, if by this look it holds."""
         return self._answer(look, remembered, "looked") if look.stamp == remembered.stamp else None
+
+    def _from_held(self, question: Question, known: Known, held: Held, look: Look) -> Answer | None:
+        """Returns the answer that is made of nodes that are held, if by this look they hold. Raises DamagedError."""
+        body = held.body(known, look)
+        if body is None:
+            return None
+        made = Remembered(look.stamp, body, digest_of(body))
+        self._answers.put(question, made)
+        return self._answer(look, made, "looked")
 
     def _answer(self, look: Look, made: Remembered, how: How) -> Answer:
         head, as_of_ms = look.head, self._as_of_ms(look)
@@ -238,10 +263,10 @@ def _question(project_id: str, start_ms: int | None, end_ms: int | None, user_id
     return Question(project_id, start_ms or 0, MAX_MS + 1 if end_ms is None else end_ms, user_id)
 
 
-def _named(error: Exception, project_id: str, doing: str) -> Exception:
+def _named(error: Exception, project_id: str) -> Exception:
     """Returns what an error becomes where it leaves the store."""
     try:
-        with _reading(project_id, doing):
+        with _reading(project_id, _DOING):
             raise error  # noqa: TRY301 - to have it named
     except Exception as named:  # noqa: BLE001 - whatever it is
         return named

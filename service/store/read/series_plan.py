@@ -13,7 +13,7 @@ from service.store.read.known import KnownShape
 from service.store.read.node_checks import check_nodes
 from service.store.read.series_cover import Nodes, find_nodes
 from service.store.read.series_sums import SeriesSums
-from service.store.read.view import Asked, Look, View
+from service.store.read.view import Asked, Look, View, node_keys
 from service.store.redis.views import DamagedError
 
 
@@ -52,7 +52,9 @@ class Plan:
 
     def asked(self, piece: Nodes, *, wants_namings: bool = False) -> Asked:
         """Returns what a look asks for."""
-        return Asked(self.live.generation, cover=piece.cover(), wants_namings=wants_namings)
+        nodes = piece.cover()
+        keys = node_keys(self._prefix, nodes)
+        return Asked(self.live.generation, cover=nodes, keys=keys, wants_namings=wants_namings)
 
     def check(self, view: View) -> None:
         """Raises DamagedError for a view whose nodes are not as the shape says."""

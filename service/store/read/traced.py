@@ -11,6 +11,7 @@ from service.store.layout.keys import stripe_of
 from service.store.read.answer_cache import Question
 from service.store.read.bodies import Bodies, Doubts
 from service.store.read.known import Known
+from service.store.read.plan import Plan
 from service.store.read.reader import RedisStatisticsStore
 from service.store.read.view import Asked, View
 
@@ -51,6 +52,6 @@ class _TracedBodies(Bodies):
         self.__dict__.update(vars(bodies))
         self._tracer = tracer
 
-    async def of(self, question: Question, known: Known, view: View, doubts: Doubts) -> bytes | None:
+    async def of(self, question: Question, known: Known, plan: Plan, view: View, doubts: Doubts) -> bytes | None:
         with span_of(self._tracer, "sums", attributes={"stats.nodes": len(view.nodes)}):
-            return await super().of(question, known, view, doubts)
+            return await super().of(question, known, plan, view, doubts)

@@ -1,6 +1,6 @@
 """One look at a project: a stripe's head, the project's meta, and the strings of a cover, all of one instant."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -11,10 +11,7 @@ from service.store.layout.projects import Meta, parse_meta
 from service.store.read.answer_cache import Stamp
 from service.store.read.cover import Cover
 from service.store.read.node_checks import parsed
-from service.store.read.node_memory import NodeMemory
 from service.store.read.shared_read import SharedRead
-from service.store.read.sums import Summing, SummingOne, Sums
-from service.store.read.users import Users
 from service.store.redis.views import DamagedError, parse_stored_head
 
 Mget = Callable[[str, list[str]], Awaitable[list[Any]]]
@@ -22,11 +19,15 @@ Mget = Callable[[str, list[str]], Awaitable[list[Any]]]
 
 
 class Asked(NamedTuple):
-    """What is asked for beside head and meta: the nodes of a generation that cover an interval, and maybe namings."""
+    """What is asked for beside head and meta: the nodes of a generation that cover an interval, and maybe namings.
+
+    `keys` are those of the nodes, in the order of the cover.
+    """
 
     generation: int
     interval: range = range(0)
     cover: Cover = Cover()
+    keys: Sequence[str] = ()
     wants_namings: bool = False
 
 
@@ -41,37 +42,23 @@ class Look(NamedTuple):
 class View(NamedTuple):
     """What a look saw: `meta` is None where there is no project, `namings` where they were not asked for.
 
-    `nodes` are the strings of the cover's nodes, `keys` their keys.
+    `nodes` are the strings of the nodes that were asked for.
     """
 
     asked: Asked
     look: Look
     meta: Meta | None
     namings: bytes | None
-    keys: list[str]
     nodes: list[bytes | None]
 
-    def sums(self, users: Users, memory: NodeMemory) -> Sums:
-        """Returns the sums of all users of the project. Raises DamagedError."""
-        summing, (added, taken, cut) = Summing(users, self.asked.interval, memory), self._parts()
-        summing.add(self.keys[added], self.nodes[added], 1)
-        summing.add(self.keys[taken], self.nodes[taken], -1)
-        summing.add_parts(self.asked.cover.cuts, self.keys[cut], self.nodes[cut])
-        return summing.result()
 
-    def sums_of(self, user: bytes) -> Sums:
-        """Returns the sums of the user with this key alone. Raises DamagedError."""
-        summing, (added, taken, cut) = SummingOne(user, self.asked.interval), self._parts()
-        summing.add(self.nodes[added], 1)
-        summing.add(self.nodes[taken], -1)
-        summing.add_parts(self.asked.cover.cuts, self.nodes[cut])
-        return summing.result()
-
-    def _parts(self) -> tuple[slice, slice, slice]:
-        """Returns where the nodes are that are added whole, those that are taken off whole, and those that are cut."""
-        cover = self.asked.cover
-        added, cut = sum(len(indexes) for _, indexes in cover.added), len(self.nodes) - len(cover.cuts)
-        return slice(0, added), slice(added, cut), slice(cut, None)
+def node_keys(prefix: str, nodes: Cover) -> list[str]:
+    """Returns the keys of the nodes of a cover, for the prefix of a project's keys."""
+    keys = []
+    for level, indexes in chain(nodes.added, nodes.taken):
+        stem = f"{prefix}n:{level}:"
+        keys += [f"{stem}{index}" for index in indexes]
+    return keys + [node_key(prefix, cut.node) for cut in nodes.cuts]
 
 
 async def read_view(mget: Mget, project_id: str, asked: Asked) -> View:
@@ -82,11 +69,7 @@ async def read_view(mget: Mget, project_id: str, asked: Asked) -> View:
     stripe, prefix = stripe_of(project_id), project_prefix(project_id, asked.generation)
     keys = [head_key(stripe), claims_key(stripe), f"{prefix}m", *([f"{prefix}t"] if asked.wants_namings else ())]
     nodes_at = len(keys)
-    for level, indexes in chain(asked.cover.added, asked.cover.taken):
-        stem = f"{prefix}n:{level}:"
-        keys += [f"{stem}{index}" for index in indexes]
-    keys += [node_key(prefix, cut.node) for cut in asked.cover.cuts]
-    strings = await mget(stripe_tag(stripe), keys)
+    strings = await mget(stripe_tag(stripe), [*keys, *asked.keys])
     head_data, claims_data, meta_data = strings[:3]
     head = parse_stored_head(stripe, head_data)
     meta = None if meta_data is None else parsed(keys[2], parse_meta, meta_data)
@@ -97,7 +80,7 @@ async def read_view(mget: Mget, project_id: str, asked: Asked) -> View:
     stamp = Stamp(b"" if meta is None else meta.write_id, head.live)
     namings = (strings[3] or b"") if asked.wants_namings else None
     look = Look(head, as_of_ms(head_data, claims_data), stamp)
-    return View(asked, look, meta, namings, keys[nodes_at:], strings[nodes_at:])
+    return View(asked, look, meta, namings, strings[nodes_at:])
 
 
 async def read_as_of_ms(shared: SharedRead, stripe: int) -> int:

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from redis.asyncio import Redis, RedisCluster
 
@@ -39,19 +39,17 @@ class WatchedStore:
 
     async def read(self, project_id: str, start_ms: int | None, end_ms: int | None, user_id: str | None) -> Answer:
         """Reads as StatisticsStore.read says; raises StoreUnavailableError also while keys may be evicted."""
-        answer, seconds = await self._timed(self._store.read, project_id, start_ms, end_ms, user_id)
-        self._metrics.answered(answer.how, seconds)
-        return answer
+        return await self._counted(self._checked(self._store.read, project_id, start_ms, end_ms, user_id))
 
-    def answer_again(
+    def ask(
         self,
         project_id: str,
         start_ms: int | None,
         end_ms: int | None,
         user_id: str | None,
         tell: Callable[[Answer | Exception | None], None],
-    ) -> bool:
-        """Reads as StatisticsStore.answer_again says; not while keys may be evicted."""
+    ) -> Coroutine[Any, Any, Answer] | None:
+        """Reads as StatisticsStore.ask says; raises StoreUnavailableError also while keys may be evicted."""
         started = time.perf_counter()
 
         def count(found: Answer | Exception | None) -> None:
@@ -62,13 +60,23 @@ class WatchedStore:
                 self._metrics.failed(found, seconds)
             tell(found)
 
-        return self._problem is None and self._store.answer_again(project_id, start_ms, end_ms, user_id, count)
+        if self._problem is not None:
+            return self.read(project_id, start_ms, end_ms, user_id)
+        reading = self._store.ask(project_id, start_ms, end_ms, user_id, count)
+        return None if reading is None else self._counted(reading)
+
+    async def _counted(self, reading: Awaitable[Answer]) -> Answer:
+        answer, seconds = await self._timed(reading)
+        self._metrics.answered(answer.how, seconds)
+        return answer
 
     async def series(
         self, project_id: str, borders_ms: Sequence[int], user_id: str | None, user_name: str | None
     ) -> Series:
         """Reads as StatisticsStore.series says; raises StoreUnavailableError also while keys may be evicted."""
-        series, seconds = await self._timed(self._store.series, project_id, borders_ms, user_id, user_name)
+        series, seconds = await self._timed(
+            self._checked(self._store.series, project_id, borders_ms, user_id, user_name)
+        )
         self._metrics.answered("series", seconds)
         return series
 
@@ -121,14 +129,17 @@ class WatchedStore:
         if before and not self._problem:
             _log.warning("Redis does not evict keys any more; requests are answered again")
 
-    async def _timed(
+    async def _checked(
         self, ask: Callable[Question, Awaitable[T]], *args: Question.args, **options: Question.kwargs
-    ) -> tuple[T, float]:
+    ) -> T:
+        self._check()
+        return await ask(*args, **options)
+
+    async def _timed(self, asked: Awaitable[T]) -> tuple[T, float]:
         """Returns an answer and the seconds that it took; counts and times what has none."""
         started = time.perf_counter()
         try:
-            self._check()
-            answer = await ask(*args, **options)
+            answer = await asked
         except (StoreUnavailableError, LayoutError) as error:
             self._metrics.failed(error, time.perf_counter() - started)
             raise
