@@ -5,6 +5,7 @@ words of all nodes of a cover add up to far less than a machine word holds.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,30 +49,36 @@ class Rows(NamedTuple):
             total[self.places] = change(some, self.cells, some)
 
 
-class Entries(NamedTuple):
+@dataclass(slots=True)
+class Entries:
     """The entries of a leaf, in the order of their starts: the cells that each adds to, and the numbers that it adds.
 
-    Each has THREE of both; cells are counted through all rows of all users. `rows` are the sums of all entries, where
-    there are so few users that these are added faster.
+    Each has THREE of both; cells are counted through all rows of all users. Where there are few users, the sums of all
+    entries are added faster: these are made when they are first needed.
     """
 
     starts_ms: Numbers
     cells: Places
     numbers: Numbers
-    rows: Rows | None
+    users: int
+    _sums: Rows | None = None
 
     @property
     def size_bytes(self) -> int:
-        """Returns the bytes that the arrays take, of which two are views of others."""
-        rows_bytes = 0 if self.rows is None else self.rows.size_bytes
-        return self.starts_ms.nbytes + self.cells.nbytes + self.numbers.nbytes + 5 * _ARRAY_BYTES + rows_bytes
+        """Returns the bytes that the arrays take, with sums that are not made yet; two are views of others."""
+        sums_bytes = 8 * COLUMNS * self.users + 2 * _ARRAY_BYTES if self.users <= SMALL_USERS else 0
+        return self.starts_ms.nbytes + self.cells.nbytes + self.numbers.nbytes + 5 * _ARRAY_BYTES + sums_bytes
 
     def add(self, total: Numbers, sign: int) -> None:
         """Adds all entries to the cells of all users, or by the sign subtracts them."""
-        if self.rows is None:
+        if self._sums is None and self.users <= SMALL_USERS:
+            sums = np.zeros((self.users, COLUMNS), np.int64)
+            self._add(sums, 1, 0, len(self.starts_ms))
+            self._sums = Rows(sums)
+        if self._sums is None:
             self._add(total, sign, 0, len(self.starts_ms))
         else:
-            self.rows.add(total, sign)
+            self._sums.add(total, sign)
 
     def add_part(self, total: Numbers, sign: int, edges_ms: Numbers, *, inside: bool) -> None:
         """Adds, or by the sign subtracts, those that start in the interval between two edges, or outside of it."""
@@ -123,12 +130,7 @@ def parse_entries(packed: bytes, users: Users) -> Entries:
     numbers[:, 1], numbers[:, 2] = _column(items, "low"), _column(items, "middle") & _THREE_BYTES
     starts_ms = (_column(items, "start") & _SEVEN_BYTES).view(np.int64)
     order = starts_ms.argsort()
-    entries = Entries(starts_ms[order], cells[order].reshape(-1), numbers[order].reshape(-1), None)
-    if len(users) > SMALL_USERS:
-        return entries
-    rows = np.zeros((len(users), COLUMNS), np.int64)
-    entries.add(rows, 1)
-    return entries._replace(rows=Rows(rows))
+    return Entries(starts_ms[order], cells[order].reshape(-1), numbers[order].reshape(-1), len(users))
 
 
 def _column(items: NDArray[np.void], name: str) -> NDArray[Any]:
