@@ -16,6 +16,7 @@ FOUND = {
     "high-watermark": (2, "0", "in _check_grown"),
     "leader": (25, "5", "in check"),
     "mark": (3, "2", "in check"),
+    "held": (1, "", "in check"),
 }
 
 
