@@ -127,6 +127,16 @@ def test_names_that_came_meanwhile_have_it_read_anew() -> None:
     assert held.body(known, look) is None
 
 
+def test_a_name_that_came_meanwhile_has_it_read_anew() -> None:
+    """It is of a later write: were it remembered with this one, it would stay if Redis lost the later one."""
+    names, live = Names(b"names", {user_key(user): f"\1{user}name".encode() for user in "abcdefghi"}), Live()
+    known, settled = Known(), Settled(Stamp(b"write", live), b"shape", b"names")
+    held = Held(settled, Asked(0), names, names.users, [])
+    names.update({user_key("a"): b"\1aother"})
+    assert names.users is held.users
+    assert held.body(known, Look(Head(1, (), live), 5, settled.stamp)) is None
+
+
 def test_a_look_at_another_write_ends_what_is_held() -> None:
     """Also for all other questions that would else look in vain."""
     names, live = Names(), Live()

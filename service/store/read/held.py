@@ -30,7 +30,9 @@ class Held(NamedTuple):
             known.unsettle(self.settled)
             return None
         # names may have changed meanwhile, as another question has seen a later write
-        return body_of(self.asked, self.nodes, self.names) if self.names.users is self.users else None
+        if self.names.users is not self.users or self.names.names_id != self.settled.names_id:
+            return None
+        return body_of(self.asked, self.nodes, self.names)
 
 
 def body_of(asked: Asked, nodes: Sequence[Node], names: Names) -> bytes:
