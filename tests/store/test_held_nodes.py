@@ -6,8 +6,13 @@ from collections import Counter
 from random import Random
 from typing import Any
 
+import pytest
+from redis.asyncio import Redis
+
 from service.store.contract import Answer
+from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Head, Live
+from service.store.layout.keys import project_prefix
 from service.store.layout.projects import user_key
 from service.store.read.answer_cache import Stamp
 from service.store.read.held import Held
@@ -18,7 +23,7 @@ from service.store.read.view import Asked, Look
 from tests.oracle import Oracle
 from tests.store.histories import make_queries
 from tests.store.interposed import Interposed
-from tests.store.support import NOON_MS, Event, Query, Store, event
+from tests.store.support import NOON_MS, Event, Query, Store, event, stored
 
 SPAN_MS = 1 << 34
 
@@ -145,3 +150,20 @@ def test_a_look_at_another_write_ends_what_is_held() -> None:
     held = Held(settled, Asked(0), names, names.users, [])
     assert held.body(known, Look(Head(1, (), live), 5, Stamp(b"later", live))) is None
     assert known.settled is None
+
+
+@pytest.mark.parametrize(("name", "left_bytes"), [(f"n:36:{NOON_MS >> 36}", 1), ("t", 0)])
+async def test_damage_is_not_remembered(store: Store, client: Redis, name: str, left_bytes: int) -> None:
+    """Once a key is again what it was, so are answers: also where nobody has written to the project."""
+    key, events = f"{project_prefix('project')}{name}", jobs(Random(4), 500)
+    middle_ms = NOON_MS + SPAN_MS // 9
+    queries: list[Query] = [("project", start_ms, None, None) for start_ms in range(middle_ms, middle_ms + 9)]
+    await store.apply(events)
+    string = await stored(client, key)
+    await client.set(key, string[:left_bytes])
+    for query in queries[:3]:
+        with pytest.raises(StoreUnavailableError, match="damaged"):
+            await ask(store.reader, query)
+    await client.set(key, string)
+    for query in queries:
+        assert json.loads((await ask(store.reader, query)).body) == Oracle(events).answer(*query)

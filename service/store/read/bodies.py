@@ -82,8 +82,12 @@ class Bodies:
         if names is None:
             return None
         stamp = known.settle(Settled(view.look.stamp, plan.shape.shape_id, view.meta.names_id))
-        nodes = self._memory.nodes(plan.asked.keys, view.nodes, names.users, stamp)
-        return body_of(plan.asked, nodes, names)
+        try:
+            nodes = self._memory.nodes(plan.asked.keys, view.nodes, names.users, stamp)
+            return body_of(plan.asked, nodes, names)
+        except DamagedError:
+            names.names_id = b""  # whoever mends it by hand may do so without a write: namings are read again, too
+            raise
 
     async def _of_nothing(self, question: Question, view: View, doubts: Doubts) -> bytes | None:
         is_nothing = await self.is_nothing(question.project_id, view, doubts)

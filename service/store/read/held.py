@@ -13,6 +13,7 @@ from service.store.read.node_memory import Node
 from service.store.read.sums import sum_nodes
 from service.store.read.users import Users
 from service.store.read.view import Asked, Look
+from service.store.redis.views import DamagedError
 
 
 class Held(NamedTuple):
@@ -25,14 +26,18 @@ class Held(NamedTuple):
     nodes: Sequence[Node]
 
     def body(self, known: Known, look: Look) -> bytes | None:
-        """Returns the body of the answer at a look; None if something was written. Raises DamagedError."""
+        """Returns the body of the answer at a look; None if something was written, or what is held is damaged."""
         if look.stamp != self.settled.stamp:
             known.unsettle(self.settled)
             return None
         # names may have changed meanwhile, as another question has seen a later write
         if self.names.users is not self.users or self.names.names_id != self.settled.names_id:
             return None
-        return body_of(self.asked, self.nodes, self.names)
+        try:
+            return body_of(self.asked, self.nodes, self.names)
+        except DamagedError:  # when it was read: whether it is now, Redis has to say
+            known.unsettle(self.settled)
+            return None
 
 
 def body_of(asked: Asked, nodes: Sequence[Node], names: Names) -> bytes:

@@ -240,7 +240,7 @@ class RedisStatisticsStore:
         return self._answer(look, remembered, "looked") if look.stamp == remembered.stamp else None
 
     def _from_held(self, question: Question, known: Known, held: Held, look: Look) -> Answer | None:
-        """Returns the answer that is made of nodes that are held, if by this look they hold. Raises DamagedError."""
+        """Returns the answer that is made of nodes that are held, if by this look they hold."""
         body = held.body(known, look)
         if body is None:
             return None
