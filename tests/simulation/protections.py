@@ -111,25 +111,23 @@ PROTECTIONS: Mapping[str, Sequence[Change]] = {
     "look-before": [("service.store.read.joined_looks:JoinedLooks._look", "mget(tag, keys, close)", "mget(tag, keys)")],
     # the API looks, and gives a remembered answer though something was written
     "stamp": [
-        ("service.store.read.reader:RedisStatisticsStore._still", "if look.stamp == remembered.stamp", "if True"),
+        ("service.store.read.questions:Questions._still", "if look.stamp == remembered.stamp", "if True"),
     ],
     # the API looks, and adds up nodes that were read before something was written
     "held": [("service.store.read.held:Held.body", "if look.stamp != self.settled.stamp:", "if False:")],
     # the API adds up nodes by a shape that is no longer the project's
     "shape": [
         (
-            "service.store.read.reader:RedisStatisticsStore._asked",
+            "service.store.read.questions:Questions._asked",
             "if view.meta.shape_id != plan.shape.shape_id:",
             "if False:",
         ),
         (
-            "service.store.read.reader:RedisStatisticsStore._asked",
+            "service.store.read.questions:Questions._asked",
             "plan.check(project_id, view)",
             "pass",
         ),
     ],
     # the API answers from a generation that is no longer the live one
-    "live": [
-        ("service.store.read.reader:RedisStatisticsStore._asked", "if view.look.head.live != plan.live:", "if False:")
-    ],
+    "live": [("service.store.read.questions:Questions._asked", "if view.look.head.live != plan.live:", "if False:")],
 }

@@ -17,7 +17,7 @@ from service.store.read.node_memory import NodeMemory
 from service.store.read.node_rows import STATUSES
 from service.store.read.plan import Plan
 from service.store.read.sums import Sums, sum_user
-from service.store.read.view import View
+from service.store.read.view import Look, View
 from service.store.redis.views import DamagedError
 
 _DOUBTS = 3
@@ -71,6 +71,10 @@ class Bodies:
             return None
         nodes = self._memory.held(plan.asked.keys, names.users, settled.stamp)
         return None if nodes is None else Held(settled, plan.asked, names, names.users, nodes)
+
+    def of_held(self, known: Known, held: Held, look: Look) -> bytes | None:
+        """Returns the body that is made of nodes that are held, if by this look they hold."""
+        return held.body(known, look)
 
     async def of(self, question: Question, known: Known, plan: Plan, view: View, doubts: Doubts) -> bytes | None:
         """Returns the body for a view whose nodes are of the plan's shape, which the view's meta names."""
