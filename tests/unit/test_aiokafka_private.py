@@ -333,6 +333,29 @@ async def test_the_next_fetch_begins_where_what_was_taken_ends() -> None:
     assert await polling.fetch(Broker()) == 8
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 7, 8])
+async def test_portions_of_any_size_have_the_same_records(most: int) -> None:
+    """All that are not before the offset that was asked for, each once; the position is behind the last of them."""
+    polling = Polling(position=1)
+    compacted = sealed(changed(batch_of(2, base_offset=3), 23, struct.pack(">i", 4)))
+    await polling.fetch(Broker(batch_of(3) + compacted + batch_of(3, base_offset=8)))
+    found: list[int] = []
+    while records := offsets_of(await polling.hand_out(most)):
+        found += records
+        assert len(records) == most or found[-1] == 10
+        assert polling.state.position == found[-1] + 1
+    assert found == [1, 2, 3, 4, 8, 9, 10]
+
+
+async def test_a_batch_with_offsets_in_disorder_goes_back_to_none() -> None:
+    """A broken producer may write such a batch: of its records count those that are behind all before them."""
+    builder = default_records._DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, 0, 1 << 20)
+    for offset in (0, 2, 1, 2, 5, 4):
+        builder.append(offset, 1_000, b"key", b"value", [])
+    polling = Polling()
+    assert offsets_of(await polling.poll(Broker(bytes(builder.build())))) == [0, 2, 5]
+
+
 async def test_two_responses_at_most_are_held() -> None:
     """A partition whose next response is there already is not fetched, as the library has it."""
     polling = Polling()
