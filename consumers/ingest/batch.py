@@ -72,7 +72,7 @@ class Batch:
         """Yields the records in portions that are decoded within some milliseconds: fewer where they are large."""
         for first in range(0, len(records), _DECODE_RECORDS):
             some = records[first : first + _DECODE_RECORDS]
-            size_bytes = sum([len(record.value) for record in some if record.value])
+            size_bytes = sum([len(value) for record in some if (value := record.value)])
             size_bytes += sum([len(text or b"") for record in some if record.headers for _, text in record.headers])
             self.size_bytes += size_bytes
             at_once = max(1, _DECODE_RECORDS * _DECODE_BYTES // max(size_bytes, _DECODE_BYTES))

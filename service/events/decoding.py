@@ -26,6 +26,8 @@ MAX_VALUE_BYTES = 65_536
 MAX_DETAIL_CHARS = 500
 
 _ID_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+# translates every byte that is in no key to another one
+_CHARACTERS_OF_KEYS = bytes(each if each in b"/" + _ID_BYTES else each == 0 for each in range(256))
 _match_key = re.compile(rb"([A-Za-z0-9_-]{1,64})/([A-Za-z0-9_-]{1,64})").fullmatch
 _STATUS_OF_NAME = dict(JobStatus.__members__)
 
@@ -111,17 +113,29 @@ def decode_fast(key: bytes | None, value: bytes, event_id: str | None = None) ->
     wire = _read(value) if event_id is None or len(event_id) > MAX_TEXT_CHARS else _read(value, _decode_data)
     if wire is None:
         return None
-    record_key = f"{wire.project_id}/{wire.job_id}".encode()
+    project_id, user_id, job_id = _valid_id(wire.project_id), _valid_id(wire.user_id), wire.job_id
+    record_key = f"{project_id}/{job_id}".encode()
     if (
-        (key is not None and key != record_key)
-        # True unless the slash between the ids alone is left: else an id has a character that it must not have.
-        or record_key.translate(None, _ID_BYTES) != b"/"
-        or not _is_id(wire.user_id)
+        project_id is None
+        or user_id is None
+        or (key is not None and key != record_key)
+        or record_key.translate(_CHARACTERS_OF_KEYS) != record_key
+        or "/" in job_id
         # Every control character is unprintable; decode_strictly judges names with other unprintable characters.
         or not wire.user_name.isprintable()
     ):
         return None
-    return _event(wire)
+    return JobEvent(
+        project_id,
+        job_id,
+        user_id,
+        wire.user_name,
+        _STATUS_OF_NAME[wire.status],
+        wire.event_time,
+        wire.start_time,
+        wire.input_size,
+        wire.sequence or 0,
+    )
 
 
 def decode_next(value: bytes, known: JobEvent) -> JobEvent | None:
@@ -138,7 +152,17 @@ def decode_next(value: bytes, known: JobEvent) -> JobEvent | None:
         or wire.user_name != known.user_name
     ):
         return None
-    return _event(wire)
+    return JobEvent(
+        known.project_id,  # the texts that are there already, as less memory is in use then
+        known.job_id,
+        known.user_id,
+        known.user_name,
+        _STATUS_OF_NAME[wire.status],
+        wire.event_time,
+        wire.start_time,
+        wire.input_size,
+        wire.sequence or 0,
+    )
 
 
 def _read(value: bytes, decode_wire: Callable[[bytes], _WireEvent] = _decode_wire) -> _WireEvent | None:
@@ -153,24 +177,13 @@ def _read(value: bytes, decode_wire: Callable[[bytes], _WireEvent] = _decode_wir
         return None
 
 
-def _event(wire: _WireEvent) -> JobEvent:
-    return JobEvent(
-        wire.project_id,
-        wire.job_id,
-        wire.user_id,
-        wire.user_name,
-        _STATUS_OF_NAME[wire.status],
-        wire.event_time,
-        wire.start_time,
-        wire.input_size,
-        wire.sequence or 0,
-    )
-
-
 @lru_cache(maxsize=65_536)
-def _is_id(text: str) -> bool:
-    """Tells whether all characters may stand in an id. Cached, as events of few users follow each other."""
-    return not text.encode().translate(None, _ID_BYTES)
+def _valid_id(text: str) -> str | None:
+    """Returns the text if all characters may stand in an id, else None.
+
+    Events of few projects and users follow each other. They share these texts, and so need less memory.
+    """
+    return None if text.encode().translate(None, _ID_BYTES) else text
 
 
 def decode_strictly(key: bytes | None, value: bytes, event_id: str | None = None) -> JobEvent:

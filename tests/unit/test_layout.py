@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.events.event import MAX_MS, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
-from service.store.layout.jobs import PACKED_JOB_BYTES, pack_jobs
+from service.events.event import MAX_MS, MAX_SEQUENCE, MAX_SIZE_BYTES, JobDeletion, JobEvent, JobStatus
+from service.store.layout.jobs import PACKED_JOB_BYTES, pack_deletions, pack_jobs
 from service.store.layout.nodes import (
     ENTRY_BYTES,
     ROW_BYTES,
@@ -23,6 +23,7 @@ from service.store.layout.records import (
     Record,
     entry_of,
     job_hash,
+    job_hashes,
     job_key,
     job_keys,
     parse_record,
@@ -87,9 +88,39 @@ def test_keys_of_many_jobs_are_the_key_of_each(job_ids: list[str]) -> None:
     assert job_keys(job_ids) == b"".join(map(job_key, job_ids))
 
 
+@example([])
+@given(st.lists(st.binary(min_size=JOB_BYTES, max_size=JOB_BYTES), max_size=5))
+def test_hashes_of_many_keys_are_the_hash_of_each(keys: list[bytes]) -> None:
+    """Whatever the others are."""
+    assert job_hashes(b"".join(keys)) == b"".join(job_hash(key).to_bytes(4, "little") for key in keys)
+
+
+events_of_jobs = st.builds(
+    event,
+    st.integers(0, 9) | st.sampled_from(_NEARLY),
+    user_id=st.sampled_from(["a", "b"]),
+    sequence=st.integers(0, MAX_SEQUENCE),
+    event_time_ms=instants,
+    start_time_ms=instants,
+    input_size_bytes=sizes,
+    status=st.sampled_from(JobStatus),
+)
+
+
+@example([])
+@given(st.lists(events_of_jobs, max_size=5))
+def test_many_packed_jobs_are_each_packed_alone(events: list[JobEvent]) -> None:
+    """The bytes of one are not mixed with those of another; the same for deletions."""
+    assert pack_jobs(events) == b"".join(pack_jobs([each]) for each in events)
+    deletions = [JobDeletion(each.project_id, each.job_id) for each in events]
+    assert pack_deletions(deletions) == b"".join(pack_deletions([each]) for each in deletions)
+    for event_, deletion in zip(events, deletions, strict=True):
+        assert pack_jobs([event_])[:20] == pack_deletions([deletion])[:20]
+
+
 def test_a_packed_deletion_is_a_record_that_contributes_nothing() -> None:
     """It is greater than the record of any event."""
-    record = parse_record(pack_jobs([JobDeletion("project", "job")])[-RECORD_BYTES:])
+    record = parse_record(pack_deletions([JobDeletion("project", "job")])[-RECORD_BYTES:])
     assert record is not None
     assert record.is_deleted
     assert record.sequence == 2**32 - 1

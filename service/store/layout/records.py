@@ -49,14 +49,25 @@ def job_hash(key: bytes) -> int:
     The script computes the same. The bits are folded so that UUIDs which count up in any of their bytes spread as well
     as random ones.
     """
-    return job_hashes(key)[0]
+    a, b, c, d = _HASHED.unpack(key)
+    x: int = a ^ b ^ c ^ d
+    x ^= x >> 16
+    return x ^ x >> 8
 
 
-def job_hashes(keys: bytes) -> list[int]:
-    """Returns the hash of each of these keys, which lie one after the other."""
-    folded = [a ^ b ^ c ^ d for a, b, c, d in _HASHED.iter_unpack(keys)]
-    folded = [x ^ x >> 16 for x in folded]
-    return [x ^ x >> 8 for x in folded]
+def job_hashes(keys: bytes) -> bytes:
+    """Returns the hash of each of these keys, which lie one after the other: 4 bytes each, little-endian.
+
+    A byte of a hash is the xor of the bytes at and above its place in the four words of the key. So the bytes of all
+    keys at one place are taken together, as one number.
+    """
+    count, folded = len(keys) // JOB_BYTES, 0
+    hashes = bytearray(4 * count)
+    for place in range(4):
+        for word in range(0, JOB_BYTES, 4):
+            folded ^= int.from_bytes(keys[word + place :: JOB_BYTES], "little")
+        hashes[3 - place :: 4] = folded.to_bytes(count, "little")
+    return bytes(hashes)
 
 
 JOB_BYTES = 16
