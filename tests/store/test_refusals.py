@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
+from service.events.event import JobStatus
 from service.store.errors import RefusedError
 from service.store.layout.keys import project_prefix, stripe_of, stripe_tag
 from service.store.layout.projects import user_key
@@ -135,6 +136,16 @@ async def test_drift_is_refused_rather_than_counted(
     node, offset, value = damage
     await store.client.setrange(f"{PREFIX}{node}", offset, value)
     await assert_refused(store, [event(0, sequence=1, start_time_ms=NOON_MS << 5)], problem)
+
+
+@pytest.mark.parametrize("status", JobStatus)
+async def test_drift_of_each_state_is_refused(store: Store, status: JobStatus) -> None:
+    """A row that has lost the jobs of one state, and holds those of the others."""
+    assert isinstance(store.client, Redis)
+    await store.apply([event(job, status=status) for job in range(129)])
+    await store.client.setrange(f"{PREFIX}{ONE_MS}", 7 + status, bytes(1))
+    moved = event(0, status=status, sequence=1, start_time_ms=NOON_MS << 5)
+    await assert_refused(store, [moved], LESS_THAN_NONE)
 
 
 @pytest.mark.parametrize(("offset", "value"), [(11, b"\xff" * 4), (31, b"\xff" * 10)], ids=["jobs", "bytes"])

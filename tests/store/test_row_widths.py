@@ -152,6 +152,16 @@ async def test_new_millisecond_in_a_split_node_is_as_wide_as_it_must_be(watched:
     assert await watched.store.client.exists(f"{project_prefix(PROJECT)}n:0:{neighbour}")
 
 
+@pytest.mark.parametrize("status", JobStatus)
+async def test_each_state_makes_a_node_wide(watched: Watched, status: JobStatus) -> None:
+    """A narrow row has a byte for the jobs of each state."""
+    place = PLACES["one millisecond"]
+    await watched.apply(jobs(place, range(MOST_JOBS), status=status))
+    assert watched.outgrown == set()
+    await watched.apply(jobs(place, [600], status=status))
+    assert TOP in watched.outgrown
+
+
 async def test_wide_node_stays_wide(watched: Watched) -> None:
     """A node does not become narrow again, not even without jobs, and goes on from there."""
     place = PLACES["one millisecond"]

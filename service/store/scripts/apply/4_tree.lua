@@ -1,9 +1,9 @@
 -- The time tree of one project. A node's string begins with 'L' (a leaf: the entries of its jobs), or with 'r' or 'R'
 -- (one row per user, sorted, narrow or wide: an inner node, or one of level 0, which has nothing below it).
 
--- A loaded node has level, index, first (its first start time), key, items (its string), inner (whether it holds rows),
--- deltas by user key, users (how many of these), and for a leaf: taken (by position of an entry that is replaced or
--- removed the new entry or false) and added (new entries).
+-- A loaded node has level, index, first (its first start time), past (the one after its last), key, items (its string),
+-- inner (whether it holds rows), deltas by user key, users (how many of these), and for a leaf: taken (by position of
+-- an entry that is replaced or removed the new entry or false) and added (new entries).
 local function new_tree(prefix)
   local tree = {prefix = prefix, nodes = {}, touched = {}, shape = {}}
   for level in pairs(WIDTH) do tree.nodes[level] = {}; tree.touched[level] = {} end
@@ -14,7 +14,7 @@ local function load_node(tree, level, index)
   local key = tree.prefix .. 'n:' .. level .. ':' .. string.format('%d', index)
   local items = call('GET', key)
   local node = {level = level, index = index, key = key, stored = items and true or false,
-                first = index * WIDTH[level]}
+                first = index * WIDTH[level], past = (index + 1) * WIDTH[level]}
   node.inner = level == 0 or (items and byte(items) ~= 76) or false
   node.items = items or (node.inner and 'r' or 'L')
   tree.nodes[level][index] = node
@@ -24,7 +24,7 @@ end
 -- Returns the bottom node (leaf, or node of level 0) that holds the jobs of a start time.
 local function bottom(tree, start)
   local node = tree.last
-  if node and start >= node.first and start < node.first + WIDTH[node.level] then return node end
+  if node and start >= node.first and start < node.past then return node end
   local nodes, level = tree.nodes, TOP
   local index = floor(start / WIDTH[level])
   node = nodes[level][index] or load_node(tree, level, index)
@@ -37,8 +37,8 @@ local function bottom(tree, start)
   return node
 end
 
--- Returns the delta of a user in a node, made if there is none: six counts, bytes lo and hi.
-local function delta_of(tree, node, user)
+-- Returns the deltas of a node by user, made if there are none.
+local function deltas_of(tree, node)
   local deltas = node.deltas
   if not deltas then
     deltas = {}
@@ -46,6 +46,12 @@ local function delta_of(tree, node, user)
     local list = tree.touched[node.level]
     list[#list + 1] = node
   end
+  return deltas
+end
+
+-- Returns the delta of a user in a node, made if there is none: six counts, bytes lo and hi.
+local function delta_of(tree, node, user)
+  local deltas = node.deltas or deltas_of(tree, node)
   local delta = deltas[user]
   if not delta then
     delta = {0, 0, 0, 0, 0, 0, 0, 0}
@@ -55,9 +61,8 @@ local function delta_of(tree, node, user)
   return delta
 end
 
--- Adds an entry to the deltas of a node (sign 1), or subtracts it (sign -1).
-local function count(tree, node, entry, sign)
-  local lo, hi, user, status = unpack_s('<I4I3c6B', entry, 8)
+-- Adds to the deltas of a node (sign 1) what an entry says, or subtracts it (sign -1).
+local function count(tree, node, sign, lo, hi, user, status)
   local delta = delta_of(tree, node, user)
   delta[status + 1] = delta[status + 1] + sign
   delta[7] = delta[7] + sign * lo
@@ -80,23 +85,41 @@ local function add(node, entry)
   added[#added + 1] = entry
 end
 
--- Replaces the old entry of a job (or nil) by its new one (or nil), in their leaves and in the deltas.
-local function change(tree, old, new)
-  local old_node = old and bottom(tree, unpack_s('<I7', old))
-  local new_node = new and bottom(tree, unpack_s('<I7', new))
-  if old_node == new_node and sub(old, 8, 20) == sub(new, 8, 20) then
-    local delta = delta_of(tree, new_node, sub(new, 15, 20))
-    local from, to = byte(old, 21) + 1, byte(new, 21) + 1
-    delta[from] = delta[from] - 1
-    delta[to] = delta[to] + 1
-  else
-    if old then count(tree, old_node, old, -1) end
-    if new then count(tree, new_node, new, 1) end
-  end
-  if old_node == new_node then
-    if not new_node.inner then take(new_node, old, new) end
+local FIELDS = '<I7I4I3c6B'  -- of an entry: start, size (lo, hi), user key, status
+
+-- Adds the entry of a job to its leaf and to the deltas.
+local function add_entry(tree, entry)
+  local start, lo, hi, user, status = unpack_s(FIELDS, entry)
+  local node = bottom(tree, start)
+  count(tree, node, 1, lo, hi, user, status)
+  if not node.inner then add(node, entry) end
+end
+
+-- Removes the entry of a job from its leaf and from the deltas.
+local function remove_entry(tree, entry)
+  local start, lo, hi, user, status = unpack_s(FIELDS, entry)
+  local node = bottom(tree, start)
+  count(tree, node, -1, lo, hi, user, status)
+  if not node.inner then take(node, entry, false) end
+end
+
+-- Replaces the old entry of a job by its new one, in their leaves and in the deltas.
+local function replace_entry(tree, old, new)
+  local old_start, old_lo, old_hi, old_user, old_status = unpack_s(FIELDS, old)
+  local start, lo, hi, user, status = unpack_s(FIELDS, new)
+  local node = bottom(tree, old_start)
+  if node ~= bottom(tree, start) then
+    remove_entry(tree, old)
+    add_entry(tree, new)
     return
   end
-  if old and not old_node.inner then take(old_node, old, false) end
-  if new and not new_node.inner then add(new_node, new) end
+  if lo == old_lo and hi == old_hi and user == old_user then
+    local delta = delta_of(tree, node, user)
+    delta[old_status + 1] = delta[old_status + 1] - 1
+    delta[status + 1] = delta[status + 1] + 1
+  else
+    count(tree, node, -1, old_lo, old_hi, old_user, old_status)
+    count(tree, node, 1, lo, hi, user, status)
+  end
+  if not node.inner then take(node, old, new) end
 end

@@ -16,8 +16,11 @@ local function pack_row(width, delta, user, a, b, c, d, e, f, lo, hi)
   lo, hi = lo + delta[7], hi + delta[8]
   local carry = floor(lo / WORD)
   lo, hi = lo - carry * WORD, hi + carry
-  if math.min(a, b, c, d, e, f, hi) < 0 then error({err = 'DRIFT a user has fewer jobs or bytes than none'}) end
-  if math.max(a, b, c, d, e, f) >= MOST_JOBS[width] or hi >= MOST_HI[width] then
+  if a < 0 or b < 0 or c < 0 or d < 0 or e < 0 or f < 0 or hi < 0 then
+    error({err = 'DRIFT a user has fewer jobs or bytes than none'})
+  end
+  local most = MOST_JOBS[width]
+  if a >= most or b >= most or c >= most or d >= most or e >= most or f >= most or hi >= MOST_HI[width] then
     if width == NARROW then return nil end
     error({err = 'OVERFLOW a user has more jobs or bytes than a row can hold'})
   end
@@ -87,7 +90,7 @@ end
 local function build_rows(entries)
   local node, users = {level = 0}, {}
   local tree = {touched = {[0] = {}}}
-  for _, entry in ipairs(entries) do count(tree, node, entry, 1) end
+  for _, entry in ipairs(entries) do count(tree, node, 1, unpack_s('<I4I3c6B', entry, 8)) end
   for user in pairs(node.deltas) do users[#users + 1] = {unpack_s('<I6', user), user} end
   table.sort(users, function(a, b) return a[1] < b[1] end)
   for _, width in ipairs({NARROW, WIDE}) do

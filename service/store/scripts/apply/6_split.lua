@@ -62,18 +62,29 @@ end
 
 local LEVELS = {0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36, 42}
 
+-- Adds the deltas of a node to those of the node above it. Its own are not needed once it is applied, so the first that
+-- comes of a user becomes the one of the node above.
+local function hand_up(tree, node, parent)
+  local sums = deltas_of(tree, parent)
+  for user, delta in pairs(node.deltas) do
+    local sum = sums[user]
+    if sum then
+      for i = 1, 8 do sum[i] = sum[i] + delta[i] end
+    else
+      sums[user] = delta
+      parent.users = parent.users + 1
+    end
+  end
+end
+
 local function apply_tree(tree)
   for _, level in ipairs(LEVELS) do
     for _, node in ipairs(tree.touched[level]) do
+      if node.inner then apply_rows(node) else apply_leaf(tree, node) end
       local parent_level = PARENT[level]
       if parent_level then
-        local parent = tree.nodes[parent_level][floor(node.index * WIDTH[level] / WIDTH[parent_level])]
-        for user, delta in pairs(node.deltas) do
-          local sum = delta_of(tree, parent, user)
-          for i = 1, 8 do sum[i] = sum[i] + delta[i] end
-        end
+        hand_up(tree, node, tree.nodes[parent_level][floor(node.index * WIDTH[level] / WIDTH[parent_level])])
       end
-      if node.inner then apply_rows(node) else apply_leaf(tree, node) end
     end
   end
 end

@@ -25,10 +25,11 @@ end
 -- of a set of events does not depend on their order, by start, size and user. The record of a deletion is later than
 -- any.
 local function is_newer(record, old)
-  local sequence, time, start, size, user, status = unpack_s(RECORD, record)
+  local sequence, time = unpack_s('<I4I7', record)
   local old_sequence, old_time, old_start, old_size, old_user, old_status = unpack_s(RECORD, old)
   if sequence ~= old_sequence then return sequence > old_sequence end
   if time ~= old_time then return time > old_time end
+  local _, _, start, size, user, status = unpack_s(RECORD, record)
   if status ~= old_status then return status > old_status end
   if status == DELETED then return false end
   if start ~= old_start then return start > old_start end
@@ -64,7 +65,11 @@ local function apply_jobs(tree, jobs, hashes)
       if old and status == DELETED then record = sub(record, 1, 11) .. sub(old, 12, 18) .. sub(record, 19) end
       records[n + 1], records[n + 2], records[n + 3] = job, hash, record
       local new_entry = status ~= DELETED and sub(jobs, at + 31, at + 51) or nil
-      if old_entry ~= new_entry then change(tree, old_entry, new_entry) end
+      if old_entry ~= new_entry then
+        if not old_entry then add_entry(tree, new_entry)
+        elseif not new_entry then remove_entry(tree, old_entry)
+        else replace_entry(tree, old_entry, new_entry) end
+      end
       if new_entry and not (old and byte(old, 32) == status) then transitions[status + 1] = transitions[status + 1] + 1 end
     end
   end

@@ -18,7 +18,7 @@ local function sweep_hash(number)
   for i = 1, #all, 2 do
     local record = all[i + 1]
     if may_go(record) then
-      if byte(record, 32) ~= DELETED then change(tree, sub(record, 12, 32), nil) end
+      if byte(record, 32) ~= DELETED then remove_entry(tree, sub(record, 12, 32)) end
       fields[#fields + 1] = all[i]
     end
   end
