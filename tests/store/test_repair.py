@@ -7,10 +7,12 @@ from contextlib import aclosing
 import pytest
 from redis.asyncio import Redis
 
+from service.events.event import JobDeletion
 from service.store.audit.audit import audit_project
 from service.store.audit.repair import repair_project
 from service.store.errors import StoreUnavailableError
 from service.store.layout.keys import head_key, stripe_of
+from service.store.layout.tree import TOP_LEVEL
 from service.store.redis.client import create_writer_client
 from tests.oracle import Oracle
 from tests.store import damages
@@ -29,11 +31,13 @@ from tests.store.damages import (
 )
 from tests.store.support import (
     NOON_MS,
+    Event,
     Query,
     Store,
     assert_equals_oracle,
     event,
     everything,
+    job_uuid,
     stored,
     stored_hash,
     stored_nodes,
@@ -424,3 +428,20 @@ async def test_answers_are_never_half_mended(store: Store) -> None:
     await reading
     assert seen <= {(601, 602 * 7), (602, 602 * 7)}
     await assert_equals_oracle(store, EVENTS, QUERIES)
+
+
+@pytest.mark.parametrize("others", [0, 200])
+async def test_a_topmost_leaf_without_jobs_is_listed_again(store: Store, client: Redis, others: int) -> None:
+    """No record leads to it; the next job that starts there would else be in no answer, as nothing listed its leaf."""
+    far_ms = 1 << TOP_LEVEL
+    events: list[Event] = [event(number, start_time_ms=NOON_MS + number) for number in range(others)]
+    events += [event(1_000, start_time_ms=far_ms), JobDeletion("project", job_uuid(1_000))]
+    for each in events:
+        await store.apply([each])
+    await client.delete(SHAPE)
+    assert (await repair_project(client, "project")).left == []
+    await assert_equals_oracle(store, events, QUERIES)
+    events.append(event(1_001, start_time_ms=far_ms))
+    await store.apply(events[-1:])
+    assert await audit_project(client, "project") == []
+    await assert_equals_oracle(store, events, QUERIES)

@@ -14,6 +14,7 @@ from service.store.audit.walk import Walk
 from service.store.layout.projects import LISTED_LEAF, SHAPE_ENTRY_BYTES, parse_shape
 from service.store.layout.tree import LEVELS, LOWEST_LISTED_LEVEL, TOP_LEVEL, Node, Shape, path_of
 
+_EVERY_TOP = [(TOP_LEVEL, index) for index in range((MAX_MS >> TOP_LEVEL) + 1)]
 _LEVELS = {*LEVELS[:-1], TOP_LEVEL + LISTED_LEAF, LOWEST_LISTED_LEVEL + LISTED_LEAF}
 
 
@@ -39,8 +40,11 @@ async def check_shape(reads: ProjectReads, walk: Walk, findings: Findings) -> No
     [data] = (await reads.view(["s"])).strings
     _check_form(data or b"", findings)
     shape = Shape.of(listed_entries(data))
-    doubtful = sorted((shape.inner ^ walk.inner) | (_listed_by(shape) ^ walk.listed))
-    for nodes in chunks(doubtful, 200):
+    doubtful = (shape.inner ^ walk.inner) | (_listed_by(shape) ^ walk.listed)
+    if doubtful or not shape.tops:
+        # no record leads to one without jobs; were it left out, so would be the next job that starts there
+        doubtful |= {node for node in await reads.strings(_EVERY_TOP) if node[1] not in shape.tops}
+    for nodes in chunks(sorted(doubtful), 200):
         above = {node: path_of(node)[0] for node in nodes if node[0] < TOP_LEVEL}
         wanted = [*nodes, *above.values()]
         view = await reads.view(["s", *map(node_name, wanted)])
