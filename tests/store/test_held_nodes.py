@@ -130,6 +130,8 @@ def test_names_that_came_meanwhile_have_it_read_anew() -> None:
     assert held.body(known, look) is not None
     names.update({user_key("b"): b"\1bother"})
     assert held.body(known, look) is None
+    names.names_id = settled.names_id  # by a look at the write before
+    assert held.body(known, look) is None
 
 
 def test_a_name_that_came_meanwhile_has_it_read_anew() -> None:
@@ -142,14 +144,34 @@ def test_a_name_that_came_meanwhile_has_it_read_anew() -> None:
     assert held.body(known, Look(Head(1, (), live), 5, settled.stamp)) is None
 
 
-def test_a_look_at_another_write_ends_what_is_held() -> None:
-    """Also for all other questions that would else look in vain."""
-    names, live = Names(), Live()
-    known, settled = Known(), Settled(Stamp(b"write", live), b"shape", b"")
+@pytest.mark.parametrize("stamp", [Stamp(b"later", Live()), Stamp(b"write", Live(1)), Stamp(b"write", Live(0, 5))])
+def test_a_look_at_another_write_ends_what_is_held(stamp: Stamp) -> None:
+    """Or at another generation or horizon; also for all other questions that would else look in vain."""
+    names, known, settled = Names(), Known(), Settled(Stamp(b"write", Live()), b"shape", b"")
     known.settle(settled)
     held = Held(settled, Asked(0), names, names.users, [])
-    assert held.body(known, Look(Head(1, (), live), 5, Stamp(b"later", live))) is None
+    assert held.body(known, Look(Head(1, (), stamp.live), 5, stamp)) is None
     assert known.settled is None
+
+
+def test_what_a_later_read_has_seen_is_kept() -> None:
+    """A look that is heard late ends what was held when it was asked for, and nothing else."""
+    names, live = Names(), Live()
+    known, settled = Known(), Settled(Stamp(b"write", live), b"shape", b"")
+    later = Settled(Stamp(b"later", live), b"shape", b"")
+    known.settle(settled)
+    held = Held(settled, Asked(0), names, names.users, [])
+    assert known.settle(later) is later.stamp
+    assert held.body(known, Look(Head(1, (), live), 5, later.stamp)) is None
+    assert known.settled is later
+
+
+def test_reads_that_saw_the_same_have_one_stamp() -> None:
+    """Nodes of several reads are held together by it; after another write it is another one."""
+    known, live = Known(), Live()
+    first = known.settle(Settled(Stamp(b"write", live), b"shape", b"names"))
+    assert known.settle(Settled(Stamp(b"write", live), b"shape", b"names")) is first
+    assert known.settle(Settled(Stamp(b"later", live), b"shape", b"names")) is not first
 
 
 @pytest.mark.parametrize(("name", "left_bytes"), [(f"n:36:{NOON_MS >> 36}", 1), ("t", 0)])
