@@ -5,7 +5,9 @@ import json
 from collections import Counter
 from random import Random
 from typing import Any
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 from redis.asyncio import Redis
 
@@ -14,10 +16,17 @@ from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Head, Live
 from service.store.layout.keys import project_prefix
 from service.store.layout.projects import user_key
-from service.store.read.answer_cache import Stamp
+from service.store.layout.tree import TOP_LEVEL, Shape
+from service.store.read.answer_cache import Question, Stamp
+from service.store.read.bodies import Bodies
+from service.store.read.cover import Cover
 from service.store.read.held import Held
-from service.store.read.known import Known, Settled
+from service.store.read.known import Known, KnownProjects, KnownShape, Settled
+from service.store.read.learning import Learning
 from service.store.read.names import Names
+from service.store.read.node_memory import NodeMemory
+from service.store.read.node_rows import COLUMNS, Rows
+from service.store.read.plan import Plan
 from service.store.read.reader import RedisStatisticsStore
 from service.store.read.view import Asked, Look
 from tests.oracle import Oracle
@@ -121,6 +130,24 @@ async def test_a_write_meanwhile_is_in_the_answer(store: Store) -> None:
     assert found is None or json.loads(found.body) in wanted
 
 
+@pytest.mark.parametrize("other", ["generation", "horizon", "shape", "names", "sub-user"])
+def test_nodes_are_held_for_what_was_last_read(other: str) -> None:
+    """A Redis that has gone back would else confirm an answer that is made of what it has lost."""
+    names, user_id = Names(b"names"), "user" if other == "sub-user" else None
+    known, question = Known(KnownShape(b"shape", Shape()), names), Question("project", 1, 9, user_id)
+    bodies = Bodies(Mock(Learning), KnownProjects(0), NodeMemory(0), user_key)
+    assert bodies.held(question, known, Plan.of(question, known, Live())) is None
+    known.settle(Settled(Stamp(b"write", Live()), b"shape", b"names"))
+    same = Question("project", 1, 9, None)
+    assert bodies.held(same, known, Plan.of(same, known, Live())) is not None
+    if other == "shape":
+        known.shape = KnownShape(b"later", Shape())
+    if other == "names":
+        names.names_id = b"later"
+    live = {"generation": Live(1), "horizon": Live(0, 5)}.get(other, Live())
+    assert bodies.held(question, known, Plan.of(question, known, live)) is None
+
+
 def test_names_that_came_meanwhile_have_it_read_anew() -> None:
     """Nodes that are held count for the users that were there then; with another user the places are others."""
     names, live = Names(b"names", {user_key("a"): b"\1aname"}), Live()
@@ -172,6 +199,17 @@ def test_reads_that_saw_the_same_have_one_stamp() -> None:
     first = known.settle(Settled(Stamp(b"write", live), b"shape", b"names"))
     assert known.settle(Settled(Stamp(b"write", live), b"shape", b"names")) is first
     assert known.settle(Settled(Stamp(b"later", live), b"shape", b"names")) is not first
+
+
+def test_held_damage_has_all_of_it_read_anew() -> None:
+    """Other nodes that were read then may be damaged as well."""
+    names, live = Names(b"names", {user_key("a"): b"\1aname"}), Live()
+    known, settled = Known(), Settled(Stamp(b"write", live), b"shape", b"names")
+    known.settle(settled)
+    taken = Asked(0, range(9), Cover(taken=[(TOP_LEVEL, (0,))]))
+    held = Held(settled, taken, names, names.users, [Rows(np.ones((1, COLUMNS), np.int64))])
+    assert held.body(known, Look(Head(1, (), live), 5, settled.stamp)) is None
+    assert known.settled is None
 
 
 @pytest.mark.parametrize(("name", "left_bytes"), [(f"n:36:{NOON_MS >> 36}", 1), ("t", 0)])
