@@ -5,11 +5,12 @@ import json
 from collections import Counter
 from random import Random
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service.store.contract import Answer
 from service.store.errors import StoreUnavailableError
@@ -88,7 +89,24 @@ async def test_what_was_read_is_not_read_again(store: Store) -> None:
         answer = await reader.read(*query)
         assert (query, json.loads(answer.body)) == (query, oracle.answer(*query))
         assert answer.how == "looked"
+        assert (await reader.read(*query)).body is answer.body  # it is remembered, as all answers are
     assert max(map(len, client.keys)) == 3
+
+
+@pytest.mark.parametrize("start_ms", [NOON_MS, NOON_MS + 1], ids=["remembered", "held"])
+async def test_a_look_that_fails_is_an_outage(store: Store, start_ms: int) -> None:
+    """It is told of by the name that it has where an answer is awaited, and not read anew."""
+    client: Any = Interposed(store.client)  # type: ignore[arg-type]
+    reader = RedisStatisticsStore(client)
+    await store.apply(jobs(Random(5), 500))
+    await reader.read("project", NOON_MS, None, None)
+    client.mget = AsyncMock(side_effect=RedisConnectionError("gone"))
+    told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    assert reader.ask("project", start_ms, None, None, told.set_result) is None
+    error = await told
+    assert isinstance(error, StoreUnavailableError)
+    assert error.reason == "away"
+    client.mget.assert_awaited_once()
 
 
 async def test_answers_are_those_of_a_recount_between_writes(store: Store) -> None:
