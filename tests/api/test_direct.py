@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from service.auth.jwt import JwtAuthenticator, SecretKey
 from service.auth.jwt_claims import ClaimsPolicy
+from service.auth.metrics import IdentityMetrics
 from service.http.aiohttp_private import ConnectionPolicy
 from service.http.representations import COMPRESSED_FROM_BYTES
 from service.store.contract import Answer
@@ -266,6 +268,68 @@ async def test_a_caller_has_its_turns(store: AgainStore, api: Api, connect: Conn
     assert len(store.asked) == 1
     for tell in tells:
         tell()
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+async def test_an_outage_ends_the_wait_in_line(store: AgainStore, api: Api, connect: Connect, is_read: bool) -> None:
+    """Whoever waits behind a question that finds the store away is answered with it, and does not ask as well."""
+    clients = [await connect(api) for _ in range(17)]
+    tells = [await held(store, client) for client in clients[:16]]
+    clients[16].writer.write(ASK)
+    await asyncio.sleep(0.05)
+    if is_read:
+        store.holds = False
+        store.gate.clear()
+        tells.pop()()
+        await asyncio.wait_for(store.entered.wait(), 5)
+    store.error = StoreUnavailableError("gone")
+    if is_read:
+        store.gate.set()
+    else:
+        tells.pop()()
+    assert (await clients[16].answer())[0] == 503
+    assert len(store.asked) == is_read
+    for tell in tells:
+        tell()
+
+
+@pytest.mark.parametrize(("paddings", "most"), [((40_000,), 2), ((40_000, 0), 16), ((), 2)])
+async def test_large_answers_leave_fewer_turns(
+    store: AgainStore, api: Api, connect: Connect, paddings: tuple[int, ...], most: int
+) -> None:
+    """The size of a caller's last answer says how many of its questions are in work at most."""
+    client = await connect(api)
+    if not paddings:  # it is read, and large
+        store.holds, store.users = False, 1_000
+        client.writer.write(ASK)
+        assert len((await client.answer())[1]) > 32_768
+    for store.padding in paddings:
+        client.writer.write(ASK)
+        assert (await client.answer())[0] == 200
+    store.asked.clear()
+    clients = [await connect(api) for _ in range(most + 1)]
+    tells = [await held(store, each) for each in clients[:most]]
+    store.is_held = True
+    clients[most].writer.write(ASK)
+    await asyncio.sleep(0.05)
+    assert (store.told, store.asked) == ([], [])
+    for tell in tells:
+        tell()
+    assert (await clients[most].answer())[0] == 200
+
+
+async def test_known_tokens_are_counted(connect: Connect) -> None:
+    """As on the usual way: each question once."""
+    registry, store = CollectorRegistry(), AgainStore()
+    claims, metrics = ClaimsPolicy(ADMIN_ROLES), IdentityMetrics(registry)
+    async with served(store, JwtAuthenticator(SecretKey(SECRET), claims, metrics=metrics)) as api:
+        await make_known(api)
+        client = await connect(api)
+        for store.holds in (True, False):
+            client.writer.write(ASK)
+            await client.answer()
+    assert store.again == 1
+    assert registry.get_sample_value("stats_identity_cached_total") == 2
 
 
 async def test_too_many_requests_are_refused(connect: Connect) -> None:
