@@ -13,7 +13,7 @@ from service.store.errors import EvictionError, StoreUnavailableError
 from service.store.read.client import create_reader_store
 from service.store.redis.client import create_writer_client
 from service.store.redis.eviction import check_eviction
-from tests.store.support import Store, event
+from tests.store.support import Store, ask, event
 
 
 @pytest.fixture
@@ -89,6 +89,9 @@ async def test_store_is_not_read_while_redis_evicts(
         for attempt in (store.read("project", None, None, None), store.read("project", 1, 2, "user"), store.ping()):
             with pytest.raises(StoreUnavailableError, match="allkeys-lfu"):
                 await attempt
+        for query in (("project", None, None, None), ("project", 1, None, None)):  # remembered, and held
+            with pytest.raises(StoreUnavailableError, match="allkeys-lfu"):
+                await ask(store, query)
         await server.config_set("maxmemory-policy", "volatile-lru")
         await store.look()
         await store.ping()

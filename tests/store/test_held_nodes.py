@@ -12,7 +12,6 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from service.store.contract import Answer
 from service.store.errors import StoreUnavailableError
 from service.store.layout.heads import Head, Live
 from service.store.layout.keys import project_prefix
@@ -33,7 +32,7 @@ from service.store.read.view import Asked, Look
 from tests.oracle import Oracle
 from tests.store.histories import make_queries
 from tests.store.interposed import Interposed
-from tests.store.support import NOON_MS, Event, Query, Store, event, stored
+from tests.store.support import NOON_MS, Event, Query, Store, ask, event, stored
 
 SPAN_MS = 1 << 34
 
@@ -59,17 +58,6 @@ def near_each_other(rnd: Random, count: int) -> list[Query]:
     edges_ms = [NOON_MS + rnd.randrange(SPAN_MS) for _ in range(4)]
     bounds_ms = [sorted(edge_ms + rnd.randrange(1_000) for edge_ms in rnd.choices(edges_ms, k=2)) for _ in range(count)]
     return [("project", start_ms, end_ms, None) for start_ms, end_ms in bounds_ms]
-
-
-async def ask(reader: RedisStatisticsStore, query: Query) -> Answer:
-    """An answer, as the API's shortcut asks for it."""
-    told: asyncio.Future[Answer | Exception | None] = asyncio.get_running_loop().create_future()
-    reading = reader.ask(*query, told.set_result)
-    found = await told if reading is None else await reading
-    if found is None:
-        return await reader.read(*query)
-    assert isinstance(found, Answer)
-    return found
 
 
 async def test_what_was_read_is_not_read_again(store: Store) -> None:

@@ -20,7 +20,7 @@ from service.store.read.learning import Learning
 from service.store.read.metrics import QueryMetrics
 from service.store.read.reader import RedisStatisticsStore
 from service.store.read.watched import WatchedStore
-from tests.store.support import Store, event, limited
+from tests.store.support import Store, ask, event, limited
 
 HEAD, META = head_key(stripe_of("project")), f"{project_prefix('project')}m"
 
@@ -72,6 +72,28 @@ async def test_class_of_an_answer(store: Store, client: Redis) -> None:
         await watched.ask(asked)
         assert watched.classes() == expected
     assert watched.reasons() == {}
+
+
+async def test_a_question_of_the_shortcut_counts_once(store: Store, client: Redis) -> None:
+    """Whether it is read, told of, or read after what was remembered holds no more; and one without an answer."""
+    await store.apply([event(1)])
+    watched, same = Watched(client), ("project", None, None, None)
+    for query, expected in (
+        (same, {"reread": 1}),
+        (same, {"reread": 1, "looked": 1}),
+        (("project", 1, None, None), {"reread": 1, "looked": 2}),
+    ):
+        await ask(watched.store, query)
+        assert watched.classes() == expected
+    await store.apply([event(2)])
+    await ask(watched.store, same)
+    assert watched.classes() == {"reread": 1, "looked": 2, "read": 1}
+    await damaged(client)
+    for failed, asked in enumerate((same, ("project", 2, None, "user")), start=1):
+        with pytest.raises(StoreUnavailableError):
+            await ask(watched.store, asked)
+        assert watched.classes() == {"reread": 1, "looked": 2, "read": 1, "failed": failed}
+        assert watched.reasons() == {"damaged": failed}
 
 
 async def test_a_series_is_a_class_of_its_own(store: Store, client: Redis) -> None:
