@@ -230,6 +230,20 @@ async def test_damage_is_not_remembered(store: Store, client: Redis, name: str, 
     for query in queries[:3]:
         with pytest.raises(StoreUnavailableError, match="damaged"):
             await ask(store.reader, query)
+    await store.body("project", 0, 1)  # which does not show it
     await client.set(key, string)
     for query in queries:
         assert json.loads((await ask(store.reader, query)).body) == Oracle(events).answer(*query)
+
+
+async def test_an_answer_that_holds_no_more_costs_one_look(store: Store) -> None:
+    """It is forgotten then: what goes on to read does not look at it again."""
+    client: Any = Interposed(store.client)  # type: ignore[arg-type]
+    reader = RedisStatisticsStore(client)
+    await store.apply([event(1)])
+    await reader.read("project", None, None, None)
+    await store.apply([event(2)])
+    client.keys.clear()
+    answer = await ask(reader, ("project", None, None, None))
+    assert json.loads(answer.body)["total_running_num"] == 2
+    assert [len(keys) > 3 for keys in client.keys] == [False, True]

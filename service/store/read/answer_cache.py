@@ -48,6 +48,10 @@ class AnswerCache:
         """Returns what is remembered of the answer to a question, or None."""
         return self._answers.get(question)
 
+    def forget(self, question: Question) -> None:
+        """Forgets the answer to a question."""
+        self._answers.forget(question)
+
     def put(self, question: Question, answer: Remembered) -> None:
         """Remembers an answer unless it is too large; forgets the answers not asked for longest to make room."""
         self._answers.put(question, answer, len(answer.body) + _ANSWER_BYTES)

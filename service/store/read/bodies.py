@@ -82,6 +82,7 @@ class Bodies:
             return await self._of_nothing(question, view, doubts)
         if question.user_id is not None:
             return await self._of_user(question.project_id, question.user_id, view, view.meta, doubts)
+        were_known = known.names.names_id == view.meta.names_id
         names = await self.names(question.project_id, known, view, view.meta, doubts)
         if names is None:
             return None
@@ -90,7 +91,9 @@ class Bodies:
             nodes = self._memory.nodes(plan.asked.keys, view.nodes, names.users, stamp)
             return body_of(plan.asked, nodes, names)
         except DamagedError:
-            names.names_id = b""  # whoever mends it by hand may do so without a write: namings are read again, too
+            names.names_id = b""  # they may have been read when `t` was damaged
+            if were_known and doubts.take():
+                return None
             raise
 
     async def _of_nothing(self, question: Question, view: View, doubts: Doubts) -> bytes | None:

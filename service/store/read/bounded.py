@@ -29,11 +29,15 @@ class Bounded(Generic[Key, Value]):
         self._values.move_to_end(key)
         return found[0]
 
-    def put(self, key: Key, value: Value, size_bytes: int) -> None:
-        """Keeps a value unless it is too large; forgets the values not asked for longest to make room."""
+    def forget(self, key: Key) -> None:
+        """Forgets the value of a key, if there is one."""
         before = self._values.pop(key, None)
         if before is not None:
             self.size_bytes -= before[1]
+
+    def put(self, key: Key, value: Value, size_bytes: int) -> None:
+        """Keeps a value unless it is too large; forgets the values not asked for longest to make room."""
+        self.forget(key)
         if size_bytes > self._max_bytes // _MOST:
             return
         self._values[key] = value, size_bytes

@@ -44,7 +44,7 @@ class Questions:
         """Returns what makes the answer of a look, if all that it needs is remembered; else what is to be asked for."""
         known, remembered = self._projects.of(question.project_id), self._answers.get(question)
         if remembered is not None:
-            return partial(self._still, remembered)
+            return partial(self._still, question, known, remembered)
         plan = self._plan(question, known)
         held = self._bodies.held(question, known, plan)
         return plan if held is None else partial(self._from_held, question, known, held)
@@ -82,9 +82,14 @@ class Questions:
     def _plan(self, question: Question, known: Known) -> Plan:
         return Plan.of(question, known, self._looks.live_of(question.project_id))
 
-    def _still(self, remembered: Remembered, look: Look) -> Answer | None:
-        """Returns an answer that was given before, if by this look it holds."""
-        return self._of(look, remembered, "looked") if look.stamp == remembered.stamp else None
+    def _still(self, question: Question, known: Known, remembered: Remembered, look: Look) -> Answer | None:
+        """Returns an answer that was given before, if by this look it holds; else forgets it."""
+        if look.stamp == remembered.stamp:
+            return self._of(look, remembered, "looked")
+        self._answers.forget(question)
+        if known.settled is not None and known.settled.stamp == remembered.stamp:
+            known.unsettle(known.settled)
+        return None
 
     def _from_held(self, question: Question, known: Known, held: Held, look: Look) -> Answer | None:
         """Returns the answer that is made of nodes that are held, if by this look they hold."""
