@@ -9,7 +9,7 @@ from service.store.layout.heads import Live
 from service.store.layout.nodes import Row, pack_leaf, pack_rows
 from service.store.read.answer_cache import Stamp
 from service.store.read.node_memory import Node, NodeMemory
-from service.store.read.node_rows import COLUMNS, SMALL_USERS, Entries, Rows
+from service.store.read.node_rows import COLUMNS, Entries, Rows
 from service.store.read.users import Users
 
 KEYS = list(range(100, 500))
@@ -75,11 +75,14 @@ def test_a_leaf_is_decoded_in_the_order_of_starts(user_count: int) -> None:
     leaf = node_of(memory, "n:1", string, users)
     assert node_of(memory, "n:1", bytes(bytearray(string)), users) is leaf
     assert isinstance(leaf, Entries)
-    assert (leaf.rows is not None) == (user_count <= SMALL_USERS)
     for inside, jobs in ((True, {3: 2, 5: 1}), (False, {7: 1, 9: 1})):
         total = np.zeros((user_count, COLUMNS), np.int64)
         leaf.add_part(total, 1, np.array((3, 7)), inside=inside)
         assert {user: count for user, count in enumerate(total[:, 1].tolist()) if count} == jobs
+    total = np.zeros((user_count, COLUMNS), np.int64)
+    for sign in (1, 1, -1):
+        leaf.add(total, sign)
+    assert {user: count for user, count in enumerate(total[:, 1].tolist()) if count} == {3: 2, 5: 1, 7: 1, 9: 1}
 
 
 def test_nodes_are_held_while_all_of_them_were_read_with_the_stamp() -> None:
