@@ -23,30 +23,24 @@ class RecordFold:
         """Decodes and folds records of a partition; a record that is no event becomes a dead letter."""
         latest = self._fold.latest
         for record in records:
-            headers = record.headers
-            if headers and are_judged(headers):
+            headers, key, value = record.headers, record.key, record.value
+            if value is None or (headers and are_judged(headers)):
                 self._add_other(tp, record)
                 continue
-            key, value = record.key, record.value
             known = latest.get(key)
-            if value is None:
+            event = decode_fast(key, value) if known is None else decode_next(value, known)
+            if event is None:
                 self._add_other(tp, record)
+            elif key is None:
+                self._fold.add(event)
             elif known is None:
-                event = decode_fast(key, value)
-                if event is None or key is None:
-                    self._add_other(tp, record)
-                else:
-                    latest[key] = event
-            else:
-                event = decode_next(value, known)
-                if event is None:
-                    self._add_other(tp, record)
-                elif is_newer(event, known):
-                    latest[key] = event
-                    if known.event_time_ms > event.event_time_ms:
-                        self._fold.others.append(known)
-                elif event.event_time_ms > known.event_time_ms:
-                    self._fold.others.append(event)
+                latest[key] = event
+            elif is_newer(event, known):
+                latest[key] = event
+                if known.event_time_ms > event.event_time_ms:
+                    self._fold.others.append(known)
+            elif event.event_time_ms > known.event_time_ms:
+                self._fold.others.append(event)
 
     def stripes(self) -> dict[int, list[ProjectBatch]]:
         """Ends the fold, and returns the batches of projects by stripe."""

@@ -28,7 +28,7 @@ class Held(NamedTuple):
     def body(self, known: Known, look: Look) -> bytes | None:
         """Returns the body of the answer at a look; None if something was written, or what is held is damaged."""
         if look.stamp != self.settled.stamp:
-            known.unsettle(self.settled)
+            known.unsettle(self.settled.stamp)
             return None
         # names may have changed meanwhile, as another question has seen a later write
         if self.names.users is not self.users or self.names.names_id != self.settled.names_id:
@@ -36,7 +36,7 @@ class Held(NamedTuple):
         try:
             return body_of(self.asked, self.nodes, self.names)
         except DamagedError:  # when it was read: whether it is now, Redis has to say
-            known.unsettle(self.settled)
+            known.unsettle(self.settled.stamp)
             return None
 
 

@@ -69,9 +69,9 @@ class Known:
             self.settled = settled
         return self.settled.stamp
 
-    def unsettle(self, settled: Settled) -> None:
-        """Notes that the project is not as it was then any more."""
-        if self.settled is settled:
+    def unsettle(self, stamp: Stamp) -> None:
+        """Notes that the project is not any more as it was with this stamp."""
+        if self.settled is not None and self.settled.stamp == stamp:
             self.settled = None
 
     @asynccontextmanager

@@ -87,8 +87,7 @@ class Questions:
         if look.stamp == remembered.stamp:
             return self._of(look, remembered, "looked")
         self._answers.forget(question)
-        if known.settled is not None and known.settled.stamp == remembered.stamp:
-            known.unsettle(known.settled)
+        known.unsettle(remembered.stamp)
         return None
 
     def _from_held(self, question: Question, known: Known, held: Held, look: Look) -> Answer | None:

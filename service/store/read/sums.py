@@ -34,7 +34,7 @@ class Sums:
 def sum_nodes(users: Users, nodes: Cover, interval: range, decoded: Sequence[Node]) -> Sums:
     """Returns the sums of the nodes of a cover of an interval, for all users of a project. Raises DamagedError."""
     total = np.zeros((len(users), COLUMNS), np.int64)
-    taken_at, cut_at = sum(len(indexes) for _, indexes in nodes.added), len(decoded) - len(nodes.cuts)
+    taken_at, cut_at = _places(nodes, len(decoded))
     for place, node in enumerate(decoded[:cut_at]):
         if node is not None:
             node.add(total, 1 if place < taken_at else -1)
@@ -64,7 +64,7 @@ def _items_of(
 ) -> Mapping[tuple[bytes, int], list[bytes]]:
     """Returns those items of a user that count, by the marker of their nodes and by sign."""
     found: defaultdict[tuple[bytes, int], list[bytes]] = defaultdict(list)
-    taken_at, cut_at = sum(len(indexes) for _, indexes in nodes.added), len(strings) - len(nodes.cuts)
+    taken_at, cut_at = _places(nodes, len(strings))
     for place, string in enumerate(strings[:cut_at]):
         if string:
             found[string[:1], 1 if place < taken_at else -1] += only_user(string, user)
@@ -73,6 +73,11 @@ def _items_of(
             entries = only_user(string, user)
             found[string[:1], cut.sign] += [each for each in entries if (_start_ms(each) in interval) == cut.inside]
     return found
+
+
+def _places(nodes: Cover, count: int) -> tuple[int, int]:
+    """Returns where, of so many nodes in a cover's order, those begin that are taken off, and those that are cut."""
+    return sum(len(indexes) for _, indexes in nodes.added), count - len(nodes.cuts)
 
 
 def _start_ms(entry: bytes) -> int:
